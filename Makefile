@@ -1,0 +1,61 @@
+# `make demo` and `make test` set up on their first call whatever they need, in .venv/ of this folder.
+#   make env PYTHON=python3.12      another Python than python3 (3.11 or newer)
+#   make test VENV=.venv312         another environment beside the first one
+PYTHON ?= python3
+VENV   ?= .venv
+
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+PIP     = $(BIN)/python -m pip install -q -c constraints.txt
+NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
+
+.PHONY: help env demo test test-slow lint benchmark clean system-deps same-python
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: $(STAMP)  ## run the job runs/composite.toml and draw its figures
+	$(BIN)/python -m bdg run runs/composite.toml --workers 2
+
+test: $(STAMP)  ## all tests but the slow ones
+	$(BIN)/python -m pytest -q
+
+test-slow: $(STAMP)  ## only the slow tests
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(STAMP)  ## ruff (rules and format) and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: $(STAMP)  ## the timings of the documentation, on this machine
+	$(BIN)/python -m bdg benchmark
+
+env: $(STAMP)  ## only set up .venv/, run nothing
+	@echo "$(VENV) is ready"
+
+system-deps:  ## install what building kwant needs (compiler, Python headers); Debian and kin, as root
+	@sh .ci/system-deps.sh $(PYTHON)
+
+clean:  ## remove the environment, caches and built files
+	if [ -e $(STAMP) ] || [ -e $(VENV)/.unfinished ]; then rm -rf $(VENV); fi
+	rm -rf build dist bdg.egg-info .ruff_cache .mypy_cache .pytest_cache .hypothesis
+	find bdg lattices gpu validation tests .ci -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# kwant has no wheels for numpy 2 and its source archive does not name what its build needs, so the order counts:
+# a new pip (older ones ignore --config-settings in a requirements file), numpy and Cython, then kwant, then bdg.
+# .ready comes last: an environment that was interrupted is made anew, one made elsewhere is left alone.
+$(STAMP): $(NEEDS) | same-python
+	@sh .ci/venv.sh $(PYTHON) $(VENV)
+	$(PIP) -U pip
+	$(PIP) -r requirements-build.txt
+	$(PIP) --no-build-isolation -r requirements-kwant.txt
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,cluster,dev]'
+	@mv $(VENV)/.unfinished $@
+
+# A PYTHON that was named expressly must be the one that an existing environment was made with.
+same-python:
+ifneq ($(origin PYTHON),file)
+	@sh .ci/venv.sh --same $(PYTHON) $(VENV)
+endif

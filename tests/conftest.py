@@ -1,0 +1,27 @@
+"""What all tests share: quiet plots, few threads, and one test body for both devices."""
+
+import os
+
+for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests are many small problems
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import pytest
+
+from bdg.gpu.backend import Backend, BackendUnavailableError, select_backend
+
+# A shared machine may pause any example for long; the same examples in every run.
+hypothesis.settings.register_profile("bdg", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("bdg")
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each device in turn; without a GPU its half is skipped, unless BDG_REQUIRE_GPU=1."""
+    try:
+        return select_backend(request.param)
+    except BackendUnavailableError as error:
+        if os.environ.get("BDG_REQUIRE_GPU") == "1":
+            raise
+        pytest.skip(str(error))
