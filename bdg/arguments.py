@@ -1,0 +1,50 @@
+"""Checks of arguments that several public functions share: before any long computation, naming rule and cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bdg.lattices.arguments import non_negative_number
+from bdg.lattices.system import System
+
+
+def require_system(system: Any) -> System:
+    """Return ``system`` if it is a `System`."""
+    if not isinstance(system, System):
+        raise TypeError(
+            f"system must be a bdg.lattices.System; got {type(system).__name__}. Make one with "
+            "bdg.lattices.from_kwant, from_hamiltonian, stack or grain_composite."
+        )
+    return system
+
+
+def require_temperature(temperature: Any) -> float:
+    """Return a finite temperature >= 0 (k_B T in the unit of the hopping)."""
+    return non_negative_number("temperature", temperature, "k_B T in the unit of the hopping")
+
+
+def require_choice(name: str, value: Any, choices: Sequence[str], planned: Sequence[str] = ()) -> str:
+    """Return ``value`` if it is one of ``choices``; ``planned`` ones are named as not available."""
+    if value in choices:
+        return value
+    if value in planned:
+        raise ValueError(f"{name}={value!r} is not available in this version; available: {', '.join(choices)}")
+    raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
+
+
+def require_sites(sites: Any, n_sites: int) -> np.ndarray:
+    """Return site numbers as an array of int64; None means all sites. A boolean mask (N,) is accepted."""
+    if sites is None:
+        return np.arange(n_sites)
+    array = np.atleast_1d(np.asarray(sites))
+    if array.dtype == bool and array.shape == (n_sites,):
+        return np.flatnonzero(array)
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
+        raise ValueError(f"sites must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
+    if array.min() < 0 or array.max() >= n_sites:
+        wrong = array[(array < 0) | (array >= n_sites)][0]
+        raise ValueError(f"sites must be between 0 and {n_sites - 1}; got {wrong}")
+    return array.astype(np.int64)

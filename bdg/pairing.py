@@ -1,0 +1,261 @@
+r"""The on-site singlet pair amplitude.
+
+.. math:: F_i = \tfrac12 (\langle c_\uparrow c_\downarrow\rangle - \langle c_\downarrow c_\uparrow\rangle)_i
+          = \tfrac12 [\tanh(H/2T)]_{i, i+N}
+
+for norbs = 1, where (i, i + N) is the electron-hole element on site i; for norbs = 2 half the average of the two spins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.gpu import chebyshev, dense
+from bdg.gpu.backend import Backend, select_backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("auto", "dense", "chebyshev")
+PLANNED = ("poles",)
+SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
+SINGLE_PRECISION_ERROR = 3e-8  # absolute, on moments of size 1, as summed in double precision
+MAX_DEGREE = 400_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairAmplitude(Result):
+    """Singlet pair amplitude F on chosen sites."""
+
+    values: np.ndarray = quantity("singlet pair amplitude F (S,), complex")
+    error: float = quantity("absolute error of every value, bound or estimate")
+    temperature: float = quantity("k_B T", "hopping")
+    sites: np.ndarray = quantity("site numbers (S,) that the values belong to")
+    positions: np.ndarray = quantity("positions of these sites (S, dim)", "length of the system")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of |F| over the sites: against x in 1-D, as a map in 2-D, as a cut through the middle in 3-D."""
+        from bdg.plotting import plot_site_map
+
+        return plot_site_map(self.positions, abs(self.values), "|F|", ax)
+
+
+def pair_amplitude(
+    system: System,
+    temperature: float,
+    *,
+    sites: Any = None,
+    method: str = "auto",
+    tol: float = 1e-6,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> PairAmplitude:
+    r"""Return the singlet pair amplitude ``F_i = (<c_up c_dn> - <c_dn c_up>)/2`` on all or chosen sites.
+
+    norbs = 1: ``F_i = 1/2 sum_n u_n(i) v_n*(i) tanh(E_n/2T)`` over all 2N states; norbs = 2: ``1/4`` and a sum over
+    spins, over all 4N states. With an attraction U the self-consistent gap is ``Delta_i = U_i F_i``.
+
+    Parameters
+    ----------
+    system : System
+    temperature : float
+        k_B T in the unit of the hopping; 0 is the ground state ("dense" only).
+    sites : list of int or mask (N,), optional
+        Default: all sites.
+    method : {"auto", "dense", "chebyshev"}
+        "dense" sums over all eigenstates; "chebyshev" expands tanh(H/2T) exactly on one column a site, at a cost
+        proportional to ``len(sites) * N / T``. "auto" takes what costs less, dense below dimension 1500.
+    tol : float
+        Error relative to max|F| over the chosen sites ("chebyshev").
+    device : {"auto", "cpu", "gpu"}
+    seed : int, optional
+        Of the estimate of the spectral bound; None means 0.
+    progress : bool
+        Show a bar with the time left.
+
+    Returns
+    -------
+    PairAmplitude
+        ``values`` (len(sites),) complex on the host; ``error`` is absolute and holds for every value.
+
+    Raises
+    ------
+    ValueError
+        If the temperature is negative, a site does not exist, or the method cannot do this temperature (the text
+        names the smallest one that it affords).
+    MemoryBudgetError
+        If a dense matrix does not fit.
+
+    References
+    ----------
+    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; L. Covaci, F. M. Peeters, M. Berciu,
+    Phys. Rev. Lett. 105, 167006 (2010) for the Chebyshev expansion of BdG Green functions.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS, PLANNED)
+    tol = positive_number("tol", tol, "relative to max|F|")
+    chosen = require_sites(sites, system.n_sites)
+    backend = select_backend(device)
+    hamiltonian = BdGHamiltonian(system)
+    bound = chebyshev.spectral_bound(hamiltonian.matrix, 0 if seed is None else seed)
+    method, why = _choose_method(method, hamiltonian, temperature, chosen.size, bound, tol, backend)
+    if method == "dense":
+        values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
+    else:
+        values, error, facts = _chebyshev(hamiltonian, temperature, chosen, bound, tol, backend, progress)
+    largest = float(abs(values).max())
+    evidence = Evidence(
+        {
+            "method": method,
+            "device": backend.device,
+            "device_name": backend.device_name,
+            "why": why,
+            "relative_error": error / largest if largest else 0.0,
+            "converged": bool(error <= tol * largest) or method == "dense",
+            **facts,
+            "seconds": time.perf_counter() - start,
+        }
+    )
+    return PairAmplitude(
+        values=values,
+        error=error,
+        temperature=temperature,
+        sites=chosen,
+        positions=system.positions[chosen],
+        evidence=evidence,
+    )
+
+
+def degree_for(bound: float, temperature: float, tol: float) -> int:
+    """Return the expansion degree at which the coefficients of tanh(E/2T) have fallen below ``tol``.
+
+    The nearest poles lie at ``+-i pi T``, so the coefficients fall like ``exp(-k pi T/s)``.
+    """
+    return int(np.ceil(bound / (np.pi * temperature) * np.log(4.0 / tol))) + 8
+
+
+def _choose_method(
+    method: str, hamiltonian: BdGHamiltonian, temperature: float, n_columns: int, bound: float, tol: float, backend: Any
+) -> tuple[str, str]:
+    dimension = hamiltonian.shape[0]
+    smallest = bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8))
+    if temperature < smallest:
+        if method == "chebyshev":
+            raise ValueError(
+                f"method='chebyshev' affords temperatures down to {smallest:.3g} for this system (degree "
+                f"{MAX_DEGREE}); got temperature = {temperature!r}. Use method='dense' below"
+            )
+        if not dense.dense_fits(dimension, hamiltonian.dtype, backend):
+            raise ValueError(
+                f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; "
+                f"the smallest temperature that method='chebyshev' affords is {smallest:.3g}"
+            )
+        return "dense", "as asked" if method == "dense" else f"temperature {temperature!r} is out of reach otherwise"
+    if method != "auto":
+        return method, "as asked"
+    if dimension < 1500:
+        return "dense", f"dimension {dimension} is below 1500"
+    # rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.5e9 in sparse products of blocks
+    dense_seconds = 9.0 * dimension**3 / 2e10
+    products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
+    columns_seconds = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / 1.5e9
+    fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
+    if fits and dense_seconds < columns_seconds:
+        return "dense", f"estimated {dense_seconds:.0f} s, against {columns_seconds:.0f} s for {n_columns} columns"
+    reason = f"against {dense_seconds:.0f} s dense" if fits else "the dense matrix does not fit"
+    return "chebyshev", f"estimated {columns_seconds:.1f} s for {n_columns} columns; {reason}"
+
+
+def _dense(
+    hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, backend: Backend
+) -> tuple[np.ndarray, float, dict[str, Any]]:
+    energies, vectors = dense.eigh(hamiltonian.matrix, backend)
+    scale = abs(energies).max()
+    if temperature > 0:
+        weight = np.tanh(energies / (2 * temperature))
+    else:  # levels that are zero to rounding contribute nothing: the limit T -> 0 of tanh
+        weight = np.where(abs(energies) > 1e-12 * scale, np.sign(energies), 0.0)
+    norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
+    u = vectors[:half].reshape(-1, norbs, energies.size)[sites]
+    v = vectors[half:].reshape(-1, norbs, energies.size)[sites]
+    values = np.einsum("isn,isn,n->i", u, v.conj(), weight).astype(complex) / (2 * norbs)
+    error = 10 * np.finfo(float).eps * np.sqrt(energies.size) * (1 + scale / max(temperature, 1e-3 * scale))
+    return values, float(error), {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
+
+
+def _chebyshev(
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    backend: Backend,
+    progress: bool,
+) -> tuple[np.ndarray, float, dict[str, Any]]:
+    norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
+    single = tol >= SINGLE_PRECISION_FROM
+    rows = norbs * sites  # the spin-up column; the on-site singlet makes both spins equal
+    report, close = _bar(progress, sites.size)
+    used, sums = bound, None
+    try:
+        for used in (bound, chebyshev.gershgorin_bound(hamiltonian.matrix)):
+            degree = degree_for(used, temperature, 1e-2 * tol)
+            coefficients = 0.5 * chebyshev.odd_coefficients(_tanh(used / (2 * temperature)), degree)
+            try:
+                sums = chebyshev.partner_elements(
+                    hamiltonian.matrix,
+                    used,
+                    rows,
+                    rows + half,
+                    coefficients,
+                    doubled=norbs == 1,
+                    tol=tol,
+                    check_every=max(4, degree // 40),
+                    backend=backend,
+                    single=single,
+                    report=report,
+                )
+                break
+            except chebyshev.BoundViolatedError:
+                if used == chebyshev.gershgorin_bound(hamiltonian.matrix):
+                    raise
+    finally:
+        close()
+    assert sums is not None
+    rounding = SINGLE_PRECISION_ERROR if single else 1e-15 * np.sqrt(sums.degree)
+    facts = {
+        "dtype": ("complex" if hamiltonian.dtype.kind == "c" else "real") + (" single" if single else " double"),
+        "spectral_bound": float(used),
+        "bound_repeated": used != bound,
+        "degree": sums.degree,
+        "products": sums.products,
+        "truncation_error": sums.error,
+    }
+    # the columns give <hole|f|electron>, F is the element (electron, hole)
+    return sums.values.conj(), float(sums.error + rounding), facts
+
+
+def _tanh(slope: float) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda x: np.tanh(slope * x)
+
+
+def _bar(progress: bool, total: int) -> tuple[Callable[[int], Any], Callable[[], Any]]:
+    if not progress:
+        return lambda done: None, lambda: None
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, unit="site", desc="pair amplitude")
+    return bar.update, bar.close

@@ -1,0 +1,469 @@
+r"""The proximity length: how the pair amplitude falls with the distance from the nearest superconductor.
+
+.. math:: |F|(x) = A \, e^{-x/\xi} \, g(x), \qquad A \, e^{-(x/\xi)^\beta} g(x), \qquad A \, x^{-p} g(x)
+
+with ``g = 1`` (flat) or ``g = (R/(R + x))^{(d-1)/2}`` (spherical, R the radius of the nearest grain, d dimensions).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.optimize import least_squares
+
+from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.geometry import nearest_distance
+from bdg.lattices.host import HostBand, host_band
+from bdg.lattices.system import System
+from bdg.pairing import PairAmplitude
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODELS = ("exponential", "stretched", "power_law")
+GEOMETRIES = ("flat", "spherical")
+MINIMUM_COUNT = 20  # sites a bin needs before its standard error is believed
+SIGNIFICANCE = 4.0  # standard errors above zero that a bin of the fit needs
+MODEL_ERROR = 0.01  # relative: corrections that no model has (next Matsubara term, finite size) are of this order
+_PARAMETERS = {"exponential": 2, "stretched": 3, "power_law": 2}
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Mean |F| in bins of the distance to the nearest superconductor."""
+
+    distance: np.ndarray = quantity("mean distance of the sites of each bin (B,)", "length of the system")
+    amplitude: np.ndarray = quantity("|F| of each bin: mean of F along the phase of the nearest superconductor (B,)")
+    standard_error: np.ndarray = quantity("standard error of that mean over sites (B,), nan for one site")
+    count: np.ndarray = quantity("sites in each bin (B,)")
+    spreading: np.ndarray = quantity("mean factor g(x) of each bin in the geometry of the fit (B,)")
+    fitted: np.ndarray = quantity("the fitted |F| (B,), nan outside the fit window")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ProximityLength(Result):
+    """Length over which |F| falls in the host, with its uncertainty and what theory expects."""
+
+    length: float = quantity("fitted length xi", "length of the system")
+    uncertainty: float = quantity("standard error of xi from the fit", "length of the system")
+    model: str = quantity("exponential, stretched or power_law")
+    geometry: str = quantity("flat or spherical")
+    resolved: bool = quantity("False if xi > largest distance / 2, xi < spacing, or no length could be fitted")
+    exponent: float = quantity("beta of the stretched exponential, p of the power law, else 1")
+    window: tuple[float, float] = quantity("distances that were fitted", "length of the system")
+    largest_distance: float = quantity("largest distance of a host site to a superconductor", "length of the system")
+    spacing: float = quantity("distance of neighbouring sites", "length of the system")
+    temperature: float = quantity("k_B T, nan if unknown", "hopping")
+    theory: dict[str, float] = quantity("clean, diffusive and kinetic length, nan where unknown", "length")
+    candidates: list[dict[str, Any]] = quantity("every fitted model with its AICc and length")
+    profile: Profile = field(metadata={"description": "mean |F| against distance"})
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> Result:
+        """Return the result that a file's content describes."""
+        profile = Profile(**content["profile"])
+        return super().from_content({**content, "profile": profile, "window": tuple(content["window"])})
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the profile with standard errors and the fit."""
+        from bdg.plotting import plot_proximity
+
+        return plot_proximity(self, ax)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    model: str
+    geometry: str
+    length: float
+    uncertainty: float
+    exponent: float
+    log_amplitude: float
+    chi_squared: float
+    freedom: int
+
+
+def proximity_length(
+    system: System,
+    amplitude: PairAmplitude | Any,
+    *,
+    temperature: float | None = None,
+    mean_free_path: float | None = None,
+    model: str = "auto",
+    window: tuple[float, float] | None = None,
+    bin_width: float | None = None,
+    geometry: str = "auto",
+    device: str = "auto",
+    seed: int | None = None,
+) -> ProximityLength:
+    r"""Return the length over which |F| falls with the distance to the nearest superconducting site.
+
+    Host sites are binned by that distance (periodic axes respected). A bin's |F| is the mean of F over its sites, taken
+    along the phase of the pairing on the nearest superconducting site: unlike a mean of |F| it is not floored by the
+    sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. The logarithms of the bins' means are fitted by
+    weighted least squares. Errors are the standard errors over sites and 1 % that no model explains; models are
+    compared by Akaike's criterion with small-sample and dispersion corrections (QAICc).
+
+    Parameters
+    ----------
+    system : System
+        Superconducting sites are those of the grains.
+    amplitude : PairAmplitude, or array (N,)
+        A result carries its sites and its temperature; an array holds F of every site.
+    temperature : float, optional
+        k_B T in the unit of the hopping, for the comparison with theory; default: that of ``amplitude``.
+    mean_free_path : float, optional
+        Of the host, in the unit of the positions; default: golden rule from the onsite disorder of the host.
+    model : {"auto", "exponential", "stretched", "power_law"}
+        "auto" takes the lowest AICc; among models within 2 of it the one with fewest parameters, exponential first.
+    window : (low, high), optional
+        Distances to fit. Default: from one spacing outwards while the bins' mean exceeds four standard errors.
+    bin_width : float, optional
+        Default: one spacing.
+    geometry : {"auto", "flat", "spherical"}
+        Spreading around the superconductor. "auto" compares both where the grains are compact, else takes "flat".
+    device, seed
+        Without influence; accepted for uniformity.
+
+    Returns
+    -------
+    ProximityLength
+        Lengths in the unit of the positions. ``resolved`` is False where the length exceeds half the largest distance
+        of a host site or is below the spacing, for a power law (which has no length; its local decay length at the
+        middle of the window is given), and where fewer than three bins can be fitted.
+
+    Raises
+    ------
+    ValueError
+        If the system has no superconductor or no host, the amplitude has another shape, or an option is unknown.
+
+    References
+    ----------
+    Theory: K. D. Usadel, Phys. Rev. Lett. 25, 507 (1970) (diffusive); G. Eilenberger, Z. Phys. 214, 195 (1968)
+    (kinetic). QAICc: K. P. Burnham and D. R. Anderson, Model Selection and Multimodel Inference (2002), chapter 2.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    require_choice("model", model, ("auto", *MODELS))
+    require_choice("geometry", geometry, ("auto", *GEOMETRIES))
+    sites, values, temperature = _amplitude(system, amplitude, temperature)
+    if mean_free_path is not None:
+        mean_free_path = positive_number("mean_free_path", mean_free_path, "unit of the positions", infinite=True)
+    limits = None if window is None else _window(window)
+    superconducting, host = _parts(system)
+    spacing = _spacing(system)
+    width = spacing if bin_width is None else positive_number("bin_width", bin_width, "unit of the positions")
+
+    nearest, which = nearest_distance(system.positions[host], system.positions[superconducting], system.period)
+    distance = np.zeros(system.n_sites)
+    owner = np.full(system.n_sites, -1)
+    source = np.flatnonzero(superconducting)[which]
+    distance[host], owner[host] = nearest, system.grain[source]
+    reference = np.ones(system.n_sites, dtype=complex)
+    reference[host] = _phases(system.delta[source])
+    radius, compact, why_geometry = _radii(system, spacing)
+    keep = host[sites]
+    x, f, grain = distance[sites[keep]], (values * reference[sites].conj()).real[keep], owner[sites[keep]]
+    if not x.size:
+        raise ValueError("amplitude holds no host site; give it on sites with grain = -1")
+
+    shapes = GEOMETRIES if geometry == "auto" and compact else ("flat",) if geometry == "auto" else (geometry,)
+    spreading = {
+        "flat": np.ones(x.size),
+        "spherical": (radius[grain] / (radius[grain] + x)) ** ((system.positions.shape[1] - 1) / 2),
+    }
+    fits: list[_Fit] = []
+    bins = {shape: _bin(x, f, spreading[shape], width) for shape in GEOMETRIES}
+    for shape in shapes:
+        for name in MODELS if model == "auto" else (model,):
+            fit = _fit(bins[shape], name, shape, limits, spacing)
+            if fit is not None:
+                fits.append(fit)
+    criteria = _criteria(fits)
+    best = _choose(fits, criteria)
+    largest = float(nearest.max())
+    used = bins[best.geometry if best else shapes[0]]
+    fitted_bins = _fit_bins(used, limits, spacing)
+    resolved, note = _resolved(best, largest, spacing, int(fitted_bins.sum()))
+    theory, why_theory = _theory(system, temperature, mean_free_path)
+    evidence = Evidence(
+        {
+            "method": "binned weighted least squares",
+            "device": "cpu",
+            "dtype": "float64",
+            "why": f"model: {_why_model(best, fits, model)}; geometry: {why_geometry}; theory: {why_theory}",
+            "resolution": note,
+            "bins_fitted": int(fitted_bins.sum()),
+            "sites": int(x.size),
+            "seconds": time.perf_counter() - start,
+        }
+    )
+    profile = Profile(
+        distance=used.distance,
+        amplitude=used.amplitude,
+        standard_error=used.standard_error,
+        count=used.count,
+        spreading=used.spreading,
+        fitted=np.where(fitted_bins, _curve(best, used), np.nan),
+    )
+    fitted = used.distance[fitted_bins]
+    return ProximityLength(
+        length=best.length if best else math.nan,
+        uncertainty=best.uncertainty if best else math.nan,
+        model=best.model if best else (model if model != "auto" else "exponential"),
+        geometry=best.geometry if best else shapes[0],
+        resolved=resolved,
+        exponent=best.exponent if best else math.nan,
+        window=(float(fitted.min()), float(fitted.max())) if fitted.size else (math.nan, math.nan),
+        largest_distance=largest,
+        spacing=spacing,
+        temperature=math.nan if temperature is None else temperature,
+        theory=theory,
+        candidates=[
+            {"model": fit.model, "geometry": fit.geometry, "length": fit.length, "aicc": value}
+            for fit, value in zip(fits, criteria, strict=True)
+        ],
+        profile=profile,
+        evidence=evidence,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Bins:
+    distance: np.ndarray
+    amplitude: np.ndarray
+    standard_error: np.ndarray
+    count: np.ndarray
+    spreading: np.ndarray
+    flattened: np.ndarray  # mean of |F| / g
+    flattened_error: np.ndarray
+
+
+def _bin(x: np.ndarray, f: np.ndarray, spreading: np.ndarray, width: float) -> _Bins:
+    """Average over bins centred on whole multiples of the width, so that a layer of a grid never straddles two."""
+    label = np.round(x / width * (1 - 1e-12)).astype(np.int64)
+    _, inverse, count = np.unique(label, return_inverse=True, return_counts=True)
+
+    def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = np.bincount(inverse, values) / count
+        square = np.bincount(inverse, (values - mean[inverse]) ** 2)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return mean, np.sqrt(square / (count - 1) / count)
+
+    amplitude, error = mean_and_error(f)
+    flattened, flattened_error = mean_and_error(f / spreading)
+    mean_distance, _ = mean_and_error(x)
+    mean_spreading, _ = mean_and_error(spreading)
+    return _Bins(mean_distance, amplitude, error, count, mean_spreading, flattened, flattened_error)
+
+
+def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float) -> np.ndarray:
+    """Return which bins are fitted: inside the window, or from one spacing outwards while they are significant."""
+    positive = bins.flattened > 0
+    if window is not None:
+        return positive & (bins.distance >= window[0]) & (bins.distance <= window[1])
+    chosen = positive & (bins.distance > 0.999 * spacing)
+    if bins.count.max() >= MINIMUM_COUNT:  # else single sites, a chain for instance: nothing to judge them by
+        with np.errstate(invalid="ignore"):
+            weak = (bins.count < MINIMUM_COUNT) | ~(bins.amplitude > SIGNIFICANCE * bins.standard_error)
+        first_weak = np.flatnonzero(chosen & weak)
+        if first_weak.size:
+            chosen[first_weak[0] :] = False
+    # rounding of the amplitudes, relative to the largest, ends a clean decay
+    chosen &= bins.amplitude > 1e-12 * bins.amplitude.max()
+    return chosen
+
+
+def _fit(bins: _Bins, model: str, geometry: str, window: tuple[float, float] | None, spacing: float) -> _Fit | None:
+    chosen = _fit_bins(bins, window, spacing)
+    n_bins, n_parameters = int(chosen.sum()), _PARAMETERS[model]
+    if n_bins < n_parameters + 1:
+        return None
+    x, y = bins.distance[chosen], np.log(bins.flattened[chosen])
+    relative = bins.flattened_error[chosen] / bins.flattened[chosen]
+    known = bool(np.isfinite(relative).all() and (relative > 0).all())
+    sigma = np.hypot(relative if known else 0.0, MODEL_ERROR) * np.ones(n_bins)
+
+    def residual(parameters: np.ndarray) -> np.ndarray:
+        return (_logarithm(model, parameters, x) - y) / sigma
+
+    slope, intercept = np.polyfit(x if model != "power_law" else np.log(x), y, 1, w=1 / sigma)
+    start = [intercept, -slope] if model != "stretched" else [intercept, max(-slope, 1e-3 / np.ptp(x)), 1.0]
+    bounds = ([-np.inf, -np.inf], [np.inf, np.inf])
+    if model == "stretched":
+        bounds = ([-np.inf, 1e-6 / np.ptp(x), 0.2], [np.inf, np.inf, 3.0])
+    solution = least_squares(residual, start, bounds=bounds, x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    chi_squared = float(2 * solution.cost)
+    freedom = n_bins - n_parameters
+    excess = chi_squared / freedom
+    covariance = np.linalg.pinv(solution.jac.T @ solution.jac) * (max(1.0, excess) if known else excess)
+    rate = solution.x[1]  # 1/xi, or p
+    middle = float(np.sqrt(x[0] * x[-1]))
+    if model == "power_law":
+        rate, scale = rate / middle, 1 / middle
+        exponent = float(solution.x[1])
+    else:
+        scale, exponent = 1.0, float(solution.x[2]) if model == "stretched" else 1.0
+    length = 1 / rate if rate > 0 else math.inf
+    uncertainty = float(np.sqrt(covariance[1, 1])) * scale * length**2 if math.isfinite(length) else math.inf
+    return _Fit(model, geometry, length, uncertainty, exponent, float(solution.x[0]), chi_squared, freedom)
+
+
+def _criteria(fits: list[_Fit]) -> list[float]:
+    """Return the quasi-AICc of each fit: chi^2/c + 2k and its small-sample correction, c the dispersion of the best."""
+    dispersion = max(1.0, min((fit.chi_squared / fit.freedom for fit in fits), default=1.0))
+    values = []
+    for fit in fits:
+        k = _PARAMETERS[fit.model]
+        correction = 2 * k * (k + 1) / max(fit.freedom - 1, 0.5)
+        values.append(fit.chi_squared / dispersion + 2 * k + correction)
+    return values
+
+
+def _logarithm(model: str, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+    if model == "exponential":
+        return parameters[0] - parameters[1] * x
+    if model == "stretched":
+        return parameters[0] - (parameters[1] * x) ** parameters[2]
+    return parameters[0] - parameters[1] * np.log(x)
+
+
+def _curve(fit: _Fit | None, bins: _Bins) -> np.ndarray:
+    if fit is None:
+        return np.full(bins.distance.size, np.nan)
+    parameters = {
+        "exponential": (fit.log_amplitude, 1 / fit.length),
+        "stretched": (fit.log_amplitude, 1 / fit.length, fit.exponent),
+        "power_law": (fit.log_amplitude, fit.exponent),
+    }[fit.model]
+    with np.errstate(divide="ignore"):
+        return np.exp(_logarithm(fit.model, np.array(parameters), bins.distance)) * bins.spreading
+
+
+def _choose(fits: list[_Fit], criteria: list[float]) -> _Fit | None:
+    """Return the fit of lowest criterion; of those within 2 of it the one with fewest parameters, exponential first."""
+    if not fits:
+        return None
+    close = [(fit, value) for fit, value in zip(fits, criteria, strict=True) if value <= min(criteria) + 2]
+    return min(close, key=lambda pair: (_PARAMETERS[pair[0].model], MODELS.index(pair[0].model), pair[1]))[0]
+
+
+def _why_model(best: _Fit | None, fits: list[_Fit], asked: str) -> str:
+    if best is None:
+        return "too few bins for any fit"
+    if len(fits) == 1:
+        return "as asked" if asked != "auto" else "the only one with enough bins"
+    return f"lowest AICc of {len(fits)} candidates; within 2 of the lowest the simplest is taken"
+
+
+def _resolved(best: _Fit | None, largest: float, spacing: float, n_bins: int) -> tuple[bool, str]:
+    if best is None:
+        return False, f"not resolved: only {n_bins} bins can be fitted"
+    if best.model == "power_law":
+        return False, "not resolved: a power law has no length (given: its local decay length mid-window)"
+    if best.length > largest / 2:
+        return False, f"not resolved: the length {best.length:.3g} exceeds half the largest distance {largest:.3g}"
+    if best.length < spacing:
+        return False, f"not resolved: the length {best.length:.3g} is below the spacing {spacing:.3g}"
+    return True, "resolved"
+
+
+def _amplitude(system: System, amplitude: Any, temperature: Any) -> tuple[np.ndarray, np.ndarray, float | None]:
+    if isinstance(amplitude, PairAmplitude):
+        sites, values = require_sites(amplitude.sites, system.n_sites), amplitude.values
+        temperature = amplitude.temperature if temperature is None else temperature
+    else:
+        values = np.asarray(amplitude)
+        sites = np.arange(system.n_sites)
+        if values.shape != (system.n_sites,) or values.dtype.kind not in "iufc":
+            raise ValueError(
+                f"amplitude must be a pair_amplitude result or an array ({system.n_sites},) of F on every site; got "
+                f"{type(amplitude).__name__} of shape {values.shape}"
+            )
+    if not np.isfinite(values).all():
+        raise ValueError("amplitude must be finite; got NaN or infinity")
+    return sites, values, None if temperature is None else require_temperature(temperature)
+
+
+def _phases(delta: np.ndarray) -> np.ndarray:
+    """Return delta/|delta|, and 1 where delta is 0 (attraction alone)."""
+    size = abs(delta)
+    return np.where(size > 0, delta / np.where(size > 0, size, 1.0), 1.0)
+
+
+def _parts(system: System) -> tuple[np.ndarray, np.ndarray]:
+    superconducting = system.grain >= 0
+    if not superconducting.any():
+        raise ValueError("the system has no superconducting site (grain >= 0), so there is no distance to measure")
+    if superconducting.all():
+        raise ValueError("the system has no host site (grain = -1), so there is nothing to measure")
+    return superconducting, ~superconducting
+
+
+def _window(window: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(edge) for edge in window)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"window must be a pair (low, high) of distances; got {window!r}") from error
+    if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
+        raise ValueError(f"window must be a pair of distances with 0 <= low < high; got {window!r}")
+    return low, high
+
+
+def _spacing(system: System) -> float:
+    """Return the median distance of neighbouring sites."""
+    adjacency = system.adjacency.tocoo()
+    if adjacency.nnz:
+        lengths = np.linalg.norm(system.displacement(adjacency.row, adjacency.col), axis=-1)
+        return float(np.median(lengths))
+    raise ValueError("the system has no hopping, so its spacing is unknown")
+
+
+def _radii(system: System, spacing: float) -> tuple[np.ndarray, bool, str]:
+    """Return the radius of each grain, whether the grains are compact bodies, and why."""
+    dim, n_grains = system.positions.shape[1], system.n_grains
+    diameters = system.info.get("diameters")
+    if diameters is not None and np.shape(diameters) == (n_grains,):
+        return np.asarray(diameters) / 2, True, "grain diameters of the builder"
+    inside = np.flatnonzero(system.grain >= 0)
+    labels = system.grain[inside]
+    volume = np.bincount(labels, minlength=n_grains) * spacing**dim
+    if dim == 1:
+        return volume / 2, False, "flat in one dimension"
+    unit_ball = np.pi if dim == 2 else 4 * np.pi / 3
+    low, high = np.full((n_grains, dim), np.inf), np.full((n_grains, dim), -np.inf)
+    np.minimum.at(low, labels, system.positions[inside])
+    np.maximum.at(high, labels, system.positions[inside])
+    extent = high - low + spacing
+    box = np.ptp(system.positions, axis=0) + spacing
+    compact = bool((extent.max(axis=1) < 2.5 * extent.min(axis=1)).all() and (extent < 0.95 * box).all())
+    words = "compact grains, radius of the ball of equal volume" if compact else "extended superconductors: flat"
+    return (volume / unit_ball) ** (1 / dim), compact, words
+
+
+def _theory(system: System, temperature: float | None, mean_free_path: float | None) -> tuple[dict[str, float], str]:
+    nothing = {"clean": math.nan, "diffusive": math.nan, "kinetic": math.nan}
+    if temperature is None or temperature == 0:
+        return nothing, "no temperature above zero"
+    band = host_band(system)
+    if not isinstance(band, HostBand):
+        return nothing, band
+    if band.surface.v_F == 0:
+        return nothing, "the Fermi velocity vanishes at the van Hove point"
+    velocity = band.surface.v_F * band.t * band.spacing
+    path = band.mean_free_path if mean_free_path is None else mean_free_path
+    dimensions = band.surface.dimensions
+    lengths = {
+        "clean": clean_length(velocity, temperature),
+        "diffusive": diffusive_length(velocity, path, temperature, dimensions) if math.isfinite(path) else math.nan,
+        "kinetic": kinetic_length(velocity, path, temperature, dimensions),
+    }
+    source = "golden rule" if mean_free_path is None else "as given"
+    return lengths, f"v_F of the host's band, mean free path {path:.4g} ({source})"

@@ -1,0 +1,123 @@
+"""Results: frozen, named, complete with their evidence, and able to save, load and plot themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from bdg.lattices.storage import ResultFileError, read_file, write_file
+from bdg.lattices.system import load as load_system
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Evidence(Mapping[str, Any]):
+    """How a result was obtained: a mapping whose entries are also attributes (``evidence.method``).
+
+    Always present: ``method``, ``device``, ``dtype``, ``seconds``, ``why`` (the reason of each automatic choice).
+    """
+
+    def __init__(self, entries: Mapping[str, Any] | None = None, **more: Any) -> None:
+        object.__setattr__(self, "_entries", {**(entries or {}), **more})
+
+    def __getitem__(self, key: str) -> Any:
+        return self._entries[key]
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("_"):
+            raise AttributeError(key)
+        try:
+            return self._entries[key]
+        except KeyError:
+            raise AttributeError(f"this evidence has no entry {key!r}; it has {sorted(self._entries)}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        raise AttributeError("evidence is read-only")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._entries
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        object.__setattr__(self, "_entries", state)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return "Evidence(" + ", ".join(f"{key}={value!r}" for key, value in self._entries.items()) + ")"
+
+
+def quantity(description: str, unit: str = "1") -> Any:
+    """Declare a field of a result with the description and unit that its file will carry."""
+    return dataclasses.field(metadata={"description": description, "unit": unit})
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """Base of all results: a frozen dataclass with ``evidence``, ``save`` and ``plot``."""
+
+    evidence: Evidence
+
+    _kinds: ClassVar[dict[str, type[Result]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Result._kinds[cls.__name__] = cls
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the result to an HDF5 file; `bdg.load` reads it back."""
+        content = {item.name: _storable(getattr(self, item.name)) for item in dataclasses.fields(self)}
+        described = {
+            item.name: (item.metadata.get("unit", ""), item.metadata.get("description", item.name))
+            for item in dataclasses.fields(self)
+        }
+        for item in dataclasses.fields(self):
+            value = getattr(self, item.name)
+            if dataclasses.is_dataclass(value):
+                for part in dataclasses.fields(value):
+                    metadata = part.metadata
+                    described[f"{item.name}/{part.name}"] = (
+                        metadata.get("unit", ""),
+                        metadata.get("description", part.name),
+                    )
+        write_file(path, type(self).__name__, content, described)
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> Result:
+        """Return the result that a file's content describes."""
+        return cls(**{**content, "evidence": Evidence(content["evidence"])})
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a matplotlib Figure of the result; ``ax`` draws into existing axes instead of new ones."""
+        raise TypeError(f"{type(self).__name__} has no figure of its own")
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a result, or a `System`, that was saved by this package.
+
+    Raises
+    ------
+    ResultFileError
+        If the file is missing, damaged, truncated, of a newer format or of an unknown kind.
+    """
+    kind, content = read_file(path)
+    if kind == "System":
+        return load_system(path)
+    if kind not in Result._kinds:
+        raise ResultFileError(f"{path}: holds a {kind}; bdg.load knows System, {', '.join(sorted(Result._kinds))}")
+    return Result._kinds[kind].from_content(content)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, Evidence):
+        return dict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _storable(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    return value

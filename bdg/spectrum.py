@@ -1,0 +1,356 @@
+"""Andreev bound states and their proven number."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_system
+from bdg.gpu import dense, shift_invert
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.ordering import dissect
+from bdg.gpu.superlu import count_below
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import non_negative_number, positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DENSE_BELOW = 1500  # dimension: a dense eigh takes half a second there, as long as the sparse route
+METHODS = ("auto", "dense", "shift_invert")
+PLANNED = ("lanczos", "chebyshev")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BoundStates(Result):
+    """Eigenstates of the BdG Hamiltonian, sorted by |E| (ties: negative first).
+
+    Column n of ``u`` and ``v`` belongs to ``energies[n]``; ``sum |u|^2 + |v|^2 = 1`` over sites and spins.
+    """
+
+    energies: np.ndarray = quantity("signed energies (k,), sorted by absolute value", "hopping")
+    u: np.ndarray = quantity("electron amplitudes (N, k), or (N, 2, k) for norbs = 2")
+    v: np.ndarray = quantity("hole amplitudes (N, k), or (N, 2, k) for norbs = 2")
+    residuals: np.ndarray = quantity("||H psi - E psi|| of each state (k,)", "hopping")
+    complete: bool = quantity("True only if it is proven that no state was missed")
+    count: int = quantity("proven number of states with |E| <= max|energies| (in the window), -1 if not proven")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the levels against their number."""
+        from bdg.plotting import plot_levels
+
+        return plot_levels(self, ax)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StateCount(Result):
+    """Proven number of states below an energy."""
+
+    energy: float = quantity("upper bound of |E|", "hopping")
+    count: int = quantity("number of states with |E| < energy, -1 if not proven")
+
+
+def bound_states(
+    system: System,
+    k: int = 32,
+    *,
+    window: tuple[float, float] | None = None,
+    method: str = "auto",
+    tol: float = 1e-9,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> BoundStates:
+    r"""Return the ``k`` states of lowest |E|, or all states in a window of energies.
+
+    Solves ``H psi = E psi`` with ``H = [[h, D], [D^+, -hbar]]``. Levels come in pairs +-E, and both signs count.
+
+    Parameters
+    ----------
+    system : System
+    k : int
+        Number of states, both signs counted, at most 2 s N. An even k never separates a pair +-E.
+    window : (a, b), optional
+        All states with a <= E <= b instead; ``k`` is then ignored.
+    method : {"auto", "dense", "shift_invert"}
+        "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H in a nested-dissection
+        order. "auto" is dense below dimension 1500 and where k is a large part of the spectrum.
+    tol : float
+        Largest residual ``||H psi - E psi||`` that is accepted without polishing, in the unit of the hopping.
+    device : {"auto", "cpu", "gpu"}
+        Only "dense" runs on a GPU.
+    seed : int, optional
+        Of the start vector; None means 0, so that calls repeat bit for bit.
+    progress : bool
+        Accepted for uniformity; one factorisation has no steps to show.
+
+    Returns
+    -------
+    BoundStates
+        On the host. ``complete`` refers to the levels below the one that ``k`` cuts, if it cuts a multiplet; the
+        evidence says so.
+
+    Raises
+    ------
+    ValueError
+        If k is not between 1 and 2 s N, the window is not a pair a < b, or the method is not available.
+    MemoryBudgetError
+        If a dense matrix does not fit.
+
+    References
+    ----------
+    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5. Inertia: J. J. Sylvester (1852);
+    spectrum slicing: B. N. Parlett, The Symmetric Eigenvalue Problem (1980), chapter 3.
+    """
+    start = time.perf_counter()
+    dimension = 2 * require_system(system).norbs * system.n_sites
+    require_choice("method", method, METHODS, PLANNED)
+    positive_number("tol", tol, "unit of the hopping")
+    interval = None if window is None else _require_window(window)
+    if interval is None:
+        k = _require_k(k, dimension)
+    backend = select_backend(device)
+    hamiltonian = BdGHamiltonian(system)
+    method, why = _choose_method(method, dimension, k if interval is None else 0, hamiltonian, backend)
+    if method == "dense":
+        found = _dense(hamiltonian, backend, interval)
+    else:
+        order = dof_order(system)
+        partner = hamiltonian.particle_hole_partner
+        if interval is None:
+            found = shift_invert.lowest(hamiltonian.matrix, order, partner, k, tol, seed)
+        else:
+            found = shift_invert.inside(hamiltonian.matrix, order, partner, *interval, tol, seed)
+    scale = shift_invert.matrix_scale(hamiltonian.matrix)
+    chosen, energies = _select(found.energies, k if interval is None else None, interval, scale)
+    complete, count, note = _certificate(found, energies, k if interval is None else None, interval, scale)
+    states = found.vectors[:, chosen]
+    residuals = np.linalg.norm(hamiltonian @ states - states * energies, axis=0)
+    used = backend if method == "dense" else select_backend("cpu")
+    evidence = Evidence(
+        {
+            "method": method,
+            "device": used.device,
+            "device_name": used.device_name,
+            "dtype": str(hamiltonian.dtype),
+            "why": why,
+            "completeness": note,
+            "counted_at": list(found.interval),
+            "max_residual": float(residuals.max()) if residuals.size else 0.0,
+            "converged": bool((residuals <= tol).all()),
+            "seed": 0 if seed is None else int(seed),
+            **found.facts,
+            "seconds": time.perf_counter() - start,
+        }
+    )
+    half = dimension // 2
+    shape = (system.n_sites, states.shape[1]) if system.norbs == 1 else (system.n_sites, 2, states.shape[1])
+    return BoundStates(
+        energies=energies,
+        u=states[:half].reshape(shape),
+        v=states[half:].reshape(shape),
+        residuals=residuals,
+        complete=complete,
+        count=count,
+        evidence=evidence,
+    )
+
+
+def count_states(
+    system: System, energy: float, *, method: str = "auto", device: str = "auto", seed: int | None = None
+) -> StateCount:
+    """Return the proven number of states with |E| < ``energy``.
+
+    By Sylvester's law of inertia ``count = 2 n(H < energy) - 2 s N``, with the negative pivots of factors of
+    ``H - energy`` without row exchanges ("shift_invert"), or by all eigenvalues ("dense", dimension below 1500).
+
+    Parameters
+    ----------
+    system : System
+    energy : float
+        In the unit of the hopping, >= 0.
+    method : {"auto", "dense", "shift_invert"}
+    device : {"auto", "cpu", "gpu"}
+        Only "dense" runs on a GPU.
+    seed : int, optional
+        Has no influence; accepted for uniformity.
+
+    Returns
+    -------
+    StateCount
+        ``count`` is -1 if the factors do not prove it (a level lies at ``energy`` to rounding, for instance); the
+        evidence then holds the measured contraction of the factors.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    require_choice("method", method, METHODS, PLANNED)
+    energy = non_negative_number("energy", energy, "unit of the hopping")
+    backend = select_backend(device)
+    hamiltonian = BdGHamiltonian(system)
+    dimension = hamiltonian.shape[0]
+    method, why = _choose_method(method, dimension, 0, hamiltonian, backend)
+    facts: dict[str, Any] = {}
+    if method == "dense":
+        energies, _ = dense.eigh(hamiltonian.matrix, backend)
+        count = int(np.count_nonzero(abs(energies) < energy))
+        facts["nearest_level"] = float(abs(abs(energies) - energy).min())
+    else:
+        below, contraction, nnz = count_below(hamiltonian.matrix, energy, dof_order(system))
+        if below is None:
+            below, facts["moved_to"] = _agreeing_neighbours(hamiltonian, energy, dof_order(system))
+        count = -1 if below is None else 2 * below - dimension
+        facts |= {"contraction": contraction, "factor_nnz": nnz}
+    used = backend if method == "dense" else select_backend("cpu")
+    evidence = Evidence(
+        {
+            "method": method,
+            "device": used.device,
+            "device_name": used.device_name,
+            "dtype": str(hamiltonian.dtype),
+            "why": why,
+            **facts,
+            "seconds": time.perf_counter() - start,
+        }
+    )
+    return StateCount(energy=energy, count=count, evidence=evidence)
+
+
+def dof_order(system: System) -> np.ndarray:
+    """Return the nested-dissection order of all 2 s N rows, the rows of a site together; made once for a structure."""
+    if "dof_order" not in system.shared:
+        sites = dissect(system.positions, system.adjacency).order
+        electron = (sites[:, None] * system.norbs + np.arange(system.norbs)).astype(np.int64)
+        both = np.concatenate([electron, electron + system.norbs * system.n_sites], axis=1)
+        system.shared["dof_order"] = both.ravel()
+    return system.shared["dof_order"]
+
+
+def _require_k(k: Any, dimension: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise TypeError(f"k must be a whole number; got {k!r}")
+    if not 1 <= k <= dimension:
+        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
+    return int(k)
+
+
+def _require_window(window: Any) -> tuple[float, float]:
+    try:
+        low, high = (float(edge) for edge in window)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
+    return low, high
+
+
+def _choose_method(
+    method: str, dimension: int, k: int, hamiltonian: BdGHamiltonian, backend: Backend
+) -> tuple[str, str]:
+    if method == "shift_invert" and backend.device == "gpu":
+        raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='dense'")
+    if method == "shift_invert" and k > dimension - 2:
+        raise ValueError(f"method='shift_invert' gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
+    if method != "auto":
+        return method, "as asked"
+    if dimension < DENSE_BELOW:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+    if k > dimension // 4 and dense.dense_fits(dimension, hamiltonian.dtype, backend):
+        return "dense", f"k = {k} is a large part of the {dimension} states"
+    if k > dimension - 2:
+        return "dense", "all states were asked for"
+    return "shift_invert", f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
+
+
+def _dense(
+    hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None
+) -> shift_invert.Eigenpairs:
+    energies, vectors = dense.eigh(hamiltonian.matrix, backend)
+    residuals = np.zeros(energies.size)
+    edge = np.inf
+    if interval is not None:
+        return shift_invert.Eigenpairs(energies, vectors, residuals, energies.size, interval, {})
+    return shift_invert.Eigenpairs(energies, vectors, residuals, energies.size, (-edge, edge), {})
+
+
+def _select(
+    energies: np.ndarray, k: int | None, interval: tuple[float, float] | None, scale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which states to keep, in order, and their energies with equal |E| made exactly equal.
+
+    Partners +-E and members of a multiplet differ by rounding only; made equal, "sorted by |E|" and "negative first"
+    hold exactly.
+    """
+    ascending = np.argsort(energies, kind="stable")
+    if interval is not None:
+        slack = 1e-12 * scale
+        inside = (energies[ascending] >= interval[0] - slack) & (energies[ascending] <= interval[1] + slack)
+        chosen = ascending[inside]
+    else:
+        chosen = _lowest_pairs(energies, ascending, k or 0, scale)
+    size = abs(energies[chosen])
+    by_size = np.argsort(size, kind="stable")
+    chosen, size = chosen[by_size], size[by_size]
+    new_level = np.concatenate([[True], np.diff(size) > 1e-12 * scale]) if size.size else np.zeros(0, dtype=bool)
+    level = np.cumsum(new_level) - 1
+    mean = np.bincount(level, weights=size) / np.bincount(level) if size.size else size
+    order = np.lexsort((energies[chosen], level))
+    negative = energies[chosen][order] < 0
+    zero = mean[level] <= 1e-12 * scale  # signs of rounding errors: half of these levels are partners of the others
+    negative[zero] = np.arange(np.count_nonzero(zero)) < np.count_nonzero(zero) // 2
+    return chosen[order], np.where(negative, -1.0, 1.0) * mean[level]
+
+
+def _lowest_pairs(energies: np.ndarray, ascending: np.ndarray, k: int, scale: float) -> np.ndarray:
+    """Return the k states of lowest |E|, taken in pairs from the two halves of the spectrum where these mirror."""
+    half = ascending.size // 2
+    lower, upper = ascending[:half][::-1], ascending[ascending.size - half :]
+    pairs = np.stack([lower, upper], axis=1).ravel()[:k]
+    mirrored = ascending.size % 2 == 0 and pairs.size == k
+    if mirrored:
+        needed = (k + 1) // 2
+        mirrored = bool((abs(energies[lower[:needed]] + energies[upper[:needed]]) < 1e-9 * scale).all())
+    return pairs if mirrored else np.argsort(abs(energies), kind="stable")[:k]
+
+
+def _certificate(
+    found: shift_invert.Eigenpairs,
+    energies: np.ndarray,
+    k: int | None,
+    interval: tuple[float, float] | None,
+    scale: float,
+) -> tuple[bool, int, str]:
+    """Return ``complete``, ``count`` and the sentence about them."""
+    if found.proven < 0:
+        return False, -1, "not proven: no inertia count was trusted, or it found other states than were computed"
+    if interval is not None:
+        return True, int(energies.size), "every state of the window was found: the counts at its ends agree"
+    if not energies.size:
+        return True, 0, "no state"
+    top = abs(energies).max() + 1e-12 * scale
+    sizes = abs(found.energies)
+    if found.interval[1] <= top:
+        below = int(np.count_nonzero(abs(energies) < found.interval[1]))
+        note = f"k = {k} cuts a multiplet; the {below} states below it are all found"
+        return True, int(found.facts["multiplet_count"]), note
+    count = int(np.count_nonzero(sizes <= top))
+    if count > energies.size:
+        return True, count, f"k = {k} cuts a multiplet: {count} states have |E| up to the largest returned"
+    return True, count, "the inertia count agrees with the computed states" if found.facts else "all states computed"
+
+
+def _agreeing_neighbours(
+    hamiltonian: BdGHamiltonian, energy: float, order: np.ndarray
+) -> tuple[int | None, list[float]]:
+    """Return the count just below and above ``energy`` if both are proven and equal: then it holds at ``energy``."""
+    step = 1e-8 * max(energy, 1e-3 * shift_invert.matrix_scale(hamiltonian.matrix))
+    for factor in (1, 10, 100):
+        pair = [energy - factor * step, energy + factor * step]
+        lower, upper = (count_below(hamiltonian.matrix, at, order)[0] for at in pair)
+        if lower is not None and lower == upper:
+            return lower, pair
+    return None, []

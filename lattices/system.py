@@ -1,0 +1,383 @@
+"""The system that every solver takes: a normal Hamiltonian, pairing, attraction and geometry, as arrays."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.lattices.field import choose_gauge, peierls_phases
+from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
+from bdg.lattices.nambu import pairing_defect, pairing_matrix, phase_factor
+from bdg.lattices.site_values import SiteValue, call_sites, evaluate_sites
+from bdg.lattices.storage import read_file, write_file
+
+HERMITIAN_TOLERANCE = 1e-12  # relative to max|h|: rounding of a few operations, far below any physical term
+
+
+@dataclass(frozen=True, eq=False)
+class Lead:
+    """A semi-infinite lead as arrays: unit cell, hopping between cells, and the sites that it touches.
+
+    Attributes
+    ----------
+    cell_hamiltonian : array (n, n)
+        Hamiltonian of one unit cell of the lead, in the unit of the hopping.
+    hopping : array (n, m)
+        Hopping between neighbouring cells as kwant gives it (``inter_cell_hopping``).
+    interface : array of int
+        Sites of the system that the lead is attached to, in the order of the orbitals of the cell.
+    norbs : int
+        Orbitals a site.
+    delta : complex
+        On-site singlet pairing inside the lead; 0 for a normal lead.
+    """
+
+    cell_hamiltonian: np.ndarray
+    hopping: np.ndarray
+    interface: np.ndarray
+    norbs: int = 1
+    delta: complex = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("cell_hamiltonian", "hopping", "interface"):
+            object.__setattr__(self, name, _read_only(np.array(getattr(self, name))))
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    r"""A finite lattice with pairing: ``H = [[h, D], [D^+, hole block]]`` before any solver is chosen.
+
+    Fields are read-only; the ``with_...`` methods return new systems that share the structure.
+
+    Attributes
+    ----------
+    hamiltonian : CSR (s N, s N), float64 or complex128
+        Normal part h with -mu inside; row = to, column = from; orbital index ``s * site + spin``.
+    positions : array (N, dim)
+        In the length unit of the builder.
+    delta : array (N,), float64 or complex128
+        On-site singlet pairing D_i; for norbs = 2 it multiplies the identity.
+    pairing : CSR (s N, s N) or None
+        Further (bond) pairing, added to ``delta``.
+    attraction : array (N,), float64
+        U_i >= 0 in ``Delta_i = U_i F_i``.
+    grain : array (N,), int64
+        -1 in the host, 0 .. G-1 in the superconducting parts.
+    period : tuple of float or None, one an axis
+        Box length where hoppings wrap around, None where the axis is open.
+    norbs : int
+        1 (spin-degenerate) or 2 (spin up, down).
+    leads : tuple of `Lead`
+    info : dict
+        Parameters and seed of the builder, and what it measured.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field has the wrong type or shape, is not finite, or if h is not Hermitian or D breaks Fermi statistics.
+    """
+
+    hamiltonian: sp.csr_matrix
+    positions: np.ndarray
+    delta: np.ndarray = 0.0  # type: ignore[assignment]
+    pairing: sp.csr_matrix | None = None
+    attraction: np.ndarray = 0.0  # type: ignore[assignment]
+    grain: np.ndarray = None  # type: ignore[assignment]
+    period: Period = None  # type: ignore[assignment]
+    norbs: int = 1
+    leads: tuple[Lead, ...] = ()
+    info: dict[str, Any] = field(default_factory=dict)
+    kwant_sites: tuple[Any, ...] | None = field(default=None, repr=False)  # for functions of a site; not saved
+    shared: dict[str, Any] = field(default_factory=dict, repr=False)  # structure of the lattice, made once
+
+    def __post_init__(self) -> None:
+        if self.norbs not in (1, 2):
+            raise ValueError(f"norbs must be 1 (spin-degenerate) or 2 (spin up, down); got {self.norbs!r}")
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 - frozen dataclass
+        put("norbs", int(self.norbs))
+        put("positions", _read_only(_positions(self.positions)))
+        put("hamiltonian", _normal_part(self.hamiltonian, self.norbs * self.n_sites, self.norbs))
+        for name, dtype in (("delta", None), ("attraction", float)):
+            values = evaluate_sites(name, getattr(self, name), self.positions, self.kwant_sites, dtype)
+            put(name, _read_only(values))
+        if (self.attraction < 0).any():
+            raise ValueError(f"attraction must be >= 0 (Delta = U F); got {self.attraction.min()}")
+        put("pairing", _pairing(self.pairing, self.hamiltonian.shape, self.norbs))
+        put("period", _period(self.period, self.positions.shape[1]))
+        put("grain", _read_only(self._grains(self.grain)))
+        put("leads", tuple(self.leads))
+
+    def _grains(self, grain: Any) -> np.ndarray:
+        if grain is None:
+            superconducting = (self.delta != 0) | (self.attraction > 0)
+            return label_connected(superconducting, self.adjacency)
+        labels = evaluate_sites("grain", grain, self.positions, self.kwant_sites, int)
+        present = np.unique(labels[labels >= 0])
+        if labels.min() < -1 or not np.array_equal(present, np.arange(present.size)):
+            raise ValueError(
+                "grain must be -1 on host sites and number the superconducting parts 0, 1, 2, ... without gaps; "
+                f"got the labels {np.unique(labels)[:10].tolist()}"
+            )
+        return labels
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites N."""
+        return int(self.positions.shape[0])
+
+    @property
+    def n_grains(self) -> int:
+        """Number of superconducting parts G."""
+        return int(self.grain.max()) + 1
+
+    @property
+    def adjacency(self) -> sp.csr_matrix:
+        """Symmetric pattern (N, N) of the sites that h or the bond pairing connects, made once for a structure."""
+        if "adjacency" not in self.shared:
+            self.shared["adjacency"] = site_adjacency([self.hamiltonian, self.pairing], self.norbs, self.n_sites)
+        return self.shared["adjacency"]
+
+    @property
+    def pairing_block(self) -> sp.csr_matrix:
+        """D (s N, s N): ``delta`` on the diagonal plus ``pairing``."""
+        return pairing_matrix(self.delta, self.pairing, self.norbs)
+
+    @property
+    def is_real(self) -> bool:
+        """True if h and D are real."""
+        return all(a is None or a.dtype.kind != "c" for a in (self.hamiltonian, self.delta, self.pairing))
+
+    def displacement(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the minimum-image vectors from sites ``start`` to sites ``end``, shape (..., dim)."""
+        return minimum_image(self.positions[end] - self.positions[start], self.period)
+
+    def with_delta(self, delta: SiteValue) -> System:
+        """Return a system with on-site pairing ``delta`` (number, array (N,) or function of a site) instead."""
+        return self._replace(delta=evaluate_sites("delta", delta, self.positions, self.kwant_sites))
+
+    def with_phases(self, phases: Mapping[int, float] | Any) -> System:
+        """Return a system whose grain g has its pairing multiplied by exp(i phases[g]).
+
+        ``phases`` is a dict from grain to phase, or an array of G phases (radian). Bond pairing between i and j is
+        multiplied by exp(i (phi_i + phi_j)/2), with phi = 0 in the host.
+        """
+        values = np.zeros(self.n_grains)
+        if isinstance(phases, Mapping):
+            for grain, phase in phases.items():
+                if not (isinstance(grain, int | np.integer) and 0 <= grain < self.n_grains):
+                    raise ValueError(
+                        f"phases names grain {grain!r}, but the system has {self.n_grains} grains, numbered from 0"
+                    )
+                values[grain] = phase
+        else:
+            values = np.asarray(phases, dtype=float)
+            if values.shape != (self.n_grains,):
+                raise ValueError(
+                    f"phases must be a dict or an array of one phase a grain, shape ({self.n_grains},); "
+                    f"got shape {values.shape}"
+                )
+        if not np.isfinite(values).all():
+            raise ValueError(f"phases must be finite; got {values.tolist()}")
+        site_phase = np.where(self.grain >= 0, values[self.grain] if self.n_grains else 0.0, 0.0)
+        pairing = self.pairing
+        if pairing is not None:
+            half = sp.diags_array(np.repeat(phase_factor(site_phase / 2), self.norbs))
+            pairing = sp.csr_matrix(half @ pairing @ half)
+        return self._replace(delta=self.delta * phase_factor(site_phase), pairing=pairing)
+
+    def with_onsite(self, values: Any) -> System:
+        """Return a system with ``values`` added to the onsite energies.
+
+        A number, an array (N,) or a function of a site; for norbs = 2 also Hermitian 2 x 2 matrices (a Zeeman term,
+        for instance): one, shape (2, 2), one a site, shape (N, 2, 2), or a function that returns one.
+        """
+        if callable(values):
+            values = call_sites(values, self.positions, self.kwant_sites)
+        blocks = np.asarray(values)
+        if self.norbs == 2 and blocks.shape in ((2, 2), (self.n_sites, 2, 2)):
+            if blocks.dtype.kind not in "biufc":
+                raise TypeError(f"values must be numbers; got dtype {blocks.dtype}")
+            blocks = np.ascontiguousarray(np.broadcast_to(blocks, (self.n_sites, 2, 2)))
+            sites = np.arange(self.n_sites + 1)
+            added = sp.bsr_matrix((blocks, sites[:-1], sites), shape=self.hamiltonian.shape)
+        else:
+            onsite = evaluate_sites("values", values, self.positions, self.kwant_sites, float)
+            added = sp.diags_array(np.repeat(onsite, self.norbs), format="csr")
+        return self._replace(hamiltonian=sp.csr_matrix(self.hamiltonian + added))
+
+    def with_field(self, B: Any, gauge: str = "auto") -> System:
+        r"""Return a system in the uniform magnetic field ``B``: ``h_ij -> h_ij exp(i pi int_j^i A.dl)``.
+
+        Parameters
+        ----------
+        B : float (2-D) or 3-vector (3-D)
+            In flux quanta h/2e per unit area.
+        gauge : {"auto", "symmetric", "landau"}
+            "symmetric" is A = B x r / 2 about the centre of the system (open axes only); "landau" lets each
+            component of A depend on one coordinate; "auto" is "symmetric" if every axis that the field needs is
+            open, else "landau". Across two periodic axes the flux must be a whole number of h/e.
+
+        The pairing is left as it is: its phases are given in this gauge.
+        """
+        phases = peierls_phases(self.hamiltonian, self.positions, self.period, self.norbs, B, gauge)
+        hamiltonian = self.hamiltonian.astype(complex)
+        hamiltonian.data = hamiltonian.data * phase_factor(phases)
+        chosen = choose_gauge(B, self.period, gauge)
+        total = np.asarray(B, dtype=float) + self.info.get("field", {}).get("B", 0.0)  # fields add up
+        info = {**self.info, "field": {"B": total.tolist(), "gauge": chosen, "asked": gauge}}
+        return self._replace(hamiltonian=hamiltonian, info=info)
+
+    def _replace(self, **changes: Any) -> System:
+        """Return a copy with some fields changed; what stays is not checked again."""
+        new = copy.copy(self)
+        for name, value in changes.items():
+            if name == "hamiltonian":
+                value = _normal_part(value, self.norbs * self.n_sites, self.norbs)
+            elif name == "pairing":
+                value = _pairing(value, self.hamiltonian.shape, self.norbs)
+            elif isinstance(value, np.ndarray):
+                value = _read_only(value)
+            object.__setattr__(new, name, value)
+        return new
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the system to an HDF5 file that solves where kwant is not installed."""
+        content = {name: getattr(self, name) for name in _SAVED}
+        content["leads"] = {
+            str(number): {
+                "cell_hamiltonian": lead.cell_hamiltonian,
+                "hopping": lead.hopping,
+                "interface": lead.interface,
+                "norbs": lead.norbs,
+                "delta": np.atleast_1d(np.asarray(lead.delta, dtype=complex)),
+            }
+            for number, lead in enumerate(self.leads)
+        }
+        write_file(path, "System", content, _DESCRIPTIONS)
+
+
+def load(path: str | os.PathLike[str]) -> System:
+    """Read a system that `System.save` wrote.
+
+    Raises
+    ------
+    ResultFileError
+        If the file is missing, damaged, of a newer format or holds something else.
+    """
+    _, content = read_file(path, "System")
+    leads = content.pop("leads")
+    content["period"] = tuple(content["period"])
+    content["leads"] = tuple(
+        Lead(lead["cell_hamiltonian"], lead["hopping"], lead["interface"], lead["norbs"], complex(lead["delta"][0]))
+        for _, lead in sorted(leads.items(), key=lambda item: int(item[0]))
+    )
+    return System(**content)
+
+
+_SAVED = ("hamiltonian", "positions", "delta", "pairing", "attraction", "grain", "period", "norbs", "info")
+_DESCRIPTIONS = {
+    "hamiltonian": ("energy", "normal part h with -mu inside, row = to, column = from"),
+    "positions": ("length", "site positions (N, dim)"),
+    "delta": ("energy", "on-site singlet pairing (N,)"),
+    "pairing": ("energy", "further (bond) pairing, or null"),
+    "attraction": ("energy", "attraction U_i >= 0 (N,)"),
+    "grain": ("1", "-1 in the host, number of the superconducting part elsewhere (N,)"),
+    "period": ("length", "box length of each periodic axis, null where open"),
+    "norbs": ("1", "orbitals a site: 1 spin-degenerate, 2 spin up and down"),
+    "info": ("", "parameters and seed of the builder, and what it measured"),
+    "leads": ("", "leads by number"),
+}
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    if array.flags.writeable:
+        array = array.copy() if array.base is not None else array
+        array.flags.writeable = False
+    return array
+
+
+def _positions(positions: Any) -> np.ndarray:
+    array = np.array(positions, dtype=float)
+    if array.ndim == 1 and array.size:
+        array = array[:, None]
+    if array.size == 0:
+        raise ValueError("the system is empty: it has no sites")
+    if array.ndim != 2:
+        raise ValueError(f"positions must have shape (N, dim); got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError("positions must be finite; got NaN or infinity")
+    return array
+
+
+def _sparse(name: str, matrix: Any, size: int, norbs: int) -> sp.csr_matrix:
+    """Return an own CSR copy of ``matrix``, sorted, without stored zeros off the diagonal, real if it can be."""
+    if not sp.issparse(matrix):
+        matrix = np.asarray(matrix)
+        if matrix.dtype.kind not in "biufc" or matrix.ndim != 2:
+            raise TypeError(
+                f"{name} must be a square matrix of numbers (dense or sparse); got {type(matrix).__name__} "
+                f"with dtype {matrix.dtype} and shape {matrix.shape}"
+            )
+    csr = sp.csr_matrix(matrix, copy=True)
+    if csr.shape != (size, size):
+        raise ValueError(
+            f"{name} must have shape ({size}, {size}) for {size // norbs} sites with norbs = {norbs}; got {csr.shape}"
+        )
+    if not np.isfinite(csr.data).all():
+        raise ValueError(f"{name} must be finite; got NaN or infinity")
+    real = csr.dtype.kind != "c" or not csr.data.imag.any()
+    csr = sp.csr_matrix(csr.real if real else csr).astype(float if real else complex)
+    csr.sum_duplicates()
+    csr.eliminate_zeros()
+    csr.sort_indices()
+    for part in (csr.data, csr.indices, csr.indptr):
+        part.flags.writeable = False
+    return csr
+
+
+def _normal_part(hamiltonian: Any, size: int, norbs: int) -> sp.csr_matrix:
+    csr = _sparse("hamiltonian", hamiltonian, size, norbs)
+    difference = abs(csr - csr.conj().T)
+    defect = difference.max() if difference.nnz else 0.0
+    scale = abs(csr).max() if csr.nnz else 0.0
+    if defect > HERMITIAN_TOLERANCE * scale:
+        row, column = np.unravel_index(int(difference.argmax()), csr.shape)
+        raise ValueError(
+            f"hamiltonian is not Hermitian: max|h - h^dagger| = {defect:.3g} at ({row}, {column}), max|h| = "
+            f"{scale:.3g}. Each hopping h_ij needs its partner h_ji = conj(h_ij), and onsite energies must be real."
+        )
+    return csr
+
+
+def _pairing(pairing: Any, shape: tuple[int, int], norbs: int) -> sp.csr_matrix | None:
+    if pairing is None:
+        return None
+    csr = _sparse("pairing", pairing, shape[0], norbs)
+    scale = abs(csr).max() if csr.nnz else 0.0
+    defect = pairing_defect(csr, norbs)
+    if defect > HERMITIAN_TOLERANCE * scale:
+        rule = "symmetric, D = D^T" if norbs == 1 else "D = sigma_y D^T sigma_y"
+        raise ValueError(
+            f"pairing must obey Fermi statistics ({rule} for norbs = {norbs}); the rule is missed by {defect:.3g} "
+            f"with max|D| = {scale:.3g}"
+        )
+    return csr
+
+
+def _period(period: Any, dim: int) -> Period:
+    if period is None:
+        return (None,) * dim
+    values = tuple(
+        None if length is None else float(length) for length in np.atleast_1d(np.array(period, dtype=object))
+    )
+    if len(values) != dim:
+        raise ValueError(f"period must have one entry an axis ({dim}), a length or None; got {period!r}")
+    if any(length is not None and not (np.isfinite(length) and length > 0) for length in values):
+        raise ValueError(f"period must be positive box lengths or None; got {period!r}")
+    return values

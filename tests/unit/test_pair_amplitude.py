@@ -1,0 +1,159 @@
+"""Pair amplitude: Chebyshev columns against dense sums, stated errors, closed forms, errors."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import bdg
+from bdg.gpu import chebyshev
+from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
+
+
+def _systems(grid, spinful, islands):
+    return {
+        "clean": grid((6, 5, 4), delta=islands(120)),
+        "disordered": grid((5, 5, 5), delta=islands(125), disorder=2.0),
+        "phases and field": grid((9, 9), delta=islands(81, 2, True), disorder=0.5).with_field(0.05),
+        "spinful": spinful(grid((7, 6), delta=islands(42, 4, True))).with_onsite(
+            0.3 * SIGMA_Z + 0.1 * SIGMA_Y + 0.2 * SIGMA_X
+        ),
+    }
+
+
+NAMES = ["clean", "disordered", "phases and field", "spinful"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("temperature", [0.05, 0.3])
+@pytest.mark.parametrize("tol", [1e-6, 1e-4])
+def test_columns_equal_dense_within_the_stated_error(grid, spinful, islands, name, temperature, tol):
+    system = _systems(grid, spinful, islands)[name]
+    dense = bdg.pair_amplitude(system, temperature, method="dense")
+    columns = bdg.pair_amplitude(system, temperature, method="chebyshev", tol=tol)
+    deviation = abs(columns.values - dense.values).max()
+    assert deviation <= columns.error
+    # the estimate is safe, but not by orders of magnitude, and single precision adds its own floor
+    assert columns.error <= tol * abs(dense.values).max() + chebyshev_floor(tol)
+    assert columns.evidence.converged or tol >= 1e-5
+    assert columns.evidence.dtype.endswith("single" if tol >= 1e-5 else "double")
+
+
+def chebyshev_floor(tol):
+    return 1e-7 if tol >= 1e-5 else 1e-12
+
+
+def test_uniform_torus_has_the_closed_form(grid):
+    """F = 1/N sum_k Delta/(2 E_k) tanh(E_k/2T) (Bardeen, Cooper, Schrieffer 1957)."""
+    n, mu, delta, temperature = 10, -0.5, 0.3, 0.15
+    k = 2 * np.pi * np.arange(n) / n
+    xi = -2 * (np.cos(k)[:, None] + np.cos(k)[None, :]) - mu
+    energy = np.hypot(xi, delta)
+    expected = np.mean(delta / (2 * energy) * np.tanh(energy / (2 * temperature)))
+    system = grid((n, n), mu=mu, delta=delta, periodic=True)
+    for method in ("dense", "chebyshev"):
+        result = bdg.pair_amplitude(system, temperature, method=method)
+        assert_allclose(result.values, expected, rtol=2e-6)
+    ground = np.mean(delta / (2 * energy))
+    assert_allclose(bdg.pair_amplitude(system, 0).values, ground, rtol=1e-12)
+
+
+def test_phase_of_delta_is_its_phase(grid):
+    """The sign convention: Delta = U F, so a single superconducting site has F parallel to its Delta."""
+    delta = 0.4 * np.exp(0.7j)
+    system = grid((1,), mu=0.3, delta=delta)
+    energy = np.hypot(0.3, 0.4)
+    for method in ("dense", "chebyshev"):
+        value = bdg.pair_amplitude(system, 0.1, method=method).values[0]
+        assert_allclose(value, delta / (2 * energy) * np.tanh(energy / 0.2), rtol=1e-6)
+
+
+def test_chosen_sites_keep_their_order_and_masks_work(grid, islands):
+    system = grid((5, 5), delta=islands(25, 2, True), disorder=1.0)
+    whole = bdg.pair_amplitude(system, 0.1).values
+    sites = np.array([7, 3, 21])
+    for method in ("dense", "chebyshev"):
+        part = bdg.pair_amplitude(system, 0.1, sites=sites, method=method)
+        assert_allclose(part.values, whole[sites], atol=1e-6)
+        assert np.array_equal(part.sites, sites) and part.values.shape == (3,)
+        assert np.array_equal(part.positions, system.positions[sites])
+    mask = system.grain >= 0
+    assert_allclose(bdg.pair_amplitude(system, 0.1, sites=mask).values, whole[mask], atol=1e-12)
+
+
+def test_levels_at_exactly_zero_do_not_spoil_the_ground_state(grid):
+    """A clean torus at half filling holds levels that are zero to rounding; their sign must not enter."""
+    system = grid((6, 6, 6), mu=0.0, delta=np.where(np.arange(216) < 5, 0.3, 0.0), periodic=True)
+    ground, cold = bdg.pair_amplitude(system, 0), bdg.pair_amplitude(system, 1e-5, method="dense")
+    assert_allclose(ground.values, cold.values, atol=1e-10)
+
+
+def test_too_small_bound_is_noticed_and_replaced(grid, monkeypatch):
+    system = grid((6, 6), delta=0.3, disorder=1.0)
+    exact = bdg.pair_amplitude(system, 0.1, method="dense").values
+    monkeypatch.setattr(chebyshev, "spectral_bound", lambda matrix, seed=0: 3.0)
+    result = bdg.pair_amplitude(system, 0.1, method="chebyshev")
+    assert result.evidence.bound_repeated and result.evidence.spectral_bound > 4
+    assert_allclose(result.values, exact, atol=result.error)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_spectral_bound_is_above_the_spectrum(grid, seed):
+    system = grid((6, 6, 6), delta=0.3, disorder=4.0, seed=seed)
+    matrix = bdg.BdGHamiltonian(system).matrix
+    top = abs(np.linalg.eigvalsh(matrix.toarray())).max()
+    for steps in (5, 40):
+        bound = chebyshev.spectral_bound(matrix, seed=seed, steps=steps)
+        assert top < bound <= chebyshev.gershgorin_bound(matrix)
+
+
+def test_auto_says_why(grid, islands):
+    small = bdg.pair_amplitude(grid((6, 6), delta=0.3), 0.1)
+    assert small.evidence.method == "dense" and "below 1500" in small.evidence.why
+    system = grid((10, 10, 10), delta=islands(1000), disorder=1.0)
+    few = bdg.pair_amplitude(system, 0.1, sites=[3, 5])
+    assert few.evidence.method == "chebyshev" and "columns" in few.evidence.why
+
+
+def test_results_do_not_depend_on_the_column_blocks(grid, islands, monkeypatch):
+    system = grid((6, 6, 6), delta=islands(216), disorder=1.0)
+    whole = bdg.pair_amplitude(system, 0.1, method="chebyshev")
+    monkeypatch.setattr(chebyshev, "BLOCK_BYTES", 1)
+    assert_allclose(bdg.pair_amplitude(system, 0.1, method="chebyshev").values, whole.values, atol=2 * whole.error)
+
+
+def test_progress_save_load_plot(grid, tmp_path, capsys):
+    result = bdg.pair_amplitude(grid((5, 5), delta=0.3), 0.1, method="chebyshev", progress=True)
+    assert "pair amplitude" in capsys.readouterr().err
+    result.save(tmp_path / "f.h5")
+    loaded = bdg.load(tmp_path / "f.h5")
+    assert np.array_equal(loaded.values, result.values) and loaded.error == result.error
+    assert loaded.temperature == 0.1 and loaded.evidence.degree == result.evidence.degree
+    for shape in ((12,), (5, 5), (4, 4, 4)):
+        figure = bdg.pair_amplitude(grid(shape, delta=0.3), 0.1).plot()
+        assert "|F|" in figure.axes[-1].get_ylabel()
+
+
+@pytest.mark.gpu
+def test_gpu_equals_cpu(grid, islands, backend):
+    system = grid((10, 10, 10), delta=islands(1000, 2, True), disorder=1.0)
+    values = bdg.pair_amplitude(system, 0.1, sites=range(40), method="chebyshev", device=backend.device).values
+    assert_allclose(values, bdg.pair_amplitude(system, 0.1, sites=range(40), device="cpu").values, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"temperature": -0.1}, ValueError, r"temperature must be finite and >= 0 .*got -0.1"),
+        ({"temperature": np.nan}, ValueError, "temperature must be finite"),
+        ({"temperature": "cold"}, TypeError, "temperature must be a real number"),
+        ({"temperature": 0, "method": "chebyshev"}, ValueError, r"affords temperatures down to \d.*method='dense'"),
+        ({"temperature": 0.1, "method": "poles"}, ValueError, "available: auto, dense, chebyshev"),
+        ({"temperature": 0.1, "sites": [16]}, ValueError, "sites must be between 0 and 15; got 16"),
+        ({"temperature": 0.1, "sites": []}, ValueError, "non-empty"),
+        ({"temperature": 0.1, "sites": [0.5]}, ValueError, "site numbers"),
+        ({"temperature": 0.1, "tol": 0}, ValueError, "tol must be positive"),
+    ],
+)
+def test_argument_errors(grid, arguments, error, message):
+    with pytest.raises(error, match=message):
+        bdg.pair_amplitude(grid((4, 4), delta=0.3), **arguments)
