@@ -1,0 +1,48 @@
+"""Checks of single numbers that callers hand over: one wording for all modules."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+
+def real_number(name: str, value: Any, unit: str = "") -> float:
+    """Return ``value`` as a finite float; TypeError if it is no real number, ValueError if it is NaN or infinite."""
+    number = _float(name, value, unit)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite{_in(unit)}; got {value!r}")
+    return number
+
+
+def positive_number(name: str, value: Any, unit: str = "", *, infinite: bool = False) -> float:
+    """Return ``value`` as a float > 0; with ``infinite`` infinity is welcome too."""
+    number = _float(name, value, unit)
+    if not number > 0 or (math.isinf(number) and not infinite):
+        raise ValueError(f"{name} must be positive{'' if infinite else ' and finite'}{_in(unit)}; got {value!r}")
+    return number
+
+
+def non_negative_number(name: str, value: Any, unit: str = "") -> float:
+    """Return ``value`` as a finite float >= 0."""
+    number = _float(name, value, unit)
+    if not (number >= 0 and math.isfinite(number)):
+        raise ValueError(f"{name} must be finite and >= 0{_in(unit)}; got {value!r}")
+    return number
+
+
+def space_dimensions(value: Any) -> int:
+    """Return the number of space dimensions, 1, 2 or 3."""
+    if isinstance(value, bool) or value not in (1, 2, 3):
+        raise ValueError(f"dimensions must be 1, 2 or 3; got {value!r}")
+    return int(value)
+
+
+def _float(name: str, value: Any, unit: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number{_in(unit)}; got {value!r:.80} ({type(value).__name__})")
+    return float(value)
+
+
+def _in(unit: str) -> str:
+    return f" ({unit})" if unit else ""
