@@ -1,12 +1,16 @@
 """Self-describing HDF5 files: what every file of this package looks like on disk.
 
-A file holds a tree of named values. Each dataset carries ``unit`` and ``description``; the root carries
-``format`` (the word "bdg"), ``format_version``, ``kind`` (what the file holds) and ``checksum``, a SHA-256 over
-every name, shape, dtype, attribute and byte. Nothing is pickled. A file appears under its final name only when it
-is whole: it is written under a temporary name, synced to the disk and renamed.
+A file holds a tree of named values. Each dataset carries ``unit`` and ``description``; the root carries ``format``
+(the word "bdg"), ``format_version`` and ``kind`` (what the file holds). Nothing is pickled. A file appears under its
+final name only when it is whole: it is written under a temporary name, synced to the disk and renamed.
 
-Values may be numbers, strings, None, lists and dicts of those (kept as JSON text), NumPy arrays, CSR matrices, and
-dicts of all these (kept as groups).
+The first 512 bytes, which HDF5 leaves to applications, say in one line of text which format version this is and which
+SHA-256 all bytes after them have. Both are verified before the HDF5 library sees the file: damaged metadata can crash
+that library, and with it a whole run.
+
+Values may be numbers (complex ones too), strings, None, lists and dicts of those (kept as JSON text), NumPy arrays,
+CSR matrices, and dicts of all these (kept as groups). Names may be any text; what HDF5 gives a meaning ("/", ".") is
+percent-encoded.
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tempfile
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +36,11 @@ _JSON = "json"  # values of these two encodings are told apart by the attribute 
 _ARRAY = "array"
 _CSR = "csr"
 _GROUP = "group"
+_COMPLEX = "complex number"  # key of the pair (real, imaginary) that stands for one in JSON
+
+_HEADER_SIZE = 512  # the smallest user block of HDF5
+_HEADER = re.compile(rb"bdg HDF5 format (\d+) sha256 ([0-9a-f]{64})\n")
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class ResultFileError(RuntimeError):
@@ -65,14 +76,15 @@ def write_file(
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.close(handle)
     try:
-        with h5py.File(temporary, "w") as file:
+        with h5py.File(temporary, "w", userblock_size=_HEADER_SIZE) as file:
             file.attrs["format"] = "bdg"
             file.attrs["format_version"] = FORMAT_VERSION
             file.attrs["kind"] = kind
             for name, value in content.items():
                 _write_value(file, name, value, descriptions or {})
-            file.attrs["checksum"] = _checksum(file)
-        with open(temporary, "rb") as written:
+        with open(temporary, "r+b") as written:
+            written.write(f"bdg HDF5 format {FORMAT_VERSION} sha256 {_checksum(temporary)}\n".encode())
+            written.flush()
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
@@ -97,33 +109,44 @@ def read_file(path: str | os.PathLike[str], kind: str | None = None) -> tuple[st
     if not path.is_file():
         raise ResultFileError(f"{path}: no such file")
     try:
+        _verify(path)
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != "bdg":
-                raise ResultFileError(f"{path}: an HDF5 file, but not one of bdg (no attribute format = 'bdg')")
-            version = int(file.attrs["format_version"])
-            if version > FORMAT_VERSION:
-                raise ResultFileError(
-                    f"{path}: format version {version} is newer than this package reads ({FORMAT_VERSION}). "
-                    "Upgrade bdg to read it."
-                )
-            if file.attrs.get("checksum") != _checksum(file):
-                raise ResultFileError(f"{path}: damaged, its checksum does not match its content")
             found = str(file.attrs["kind"])
             if kind is not None and found != kind:
                 raise ResultFileError(f"{path}: holds a {found}, not a {kind}")
-            content = {name: _read_value(file[name]) for name in file}
+            content = {_plain_name(name): _read_value(file[name]) for name in file}
     except ResultFileError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:  # what h5py raises on damaged files
+    except (OSError, RuntimeError, KeyError, ValueError) as error:
         raise ResultFileError(f"{path}: cannot be read, truncated or damaged ({error})") from error
     return found, content
+
+
+def _verify(path: Path) -> None:
+    """Check the first line and the checksum, before anything interprets the content."""
+    with open(path, "rb") as file:
+        start = file.read(_HEADER_SIZE)
+    header = _HEADER.match(start)
+    if header is None:
+        if start.startswith(_HDF5_SIGNATURE):
+            raise ResultFileError(f"{path}: an HDF5 file, but not one of bdg")
+        raise ResultFileError(f"{path}: cannot be read, truncated or damaged: its first line is not that of a bdg file")
+    version = int(header[1])
+    if version > FORMAT_VERSION:
+        raise ResultFileError(
+            f"{path}: format version {version} is newer than this package reads ({FORMAT_VERSION}). "
+            "Upgrade bdg to read it."
+        )
+    if header[2].decode() != _checksum(path):
+        raise ResultFileError(f"{path}: cannot be read, truncated or damaged: its checksum does not match its content")
 
 
 def _write_value(
     group: h5py.Group, name: str, value: Any, descriptions: Mapping[str, tuple[str, str]], prefix: str = ""
 ) -> None:
     full_name = prefix + name
-    unit, description = descriptions.get(full_name, ("", full_name.replace("_", " ")))
+    unit, description = descriptions.get(full_name, ("", full_name.replace("_", " ").replace("\0", "%00")))
+    name = _hdf5_name(name)
     if sp.issparse(value):
         child = group.create_group(name)
         child.attrs["encoding"] = _CSR
@@ -158,7 +181,7 @@ def _holds_arrays(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Turn NumPy scalars, tuples of them and mappings into what JSON knows."""
+    """Turn NumPy scalars and arrays, complex numbers, mappings and paths into what JSON knows."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray):
@@ -167,7 +190,13 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, complex):
+        return {_COMPLEX: [value.real, value.imag]}
     raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def _complex(value: dict[str, Any]) -> Any:
+    return complex(*value[_COMPLEX]) if value.keys() == {_COMPLEX} else value
 
 
 def _describe(dataset: h5py.Dataset, encoding: str, unit: str, description: str) -> None:
@@ -182,38 +211,29 @@ def _read_value(node: h5py.Group | h5py.Dataset) -> Any:
         parts = (node["data"][()], node["indices"][()], node["indptr"][()])
         return sp.csr_matrix(parts, shape=tuple(int(n) for n in node.attrs["shape"]))
     if encoding == _GROUP:
-        return {name: _read_value(node[name]) for name in node}
+        return {_plain_name(name): _read_value(node[name]) for name in node}
     if encoding == _ARRAY:
-        return node[()]
+        return np.asarray(node[()])
     if encoding == _JSON:
-        return json.loads(node.asstr()[()])
+        return json.loads(node.asstr()[()], object_hook=_complex)
     raise ResultFileError(f"{node.name}: unknown encoding {encoding!r}")
 
 
-def _checksum(file: h5py.File) -> str:
-    """Return the SHA-256 over all names, attributes and values, in an order that does not depend on the writing."""
-    digest = hashlib.sha256()
+def _hdf5_name(name: str) -> str:
+    """Return ``name`` as HDF5 takes it: no folders, no dots alone, not empty."""
+    encoded = "".join(f"%{ord(c):02X}" if c in "/%\0" else c for c in name)
+    return encoded.replace(".", "%2E") if not encoded.strip(".") and encoded else encoded or "%"
 
-    def add_attributes(node: Any) -> None:
-        for key in sorted(node.attrs):
-            if key != "checksum":
-                digest.update(f"{key}={np.asarray(node.attrs[key]).tolist()!r};".encode())
 
-    names: list[str] = []
-    file.visit(names.append)
-    add_attributes(file)
-    for name in sorted(names):
-        node = file[name]
-        digest.update(name.encode())
-        add_attributes(node)
-        if isinstance(node, h5py.Dataset):
-            if h5py.check_string_dtype(node.dtype) is not None:
-                digest.update(node.asstr()[()].encode())
-            else:
-                array = np.ascontiguousarray(node[()])
-                digest.update(f"{array.dtype.str}{array.shape}".encode())
-                digest.update(array.tobytes())
-    return digest.hexdigest()
+def _plain_name(name: str) -> str:
+    return "" if name == "%" else urllib.parse.unquote(name)
+
+
+def _checksum(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of all bytes after the header."""
+    with open(path, "rb") as file:
+        file.seek(_HEADER_SIZE)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

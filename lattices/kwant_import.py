@@ -1,0 +1,286 @@
+"""Systems from kwant builders, and from plain matrices for those who do without kwant."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.lattices.site_values import SiteValue
+from bdg.lattices.system import Lead, System
+
+INSTALL_KWANT = (
+    "from_kwant needs kwant, the extra 'kwant' of this package. From the checkout: pip install -r "
+    "requirements-build.txt && pip install --no-build-isolation -r requirements-kwant.txt. "
+    "A system saved with System.save loads without kwant."
+)
+_OPPOSITE_TOLERANCE = 1e-12  # relative to max|h|: rounding of value functions
+
+
+def from_kwant(
+    builder: Any,
+    *,
+    delta: SiteValue = 0,
+    pairing: Any = None,
+    attraction: SiteValue = 0,
+    grain: SiteValue | None = None,
+    params: Mapping[str, Any] | None = None,
+    period: Any = None,
+    lead_delta: Any = None,
+) -> System:
+    """Return the `System` of any finite kwant system: every lattice, one orbital a site or two (spin up, down).
+
+    The electron-hole structure is added by this package and must not be built in kwant.
+
+    Parameters
+    ----------
+    builder : kwant.Builder or finalized builder
+        The normal part h with -mu inside. Sites keep the order of ``builder.finalized().sites``.
+    delta : number, array (N,) or function of a kwant site
+        On-site singlet pairing, real or complex.
+    pairing : matrix (s N, s N) dense or sparse, or function of two kwant sites, optional
+        Further pairing. A function is called as ``pairing(to, from)`` on both directions of every hopping and returns
+        a number (norbs = 2: or a 2 x 2 block).
+    attraction : number, array (N,) or function of a kwant site
+        U_i >= 0 of the gap equation ``Delta_i = U_i F_i``.
+    grain : array (N,) or function of a kwant site, optional
+        -1 in the host, 0, 1, ... in the superconducting parts. Default: connected sets of sites with pairing or
+        attraction.
+    params : mapping, optional
+        Values of the parameters of kwant value functions.
+    period : sequence of float or None, one an axis, optional
+        Box lengths of the axes around which hoppings wrap; None where open.
+    lead_delta : number or sequence, one a lead, optional
+        On-site pairing inside the leads. Default: normal leads.
+
+    Raises
+    ------
+    ImportError
+        If kwant is not installed.
+    TypeError
+        If ``builder`` is neither a Builder nor a finalized one.
+    ValueError
+        If it is infinite or empty, if sites have different numbers of orbitals or other than 1 or 2, if a parameter
+        is missing, or if its two orbitals are electron and hole.
+    """
+    system, kwant = _finalized(builder)
+    params = dict(params or {})
+    hamiltonian, norbs = _matrix(system, kwant, params)
+    _refuse_electron_hole(hamiltonian, norbs)
+    if callable(pairing):
+        pairing = _bond_pairing(pairing, system, norbs)
+    return System(
+        hamiltonian=hamiltonian,
+        positions=_site_positions(system.sites),
+        delta=delta,  # type: ignore[arg-type]
+        pairing=pairing,
+        attraction=attraction,  # type: ignore[arg-type]
+        grain=grain,  # type: ignore[arg-type]
+        period=period,
+        norbs=norbs,
+        leads=_leads(system, kwant, params, lead_delta, norbs),
+        info={"kind": "kwant", "params": {name: _storable(value) for name, value in params.items()}},
+        kwant_sites=tuple(system.sites),
+    )
+
+
+def from_hamiltonian(
+    hamiltonian: Any,
+    positions: Any,
+    *,
+    norbs: int = 1,
+    delta: SiteValue = 0,
+    pairing: Any = None,
+    attraction: SiteValue = 0,
+    grain: SiteValue | None = None,
+    period: Any = None,
+) -> System:
+    """Return the `System` of a Hermitian matrix and its site positions (tight-binding, Wannier output).
+
+    Parameters
+    ----------
+    hamiltonian : matrix (s N, s N), dense or sparse
+        Normal part h with -mu inside; orbital index ``s * site + spin``, row = to, column = from.
+    positions : array (N, dim) or (N,)
+        Site positions.
+    norbs : {1, 2}
+        s: 1 spin-degenerate, 2 spin (up, down).
+    delta, attraction, grain : number, array (N,) or function of a site
+        As in `from_kwant`; functions get a site with ``.index`` and ``.pos``.
+    pairing : matrix (s N, s N), dense or sparse, optional
+        Further pairing.
+    period : sequence of float or None, one an axis, optional
+        Box lengths of the axes around which hoppings wrap.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is not finite, has the wrong shape, is not Hermitian or breaks Fermi statistics.
+    """
+    if callable(pairing):
+        raise TypeError("pairing must be a matrix here; functions of two sites need a kwant builder (from_kwant)")
+    return System(
+        hamiltonian=hamiltonian,
+        positions=positions,
+        delta=delta,  # type: ignore[arg-type]
+        pairing=pairing,
+        attraction=attraction,  # type: ignore[arg-type]
+        grain=grain,  # type: ignore[arg-type]
+        period=period,
+        norbs=norbs,
+        info={"kind": "hamiltonian"},
+    )
+
+
+def _finalized(builder: Any) -> tuple[Any, Any]:
+    """Return the finalized finite system and the module kwant."""
+    try:
+        import kwant
+    except ImportError as error:
+        raise ImportError(INSTALL_KWANT) from error
+    if isinstance(builder, kwant.builder.InfiniteSystem) or (
+        isinstance(builder, kwant.Builder) and builder.symmetry.num_directions > 0
+    ):
+        raise ValueError(
+            "builder has a translational symmetry: it is an infinite system (a lead alone). attach it to a finite "
+            "system with attach_lead and pass that, or fill a finite piece of it."
+        )
+    system = builder.finalized() if isinstance(builder, kwant.Builder) else builder
+    if not isinstance(system, kwant.builder.FiniteSystem):
+        raise TypeError(f"builder must be a kwant.Builder or a finalized one; got {type(builder).__name__}")
+    if len(system.sites) == 0:
+        raise ValueError("builder is empty: it has no sites")
+    return system, kwant
+
+
+def _matrix(system: Any, kwant: Any, params: dict[str, Any]) -> tuple[sp.csr_matrix, int]:
+    _check_params("the system", system, params)
+    try:
+        matrix, orbitals, _ = system.hamiltonian_submatrix(sparse=True, return_norb=True, params=params)
+    except kwant.UserCodeError as error:
+        raise ValueError(f"a value function of the builder failed: {error.__cause__!r}") from error
+    counts = np.unique(np.asarray(orbitals))
+    if counts.size > 1:
+        kinds = sorted({(site.family.name, int(n)) for site, n in zip(system.sites, orbitals, strict=True)})
+        named = ", ".join(f"{name or 'unnamed'}: {n}" for name, n in kinds)
+        raise ValueError(
+            f"all sites must have the same number of orbitals, 1 or 2; got a mixture (family: norbs) {named}. Use "
+            "two orbitals (spin up, down) everywhere, or one."
+        )
+    if counts[0] not in (1, 2):
+        raise ValueError(
+            f"norbs must be 1 (spin-degenerate) or 2 (spin up, down); the sites of this builder have {counts[0]} "
+            "orbitals. The electron-hole structure must not be built in kwant: pass the electron block alone and give "
+            "the pairing as delta. Further orbitals become further sites (one family each)."
+        )
+    return sp.csr_matrix(matrix), int(counts[0])
+
+
+def _check_params(what: str, system: Any, params: dict[str, Any]) -> None:
+    missing = sorted((system.parameters or frozenset()) - params.keys())
+    if missing:
+        raise ValueError(
+            f"params lacks {', '.join(map(repr, missing))}, which the value functions of {what} ask for; "
+            f"got {sorted(params)}"
+        )
+
+
+def _refuse_electron_hole(hamiltonian: sp.csr_matrix, norbs: int) -> None:
+    """Refuse two orbitals that are electron and hole: ``h_ij[1, 1] = -h_ij[0, 0]*`` everywhere, with hopping.
+
+    A spin-independent hopping t has ``h_ij[1, 1] = h_ij[0, 0]``, so real spin systems do not match.
+    """
+    if norbs != 2:
+        return
+    electron, hole = hamiltonian[0::2, 0::2], hamiltonian[1::2, 1::2]
+    scale = abs(hamiltonian).max() if hamiltonian.nnz else 0.0
+    hopping = sp.csr_matrix(electron - sp.diags_array(electron.diagonal()))
+    if not hopping.nnz or abs(hopping).max() <= _OPPOSITE_TOLERANCE * scale:
+        return
+    if abs(hole + electron.conj()).max() <= _OPPOSITE_TOLERANCE * scale:
+        raise ValueError(
+            "the two orbitals of this builder are electron and hole: its blocks are opposite, h[1, 1] = -h[0, 0]*. "
+            "norbs = 2 means spin (up, down) here, and the package adds the hole block itself. Pass the electron "
+            "block alone with norbs = 1 and give the off-diagonal element as delta. (If the orbitals really are "
+            "spins with opposite hopping, pass the matrix to from_hamiltonian with norbs=2.)"
+        )
+
+
+def _bond_pairing(function: Callable[[Any, Any], Any], system: Any, norbs: int) -> sp.csr_matrix:
+    """Return the pairing matrix of ``function(to, from)`` on both directions of every hopping."""
+    n_sites = len(system.sites)
+    pairs = np.array([(i, j) for i, j in system.graph if i != j], dtype=np.int64).reshape(-1, 2)
+    blocks = np.empty((len(pairs), norbs, norbs), dtype=complex)
+    for number, (i, j) in enumerate(pairs):
+        value = np.asarray(function(system.sites[i], system.sites[j]))
+        if value.dtype.kind not in "biufc" or value.shape not in ((), (norbs, norbs)):
+            expected = "a number" if norbs == 1 else "a number or a 2 x 2 matrix"
+            raise TypeError(
+                f"pairing(to, from) must return {expected}; got {value!r:.80} for {system.sites[i]}, {system.sites[j]}"
+            )
+        blocks[number] = value * np.eye(norbs) if value.ndim == 0 else value
+    block = np.arange(norbs)
+    rows = np.broadcast_to(norbs * pairs[:, 0, None, None] + block[:, None], blocks.shape)
+    columns = np.broadcast_to(norbs * pairs[:, 1, None, None] + block[None, :], blocks.shape)
+    size = norbs * n_sites
+    return sp.coo_matrix((blocks.ravel(), (rows.ravel(), columns.ravel())), shape=(size, size)).tocsr()
+
+
+def _site_positions(sites: Any) -> np.ndarray:
+    try:
+        positions = [np.asarray(site.pos, dtype=float) for site in sites]
+    except (AttributeError, NotImplementedError, TypeError) as error:
+        raise ValueError(f"every site needs a position (site.pos); its family gives none: {error}") from error
+    dims = {position.shape for position in positions}
+    if len(dims) > 1:
+        raise ValueError(f"all sites must have positions of the same dimension; got the shapes {sorted(dims)}")
+    return np.array(positions)
+
+
+def _leads(system: Any, kwant: Any, params: dict[str, Any], lead_delta: Any, norbs: int) -> tuple[Lead, ...]:
+    deltas = _lead_deltas(lead_delta, len(system.leads))
+    leads = []
+    for number, (lead, interface) in enumerate(zip(system.leads, system.lead_interfaces, strict=True)):
+        if not isinstance(lead, kwant.builder.InfiniteSystem):
+            raise ValueError(
+                f"lead {number} is a {type(lead).__name__}: only leads made from a builder can be kept as arrays. "
+                "Attach a builder with a translational symmetry, or leave this lead out."
+            )
+        _check_params(f"lead {number}", lead, params)
+        cell = lead.cell_hamiltonian(params=params)
+        if cell.shape[0] != norbs * lead.cell_size:
+            raise ValueError(
+                f"lead {number} has {cell.shape[0]} orbitals on {lead.cell_size} sites, but the system has norbs = "
+                f"{norbs}; all must agree"
+            )
+        hopping = lead.inter_cell_hopping(params=params)
+        leads.append(Lead(cell, hopping, np.asarray(interface, dtype=np.int64), norbs, complex(deltas[number])))
+    return tuple(leads)
+
+
+def _lead_deltas(lead_delta: Any, n_leads: int) -> np.ndarray:
+    if lead_delta is None:
+        return np.zeros(n_leads)
+    values = np.asarray(lead_delta)
+    if values.dtype.kind not in "biufc" or not np.isfinite(values).all():
+        raise ValueError(f"lead_delta must be finite numbers, one a lead; got {lead_delta!r:.80}")
+    if values.ndim == 0 and n_leads:
+        return np.full(n_leads, values)
+    if values.shape != (n_leads,):
+        raise ValueError(f"lead_delta must have one value a lead ({n_leads} leads); got shape {values.shape}")
+    return values
+
+
+def _storable(value: Any) -> Any:
+    """Return a parameter as a file can hold it: numbers, strings, arrays and lists as they are, else as text."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
+        return value
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return value
+    return repr(value)
