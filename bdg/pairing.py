@@ -44,7 +44,7 @@ class PairAmplitude(Result):
     positions: np.ndarray = quantity("positions of these sites (S, dim)", "length of the system")
 
     def plot(self, ax: Any = None) -> Figure:
-        """Return a Figure of |F| over the sites: against x in 1-D, as a map in 2-D, as a cut through the middle in 3-D."""
+        """Return a Figure of |F| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
         from bdg.plotting import plot_site_map
 
         return plot_site_map(self.positions, abs(self.values), "|F|", ax)
@@ -219,11 +219,11 @@ def _chebyshev(
                     hamiltonian.matrix,
                     used,
                     rows,
-                    rows + half,
+                    half,
                     coefficients,
+                    reference_rows=norbs * _strongest_sites(hamiltonian.system),
                     doubled=norbs == 1,
                     tol=tol,
-                    check_every=max(4, degree // 40),
                     backend=backend,
                     single=single,
                     report=report,
@@ -246,6 +246,13 @@ def _chebyshev(
     }
     # the columns give <hole|f|electron>, F is the element (electron, hole)
     return sums.values.conj(), float(sums.error + rounding), facts
+
+
+def _strongest_sites(system: System, n_sites: int = 8) -> np.ndarray:
+    """Return sites of strongest pairing, spread over the system: their moments are the largest."""
+    strength = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).max(axis=1)
+    strong = np.flatnonzero(strength >= 0.5 * strength.max())
+    return strong[np.unique(np.linspace(0, strong.size - 1, n_sites).astype(np.int64))]
 
 
 def _tanh(slope: float) -> Callable[[np.ndarray], np.ndarray]:

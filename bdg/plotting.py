@@ -1,4 +1,4 @@
-"""Figures of single results: labelled, legible in print, safe for colour-blind readers. matplotlib loads on first use."""
+"""Figures of single results: labelled, legible, safe for colour-blind readers. matplotlib loads on first use."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MODELS = ("exponential", "stretched", "power_law")
 GEOMETRIES = ("flat", "spherical")
 MINIMUM_COUNT = 20  # sites a bin needs before its standard error is believed
+FIRST_DISTANCE = 1.5  # spacings from the last superconducting site: one spacing outside the surface beyond it
 SIGNIFICANCE = 4.0  # standard errors above zero that a bin of the fit needs
 MODEL_ERROR = 0.01  # relative: corrections that no model has (next Matsubara term, finite size) are of this order
 _PARAMETERS = {"exponential": 2, "stretched": 3, "power_law": 2}
@@ -107,9 +108,9 @@ def proximity_length(
 
     Host sites are binned by that distance (periodic axes respected). A bin's |F| is the mean of F over its sites, taken
     along the phase of the pairing on the nearest superconducting site: unlike a mean of |F| it is not floored by the
-    sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. The logarithms of the bins' means are fitted by
-    weighted least squares. Errors are the standard errors over sites and 1 % that no model explains; models are
-    compared by Akaike's criterion with small-sample and dispersion corrections (QAICc).
+    sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. The logarithms
+    of the bins' means are fitted by weighted least squares. Errors are the standard errors over sites and 1 % that no
+    model explains; models are compared by Akaike's criterion with small-sample and dispersion corrections (QAICc).
 
     Parameters
     ----------
@@ -124,7 +125,8 @@ def proximity_length(
     model : {"auto", "exponential", "stretched", "power_law"}
         "auto" takes the lowest AICc; among models within 2 of it the one with fewest parameters, exponential first.
     window : (low, high), optional
-        Distances to fit. Default: from one spacing outwards while the bins' mean exceeds four standard errors.
+        Distances to fit. Default: from 1.5 spacings outwards (one spacing outside the surface, which lies half a
+        spacing beyond the last superconducting site) while the bins' mean exceeds four standard errors.
     bin_width : float, optional
         Default: one spacing.
     geometry : {"auto", "flat", "spherical"}
@@ -265,11 +267,11 @@ def _bin(x: np.ndarray, f: np.ndarray, spreading: np.ndarray, width: float) -> _
 
 
 def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float) -> np.ndarray:
-    """Return which bins are fitted: inside the window, or from one spacing outwards while they are significant."""
+    """Return which bins are fitted: inside the window, or from `FIRST_DISTANCE` outwards while they are significant."""
     positive = bins.flattened > 0
     if window is not None:
         return positive & (bins.distance >= window[0]) & (bins.distance <= window[1])
-    chosen = positive & (bins.distance > 0.999 * spacing)
+    chosen = positive & (bins.distance > FIRST_DISTANCE * spacing)
     if bins.count.max() >= MINIMUM_COUNT:  # else single sites, a chain for instance: nothing to judge them by
         with np.errstate(invalid="ignore"):
             weak = (bins.count < MINIMUM_COUNT) | ~(bins.amplitude > SIGNIFICANCE * bins.standard_error)

@@ -114,6 +114,7 @@ def bound_states(
     interval = None if window is None else _require_window(window)
     if interval is None:
         k = _require_k(k, dimension)
+    seed = 0 if seed is None else int(seed)
     backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)
     method, why = _choose_method(method, dimension, k if interval is None else 0, hamiltonian, backend)
@@ -143,7 +144,7 @@ def bound_states(
             "counted_at": list(found.interval),
             "max_residual": float(residuals.max()) if residuals.size else 0.0,
             "converged": bool((residuals <= tol).all()),
-            "seed": 0 if seed is None else int(seed),
+            "seed": seed,
             **found.facts,
             "seconds": time.perf_counter() - start,
         }

@@ -22,7 +22,6 @@ import scipy.sparse as sp
 from bdg.gpu.backend import Backend
 
 BLOCK_BYTES = 4 << 20  # a block of vectors; measured best of 2, 4, 8 MiB at N = 8000: three of them stay in cache
-_EARLIER = 0.8  # the partial sum at this fraction of the degree is compared with the whole
 _OVERFLOW = 1.01  # T_m of a vector of norm 1 has norm <= 1 while the bound holds
 
 
@@ -38,6 +37,34 @@ class ElementSums:
     error: float
     degree: int
     products: int
+
+
+@dataclass(frozen=True, eq=False)
+class Expansion:
+    """Coefficients c_1, c_3, ... of f(s x), and what the terms beyond each of them can still contribute.
+
+    Two partial sums that agree prove nothing: far from every superconductor all moments vanish until the recursion
+    has crossed the distance. The terms left out are therefore bounded with the moments of ``reference`` columns, sites
+    where the pairing is strongest, run to the full degree, and with the latest moments of the block at hand.
+    """
+
+    coefficients: np.ndarray
+    tail: np.ndarray  # sum_{j >= i} |c_j|, continued geometrically beyond the last one; length n + 1
+    reference_tail: np.ndarray  # the same with each |c_j| times the largest reference moment from j on
+
+    @classmethod
+    def of(cls, coefficients: np.ndarray, reference: np.ndarray | None = None) -> Expansion:
+        """Return the expansion; ``reference`` are |moments| (n,) of the reference columns, None for 1."""
+        size = abs(coefficients)
+        half = size.size // 2
+        rate = (size[-1] / max(size[half], np.finfo(float).tiny)) ** (1 / max(size.size - 1 - half, 1))
+        beyond = size[-1] * rate / max(1 - rate, 1e-3)
+        moment = np.ones(size.size) if reference is None else np.maximum.accumulate(reference[::-1])[::-1]
+        return cls(coefficients, _suffix_sum(size, beyond), _suffix_sum(size * moment, beyond * moment[-1]))
+
+
+def _suffix_sum(terms: np.ndarray, beyond: float) -> np.ndarray:
+    return np.concatenate([np.cumsum(terms[::-1])[::-1], [0.0]]) + beyond
 
 
 def gershgorin_bound(matrix: sp.csr_matrix) -> float:
@@ -89,30 +116,30 @@ def partner_elements(
     matrix: sp.csr_matrix,
     bound: float,
     rows: np.ndarray,
-    targets: np.ndarray,
+    offset: int,
     coefficients: np.ndarray,
     *,
+    reference_rows: np.ndarray,
     doubled: bool,
     tol: float,
-    check_every: int,
     backend: Backend,
     single: bool,
     report: Callable[[int], None] = lambda done: None,
 ) -> ElementSums:
-    """Return ``<e_target|f(H)|e_row>`` for pairs of rows and targets, column block by column block.
+    """Return ``<e_{row + offset}|f(H)|e_row>`` for many rows, column block by column block.
 
     Parameters
     ----------
     matrix : CSR (2n, 2n)
-        H, with the symmetry S (u, v) = (-v*, u*) if ``doubled``; then ``targets`` must be ``rows + n``.
+        H, with the symmetry S (u, v) = (-v*, u*) and ``offset = n`` if ``doubled``.
     bound : float
         s >= max|E|.
     coefficients : array
         c_1, c_3, ... of f(s x).
+    reference_rows : array
+        Columns whose moments bound the truncation error, see `Expansion`.
     tol : float
         Each block stops where its estimated truncation error is below ``tol`` times the largest |value| so far.
-    check_every : int
-        Terms between two looks at the error.
     single : bool
         Single precision vectors; products are summed in double precision.
 
@@ -125,66 +152,74 @@ def partner_elements(
     dtype = np.dtype(np.result_type(real_type, np.complex64) if matrix.dtype.kind == "c" else real_type)
     scaled = backend.csr(matrix * (2.0 / bound), dtype)
     width = int(np.clip(BLOCK_BYTES // (matrix.shape[0] * dtype.itemsize), 8, 64))
+    check_every = max(4, coefficients.size // 20)
+    everything = Expansion.of(coefficients)
+    _, reference = _block(scaled, reference_rows, offset, everything, doubled, 0.0, check_every, 0.0, backend)
+    expansion = Expansion.of(coefficients, reference.moments)
     values = np.empty(rows.size, dtype=complex)
-    error, degree, products, largest = 0.0, 0, 0, 0.0
+    error, degree, products, largest = 0.0, 0, reference.steps * reference_rows.size, 0.0
     for begin in range(0, rows.size, width):
-        block = slice(begin, begin + width)
-        sums, block_error, used, steps = _block(
-            scaled, rows[block], targets[block], coefficients, doubled, tol, check_every, largest, backend
-        )
-        values[block] = sums
+        block = rows[begin : begin + width]
+        sums, run = _block(scaled, block, offset, expansion, doubled, tol, check_every, largest, backend)
+        values[begin : begin + width] = sums
         largest = max(largest, float(abs(sums).max()))
-        error, degree = max(error, block_error), max(degree, used)
-        products += steps * sums.size
+        error, degree = max(error, run.error), max(degree, run.degree)
+        products += run.steps * sums.size
         report(sums.size)
     return ElementSums(values, error, degree, products)
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    error: float
+    degree: int
+    steps: int
+    moments: np.ndarray  # largest |moment| of the columns, term by term
 
 
 def _block(
     scaled: Any,
     rows: np.ndarray,
-    targets: np.ndarray,
-    coefficients: np.ndarray,
+    offset: int,
+    expansion: Expansion,
     doubled: bool,
     tol: float,
     check_every: int,
     largest: float,
     backend: Backend,
-) -> tuple[np.ndarray, float, int, int]:
-    """Sum one block of columns; return sums, error, degree and number of products."""
-    xp = backend.xp
+) -> tuple[np.ndarray, _Run]:
+    """Sum one block of columns until the estimated error is below ``tol`` times the largest value."""
+    xp, coefficients = backend.xp, expansion.coefficients
     n = scaled.shape[0] // 2
-    width = rows.size
-    current = xp.zeros((2 * n, width), dtype=scaled.dtype)  # T_m e
-    columns = xp.arange(width)
-    current[xp.asarray(rows), columns] = 1
-    targets = xp.asarray(targets)
+    current = xp.zeros((2 * n, rows.size), dtype=scaled.dtype)  # T_m e
+    columns, sources = xp.arange(rows.size), xp.asarray(rows)
+    targets = sources + offset
+    current[sources, columns] = 1
     following = (scaled @ current) * scaled.dtype.type(0.5)  # T_{m+1} e
     first = following[targets, columns].astype(complex)
     total = coefficients[0] * first
-    partial = [(1, backend.to_host(total))]
-    steps = 1
+    moments = [abs(first).max()]  # stay on the device until the error is looked at
+    steps, term, error = 1, 0, np.inf
     for term in range(1, coefficients.size):  # odd degree k = 2 term + 1
         for _ in range(1 if doubled else 2):
             current, following = following, scaled @ following - current
             steps += 1
         if doubled:  # current = T_term e, following = T_{term+1} e
-            moment = _partner_product(following, current, n, xp)
-            element = (2.0 if term % 2 else -2.0) * moment - first
+            moment = (2.0 if term % 2 else -2.0) * _partner_product(following, current, n, xp) - first
         else:
-            element = following[targets, columns].astype(complex)
-        total = total + coefficients[term] * element
+            moment = following[targets, columns].astype(complex)
+        total = total + coefficients[term] * moment
+        moments.append(abs(moment).max())
         if (term + 1) % check_every == 0 or term + 1 == coefficients.size:
-            sums = backend.to_host(total)
-            partial.append((term + 1, sums))
             growth = float(backend.to_host(xp.linalg.norm(following, axis=0).max()))
             if not growth < _OVERFLOW:
                 raise BoundViolatedError(f"a vector grew to norm {growth:.3g}: the spectral bound is too small")
-            estimate = _truncation_error(partial, coefficients)
-            if estimate <= tol * max(largest, float(abs(sums).max())):
+            latest = float(max(backend.to_host(xp.stack(moments[-check_every:]))))
+            error = expansion.reference_tail[term + 1] + latest * expansion.tail[term + 1]
+            if error <= tol * max(largest, float(abs(backend.to_host(total)).max())):
                 break
-    sums = backend.to_host(total)
-    return sums, _truncation_error(partial, coefficients), 2 * term + 1 if coefficients.size > 1 else 1, steps
+    run = _Run(float(error), 2 * term + 1, steps, np.asarray(backend.to_host(xp.stack(moments))))
+    return backend.to_host(total), run
 
 
 def _partner_product(following: Any, current: Any, n: int, xp: Any) -> Any:
@@ -199,23 +234,3 @@ def _partner_product(following: Any, current: Any, n: int, xp: Any) -> Any:
 
 def _double(dtype: Any) -> Any:
     return np.complex128 if np.dtype(dtype).kind == "c" else np.float64
-
-
-def _truncation_error(partial: list[tuple[int, np.ndarray]], coefficients: np.ndarray) -> float:
-    """Estimate the error of the last partial sum, never above the rigorous bound by the missing coefficients.
-
-    The bound is ``sum |c_k|`` over the terms left out, for |<a|T_k|e>| <= 1. The estimate takes the change since the
-    partial sum at about 0.8 of the degree and continues it geometrically at the rate of the coefficients.
-    """
-    terms, last = partial[-1]
-    envelope = np.maximum.accumulate(abs(coefficients)[::-1])[::-1]
-    rigorous = float(abs(coefficients[terms:]).sum())
-    earlier = [(count, sums) for count, sums in partial[:-1] if count <= _EARLIER * terms]
-    if not earlier or terms < 4:
-        return rigorous if terms < coefficients.size else rigorous + float(envelope[-1])
-    count, sums = earlier[-1]
-    change = float(abs(last - sums).max())
-    rate = float(envelope[terms - 1] / max(envelope[count - 1], np.finfo(float).tiny))
-    estimate = 2.0 * change * rate / max(1.0 - rate, 0.1)
-    tail = rigorous + float(envelope[-1])  # the coefficients beyond the largest degree continue the last one
-    return min(tail, estimate)

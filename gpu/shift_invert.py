@@ -57,7 +57,7 @@ def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
 
 
 def lowest(
-    matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, k: int, tol: float, seed: int | None
+    matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, k: int, tol: float, seed: int
 ) -> Eigenpairs:
     """Return at least ``k`` eigenpairs of lowest |E| with their partners, and the inertia count that certifies them.
 
@@ -91,7 +91,7 @@ def lowest(
 
 
 def inside(
-    matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, low: float, high: float, tol: float, seed: int | None
+    matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, low: float, high: float, tol: float, seed: int
 ) -> Eigenpairs:
     """Return all eigenpairs with low <= E <= high, slice by slice, with the count that proves them all found."""
     rng = np.random.default_rng(seed)

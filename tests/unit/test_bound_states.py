@@ -150,6 +150,8 @@ def test_seed_repeats_bit_for_bit(grid, islands):
     system = grid((6, 6), delta=islands(36), disorder=1.0)
     first, second = (bdg.bound_states(system, 8, method="shift_invert", seed=7) for _ in range(2))
     assert np.array_equal(first.energies, second.energies) and np.array_equal(first.u, second.u)
+    default, zero = (bdg.bound_states(system, 8, method="shift_invert", **seed) for seed in ({}, {"seed": 0}))
+    assert np.array_equal(default.u, zero.u)
     other = bdg.bound_states(system, 8, method="shift_invert", seed=8)
     assert_allclose(other.energies, first.energies, atol=CLOSE)
 

@@ -114,6 +114,18 @@ def test_auto_says_why(grid, islands):
     assert few.evidence.method == "chebyshev" and "columns" in few.evidence.why
 
 
+@pytest.mark.parametrize("temperature", [0.03, 0.1])
+def test_far_sites_are_not_taken_for_converged_before_the_recursion_reaches_them(grid, temperature):
+    """Asked for far sites alone, all moments vanish at first: agreement of partial sums must not end the sum."""
+    x = np.indices((90, 3))[0].ravel()
+    system = grid((90, 3), mu=-1.0, delta=np.where(x < 20, 0.3, 0.0), disorder=0.5)
+    far = np.flatnonzero(x >= 60)
+    exact = bdg.pair_amplitude(system, temperature, sites=far, method="dense")
+    columns = bdg.pair_amplitude(system, temperature, sites=far, method="chebyshev", tol=1e-3)
+    assert abs(exact.values).max() > 1e-10
+    assert abs(columns.values - exact.values).max() <= min(columns.error, 2e-3 * abs(exact.values).max() + 1e-7)
+
+
 def test_results_do_not_depend_on_the_column_blocks(grid, islands, monkeypatch):
     system = grid((6, 6, 6), delta=islands(216), disorder=1.0)
     whole = bdg.pair_amplitude(system, 0.1, method="chebyshev")
