@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from bdg.proximity import ProximityLength
-    from bdg.spectrum import BoundStates
+    from bdg.spectrum import BoundStates, StateCount
 
 # Okabe and Ito (2008): distinguishable with every common colour vision
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
@@ -48,6 +48,19 @@ def plot_levels(states: BoundStates, ax: Any = None) -> Figure:
     axes.set_ylabel("energy $E$ (unit of the hopping)")
     proof = "proven complete" if states.complete else "completeness not proven"
     axes.set_title(f"{states.energies.size} states, {proof}", fontsize=10)
+    return figure
+
+
+def plot_count(result: StateCount, ax: Any = None) -> Figure:
+    """Return a Figure of the number of states over the interval |E| < energy that it was counted in."""
+    figure, axes = axes_for(ax)
+    height = max(result.count, 0)
+    axes.fill_between([-result.energy, result.energy], height, color=SKY, ec=BLUE)
+    proof = "proven by inertia" if result.count >= 0 else "not proven"
+    axes.set_title(f"{result.count if result.count >= 0 else '?'} states, {proof}", fontsize=10)
+    axes.set_xlabel("energy $E$ (unit of the hopping)")
+    axes.set_ylabel("states inside")
+    axes.set_ylim(0, 1.1 * max(height, 1))
     return figure
 
 

@@ -126,7 +126,8 @@ def proximity_length(
         "auto" takes the lowest AICc; among models within 2 of it the one with fewest parameters, exponential first.
     window : (low, high), optional
         Distances to fit. Default: from 1.5 spacings outwards (one spacing outside the surface, which lies half a
-        spacing beyond the last superconducting site) while the bins' mean exceeds four standard errors.
+        spacing beyond the last superconducting site) while the bins' mean exceeds four standard errors and four times
+        the stated error of the amplitude.
     bin_width : float, optional
         Default: one spacing.
     geometry : {"auto", "flat", "spherical"}
@@ -159,6 +160,7 @@ def proximity_length(
     if mean_free_path is not None:
         mean_free_path = positive_number("mean_free_path", mean_free_path, "unit of the positions", infinite=True)
     limits = None if window is None else _window(window)
+    floor = SIGNIFICANCE * amplitude.error if isinstance(amplitude, PairAmplitude) else 0.0
     superconducting, host = _parts(system)
     spacing = _spacing(system)
     width = spacing if bin_width is None else positive_number("bin_width", bin_width, "unit of the positions")
@@ -185,14 +187,14 @@ def proximity_length(
     bins = {shape: _bin(x, f, spreading[shape], width) for shape in GEOMETRIES}
     for shape in shapes:
         for name in MODELS if model == "auto" else (model,):
-            fit = _fit(bins[shape], name, shape, limits, spacing)
+            fit = _fit(bins[shape], name, shape, _fit_bins(bins[shape], limits, spacing, floor))
             if fit is not None:
                 fits.append(fit)
     criteria = _criteria(fits)
     best = _choose(fits, criteria)
     largest = float(nearest.max())
     used = bins[best.geometry if best else shapes[0]]
-    fitted_bins = _fit_bins(used, limits, spacing)
+    fitted_bins = _fit_bins(used, limits, spacing, floor)
     resolved, note = _resolved(best, largest, spacing, int(fitted_bins.sum()))
     theory, why_theory = _theory(system, temperature, mean_free_path)
     evidence = Evidence(
@@ -266,7 +268,7 @@ def _bin(x: np.ndarray, f: np.ndarray, spreading: np.ndarray, width: float) -> _
     return _Bins(mean_distance, amplitude, error, count, mean_spreading, flattened, flattened_error)
 
 
-def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float) -> np.ndarray:
+def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float, floor: float) -> np.ndarray:
     """Return which bins are fitted: inside the window, or from `FIRST_DISTANCE` outwards while they are significant."""
     positive = bins.flattened > 0
     if window is not None:
@@ -278,13 +280,12 @@ def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float) -
         first_weak = np.flatnonzero(chosen & weak)
         if first_weak.size:
             chosen[first_weak[0] :] = False
-    # rounding of the amplitudes, relative to the largest, ends a clean decay
-    chosen &= bins.amplitude > 1e-12 * bins.amplitude.max()
+    # the error of the amplitudes, or their rounding relative to the largest, ends a clean decay
+    chosen &= bins.amplitude > max(floor, 1e-12 * bins.amplitude.max())
     return chosen
 
 
-def _fit(bins: _Bins, model: str, geometry: str, window: tuple[float, float] | None, spacing: float) -> _Fit | None:
-    chosen = _fit_bins(bins, window, spacing)
+def _fit(bins: _Bins, model: str, geometry: str, chosen: np.ndarray) -> _Fit | None:
     n_bins, n_parameters = int(chosen.sum()), _PARAMETERS[model]
     if n_bins < n_parameters + 1:
         return None

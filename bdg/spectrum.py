@@ -54,6 +54,12 @@ class StateCount(Result):
     energy: float = quantity("upper bound of |E|", "hopping")
     count: int = quantity("number of states with |E| < energy, -1 if not proven")
 
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the count over its interval of energies."""
+        from bdg.plotting import plot_count
+
+        return plot_count(self, ax)
+
 
 def bound_states(
     system: System,

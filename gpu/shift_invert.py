@@ -56,9 +56,7 @@ def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
     return Eigenpairs(energies, vectors, residuals)
 
 
-def lowest(
-    matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, k: int, tol: float, seed: int
-) -> Eigenpairs:
+def lowest(matrix: sp.csr_matrix, order: np.ndarray, partner: Partner, k: int, tol: float, seed: int) -> Eigenpairs:
     """Return at least ``k`` eigenpairs of lowest |E| with their partners, and the inertia count that certifies them.
 
     ``proven`` is the number of states with |E| below ``interval[1]``, an energy in a gap at or above the k-th level.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Layer:
     """
 
     length: int
+    _: KW_ONLY
     delta: float = 0
     phase: float = 0
     onsite: float = 0

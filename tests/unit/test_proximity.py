@@ -169,6 +169,14 @@ def test_amplitude_result_on_chosen_sites_carries_temperature(grid):
     assert_allclose(override.theory["diffusive"], np.sqrt(velocity * 3.0 / 2 / (2 * np.pi * 0.4)))
 
 
+def test_bins_below_the_error_of_the_amplitude_are_not_fitted(grid):
+    system = _wall(grid, (60, 4), mu=-1.0)
+    amplitude = bdg.pair_amplitude(system, 0.3)
+    result = bdg.proximity_length(system, dataclasses.replace(amplitude, error=1e-4), model="exponential")
+    fitted = result.profile.amplitude[np.isfinite(result.profile.fitted)]
+    assert fitted.min() > 4e-4 and result.profile.amplitude.min() < 1e-6
+
+
 def test_theory_reads_the_band_of_the_host(grid):
     system = _wall(grid, (60, 40), mu=-1.0, disorder=2.0)
     band = host_band(system)
