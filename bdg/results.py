@@ -100,7 +100,7 @@ class Result:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a result, or a `System`, that was saved by this package.
+    """Read a result, a `System`, or a file of a run directory that was saved by this package.
 
     Raises
     ------
@@ -110,8 +110,13 @@ def load(path: str | os.PathLike[str]) -> Any:
     kind, content = read_file(path)
     if kind == "System":
         return load_system(path)
+    if kind in ("JobResults", "Point"):
+        from bdg.jobs.results import read_point, read_results  # the job machinery is not needed for anything else
+
+        return read_results(path) if kind == "JobResults" else read_point(path)
     if kind not in Result._kinds:
-        raise ResultFileError(f"{path}: holds a {kind}; bdg.load knows System, {', '.join(sorted(Result._kinds))}")
+        known = ", ".join(sorted({*Result._kinds, "System", "JobResults", "Point"}))
+        raise ResultFileError(f"{path}: holds a {kind}; bdg.load knows {known}")
     return Result._kinds[kind].from_content(content)
 
 

@@ -7,6 +7,7 @@ from scipy import constants
 from bdg.jobs.config import parse_job
 from bdg.jobs.kinds import composite
 from bdg.jobs.kinds.composite_figures import outline
+from bdg.jobs.results import JobResults, PointResult
 
 JOB = """
 [job]
@@ -134,3 +135,25 @@ def test_outlines_run_along_the_edges_of_grain_sites():
     assert {tuple(map(tuple, np.sort(segment, axis=0))) for segment in segments} == {
         ((2, 2), (2, 4)), ((4, 2), (4, 4)), ((2, 2), (4, 2)), ((2, 4), (4, 4)),
     }  # fmt: skip
+
+
+def test_figures_of_an_unfinished_sweep_with_lengths_that_are_not_resolved(tmp_path):
+    """One of eight points is missing; lengths that are infinite, too short or no number are drawn or left out."""
+    sweep = JOB.replace("= 22", "= [12, 22]").replace("seed = 5", "seed = [5, 6]\ntransparency = [0.5, 1]")
+    job = parse_job(sweep.encode(), "job.toml", "job")
+    points = []
+    for number, point in enumerate(job.points[:-1]):
+        observables, _ = composite.compute(point.parameters, "cpu")
+        values = {name: item.value for name, item in observables.items()}
+        odd = {0: np.inf, 1: 0.1, 2: np.nan}.get(number)
+        if odd is not None:
+            values |= {"length_nm": np.asarray(odd), "length_resolved": np.asarray(False)}
+        points.append(PointResult(point.digest, point.label, point.parameters, values))
+    results = JobResults("composite", "job", job.identity, tuple(points), (job.points[-1].label,))
+    paths = composite.plot(results, tmp_path, {"dpi": 60, "pdf": False})
+    stems = ("spectrum", "pair_amplitude_map", "pair_amplitude_profile", "proximity_length")
+    assert {path.name for path in paths} == {f"{stem}_{number}.png" for stem in stems for number in (1, 2)}
+    assert all(path.stat().st_size > 3000 for path in paths)
+    text = composite.summarise(results)
+    assert text.count("not resolved") >= 3
+    assert "transparency = 0.5:" in text and "seed 6: " in text

@@ -1,0 +1,287 @@
+"""The command ``bdg``: run jobs, look at them, validate and describe the installation.
+
+Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bdg.errors import JobError
+from bdg.gpu.backend import BackendUnavailableError, select_backend
+from bdg.jobs.config import JOB_KEYS, load_job
+from bdg.jobs.kinds import get_kind, kind_names
+from bdg.jobs.progress import words
+from bdg.jobs.provenance import installed_version, package_versions
+from bdg.jobs.runner import RunReport, run_job
+from bdg.jobs.schema import REQUIRED, Key
+from bdg.jobs.store import RunFolder, recorded_points
+
+_EXTRAS = {
+    "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
+    "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
+    "cluster": (("distributed",), "points spread over the machines of a cluster"),
+    "dev": (("pytest", "ruff", "mypy", "hypothesis"), "the tests and checks of bdg itself (make test, make lint)"),
+}
+_SHOWN_MISSING = 20
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with the given arguments (those of the process if None) and return its exit code."""
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    try:
+        return chosen.act(chosen)
+    except (JobError, BackendUnavailableError) as error:
+        for line in getattr(error, "problems", (str(error),)):
+            print(line, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bdg: stopped by Ctrl-C", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `bdg status DIR | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    import bdg
+
+    parser = argparse.ArgumentParser(
+        prog="bdg",
+        description="Bogoliubov-de Gennes calculations for superconducting hybrids.",
+        epilog="Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input. "
+        "Example: bdg run runs/composite.toml --workers 2",
+    )
+    parser.add_argument("--version", action="version", version=f"bdg {bdg.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(commands)
+
+    status = commands.add_parser("status", help="how far a run is", description="Say how far a run is.")
+    status.add_argument("folder", metavar="DIR", help="run directory")
+    status.set_defaults(act=_status)
+
+    plot = commands.add_parser(
+        "plot",
+        help="draw the figures of a run anew",
+        description="Draw the figures of a run anew from the points that are there; some may be missing.",
+    )
+    plot.add_argument("folder", metavar="DIR", help="run directory")
+    plot.set_defaults(act=_plot)
+
+    validate = commands.add_parser(
+        "validate",
+        help="compare with closed forms and experiments",
+        description="Compare this installation with closed forms (physics) and with published measurements "
+        "(experiments); exit code 1 if a check fails.",
+    )
+    validate.add_argument("suite", nargs="?", choices=("physics", "experiments"), help="only this table")
+    validate.add_argument("--slow", action="store_true", help="also the checks that take minutes")
+    validate.add_argument("--json", metavar="FILE", help="write the table as JSON, too")
+    validate.set_defaults(act=_validate)
+
+    benchmark = commands.add_parser("benchmark", help="measure this machine", description="Measure this machine.")
+    benchmark.set_defaults(act=_benchmark)
+
+    info = commands.add_parser(
+        "info",
+        help="versions, devices, what is installed",
+        description="Print versions, devices, and what each extra that is not installed would give.",
+    )
+    info.set_defaults(act=_info)
+    return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run a job, or what is missing of it",
+        description="Run a job file, or what is missing of it: every point of its sweeps is one file in DIR/points, "
+        "finished points are never computed again, and DIR/results.h5 collects them.",
+        epilog=_job_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("job", metavar="JOB.toml", help="job file")
+    run.add_argument("--out", metavar="DIR", help="run directory (default: runs/out/<name of the job>)")
+    run.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: auto")
+    run.add_argument(
+        "--workers", type=_positive, default=1, metavar="N", help="worker processes, one thread each (default: 1)"
+    )
+    run.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="replace a key of the job, for instance --set compute.temperature_K=[4.2] (TOML values; the section may "
+        "be left out; an empty value removes the key)",
+    )
+    run.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="a progress bar on stderr (default: on a terminal; else plain lines)",
+    )
+    run.set_defaults(act=_run)
+
+
+def _job_help() -> str:
+    lines = ["kinds of jobs and their keys (see runs/*.toml):"]
+    for name in kind_names():
+        try:
+            kind = get_kind(name)
+        except ImportError as error:  # one broken kind must not hide the others
+            lines.append(f"  {name}: cannot be loaded ({error})")
+            continue
+        lines.append(f"  {name}: {kind.doc}")
+        for section, keys in {"job": JOB_KEYS, **kind.schema}.items():
+            lines.append(f"    [{section}]")
+            lines += [f"      {key.name:24} {_key_words(key)}" for key in keys]
+    lines.append("sweeps: key = [a, b, ...], {linspace = [a, b, n]} or {range = [a, b]}; the product of all is run")
+    return "\n".join(lines)
+
+
+def _key_words(key: Key) -> str:
+    if key.default is REQUIRED:
+        default = "required"
+    elif key.default is None:
+        default = "optional"
+    else:
+        default = f"default {str(key.default).lower() if isinstance(key.default, bool) else key.default}"
+    return f"{key.doc} ({key.type}, {default})"
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number >= 1; got {text!r}")
+    return number
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    job = load_job(chosen.job, chosen.overrides)
+    try:
+        report = run_job(job, chosen.out, workers=chosen.workers, device=chosen.device, bar=chosen.progress)
+    except RuntimeError as error:
+        if isinstance(error, BackendUnavailableError):
+            raise
+        print(f"bdg: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a full disk, for instance
+        print(f"bdg: {error}; finished points are kept", file=sys.stderr)
+        return 1
+    _print_report(report, job.kind.summarise(report.results) if len(report.results) else "")
+    return report.exit_code
+
+
+def _print_report(report: RunReport, summary: str) -> None:
+    if summary:
+        print(summary)
+    total = len(report.results) + len(report.results.missing)
+    new = f"{len(report.computed)} of them computed now"
+    if not report.computed and not report.results.missing:
+        new = "all of them were there"
+    print(f"\n{len(report.results)} of {total} points done, {new}: {report.folder / 'results.h5'}")
+    for label, why in report.failed.items():
+        print(f"FAILED {label}: {why} (traceback in {report.folder / 'run.log'})")
+    for path in report.set_aside:
+        print(f"set aside: {path}")
+    for path in report.figures:
+        if path.suffix == ".png":
+            print(f"figure: {path}")
+
+
+def _status(chosen: argparse.Namespace) -> int:
+    folder = RunFolder(chosen.folder)
+    record = folder.read_record()
+    running = folder.is_running()
+    survey = folder.survey(recorded_points(record))
+    failed = {digest: why for digest, why in record.get("failed", {}).items() if digest not in survey.done}
+    counts = {
+        "done": len(survey.done),
+        "missing": len(survey.missing) - len(survey.damaged) - len(failed.keys() - survey.damaged.keys()),
+        "failed": len(failed.keys() - survey.damaged.keys()),
+        "damaged": len(survey.damaged),
+    }
+    print(f"{chosen.folder}: {record['name']} ({record['kind']}), {len(record['points'])} points")
+    print(", ".join(f"{number} {state}" for state, number in counts.items()))
+    print("running" if running else "not running")
+    for point in survey.missing[:_SHOWN_MISSING]:
+        state = "damaged" if point.digest in survey.damaged else "failed" if point.digest in failed else "missing"
+        why = survey.damaged.get(point.digest) or failed.get(point.digest, "")
+        print(f"  {state}: {point.label}{f' ({why})' if why else ''}")
+    if len(survey.missing) > _SHOWN_MISSING:
+        print(f"  ... and {len(survey.missing) - _SHOWN_MISSING} more")
+    known = [point.seconds for point in survey.done.values() if point.seconds is not None]
+    if known:
+        print(f"a point took {words(sum(known) / len(known))} on average")
+    return 0
+
+
+def _plot(chosen: argparse.Namespace) -> int:
+    folder = RunFolder(chosen.folder)
+    record = folder.read_record()
+    kind = get_kind(record["kind"])
+    results = folder.collect()
+    if not len(results):
+        raise JobError(f"{chosen.folder}: no point can be read yet (bdg status tells); there is nothing to draw")
+    folder.figures.mkdir(exist_ok=True)
+    for path in kind.plot(results, folder.figures, record["output"]):
+        print(path)
+    if results.missing:
+        print(f"{len(results.missing)} of {len(results) + len(results.missing)} points are missing in these figures")
+    return 0
+
+
+def _validate(chosen: argparse.Namespace) -> int:
+    if importlib.util.find_spec("bdg.validation.report") is None:
+        print("bdg: this installation holds no checks (bdg.validation.report is missing)", file=sys.stderr)
+        return 2
+    report = importlib.import_module("bdg.validation.report")
+    return int(report.run(chosen.suite or "all", chosen.slow, chosen.json))
+
+
+def _benchmark(chosen: argparse.Namespace) -> int:
+    if importlib.util.find_spec("bdg.validation.benchmarks") is None:
+        print("bdg: this installation holds no benchmarks (bdg.validation.benchmarks is missing)", file=sys.stderr)
+        return 2
+    return int(importlib.import_module("bdg.validation.benchmarks").main() or 0)
+
+
+def _info(chosen: argparse.Namespace) -> int:
+    import bdg
+
+    print(f"bdg {bdg.__version__} in {Path(bdg.__file__).resolve().parent}")
+    versions = package_versions()
+    print("versions: " + ", ".join(f"{name} {found}" for name, found in versions.items() if found and name != "bdg"))
+    print(f"machine: {platform.platform()}, {os.cpu_count()} processor cores")
+    backend = select_backend("auto")
+    print(f"device 'auto' is {backend.device}: {backend.device_name}")
+    print("extras:")
+    for extra, (distributions, use) in _EXTRAS.items():
+        found = [f"{name} {version}" for name in distributions if (version := installed_version(name))]
+        complete = bool(found) if extra == "gpu" else len(found) == len(distributions)
+        if complete:
+            print(f"  {extra}: installed ({', '.join(found)})")
+        else:
+            print(f"  {extra}: not installed; pip install 'bdg[{extra}]' would give {use}{_cure(extra)}")
+    return 0
+
+
+def _cure(extra: str) -> str:
+    # kwant 1.5.0 has no wheels for NumPy 2, and its source archive does not name what its build needs.
+    return " (in a checkout: make env, which builds kwant)" if extra == "kwant" else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

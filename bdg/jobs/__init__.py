@@ -1,0 +1,1 @@
+"""Jobs: TOML files in, run directories out."""

@@ -1,0 +1,270 @@
+"""Job files: read from TOML, checked against the schema of their kind, resolved into points.
+
+All problems of a file are found before any work and reported together, a line each:
+``file: [section] key: rule; did you mean temperature_K?``
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bdg.errors import JobError
+from bdg.jobs.kinds import Kind, get_kind
+from bdg.jobs.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
+from bdg.jobs.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
+
+JOB_KEYS = (
+    Key("kind", "str", "what is computed"),
+    Key("name", "str", "name of the run, and of its folder under runs/out", default=None),
+    Key("description", "str", "free text", default=""),
+)
+UNSWEPT = ("job", "output")  # sections that do not change what is computed, and are no part of a point's digest
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job file, resolved.
+
+    Attributes
+    ----------
+    kind : Kind
+    name : str
+    text : bytes
+        The file as given.
+    overrides : tuple of str
+        The ``--set`` arguments.
+    resolved : dict
+        Every key of [system] and [compute], defaults filled in; a `Sweep` where many values are given.
+    output : dict
+        The keys of [output].
+    points : tuple of Point
+    identity : str
+        Digest of kind and ``resolved``: the same for two files that compute the same.
+    """
+
+    kind: Kind
+    name: str
+    text: bytes
+    resolved: dict[str, dict[str, Any]]
+    output: dict[str, Any]
+    points: tuple[Point, ...]
+    identity: str
+    overrides: tuple[str, ...] = field(default=())
+
+
+def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job:
+    """Read, check and resolve a job file.
+
+    Parameters
+    ----------
+    path : path
+        TOML file with the sections [job], [system], [compute], [output].
+    overrides : sequence of str
+        ``"section.key=value"`` with a TOML value; the section may be left out where the key is in one only, and
+        an empty value removes the key, so that its default applies.
+
+    Raises
+    ------
+    JobError
+        If the file cannot be read or breaks a rule; its text has one line a problem.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise JobError(f"{path}: cannot be read ({error.strerror or error})") from error
+    return parse_job(text, str(path), path.stem, overrides)
+
+
+def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[str] = ()) -> Job:
+    """Check and resolve the text of a job file; ``source`` stands before each problem."""
+    try:
+        tables = tomllib.loads(text.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise JobError(f"{source}: not a TOML file: byte {error.start} is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise JobError(f"{source}: not valid TOML: {_one_line(error)}") from error
+    problems = _Problems(source)
+    kind = _kind_of(tables, problems)
+    schema: Schema = {"job": JOB_KEYS, "system": (), "compute": (), "output": (), **kind.schema}
+    labels = _apply_overrides(tables, overrides, schema, problems)
+    resolved = {section: _read_section(tables, section, schema, problems, labels) for section in schema}
+    _check_sections(tables, schema, problems)
+    name = resolved["job"].get("name") or default_name
+    if not _NAME.fullmatch(name):
+        problems.add("job", "name", f"must be letters, digits, '.', '_' and '-' (it names a folder); got {name!r}")
+    problems.raise_any()
+    output = resolved.pop("output")
+    resolved.pop("job")
+    count = math.prod(len(values) for values in sweep_axes(resolved).values())
+    if count > MOST_POINTS:
+        raise JobError(f"{source}: the sweeps multiply to {count} points; at most {MOST_POINTS} are run in one job")
+    points = expand(kind.name, kind.version, resolved)
+    for point in points:
+        for section, key, rule in kind.check(point.parameters):
+            problems.add(section, key, rule)
+    problems.raise_any()
+    identity = digest_of(kind.name, kind.version, resolved)
+    return Job(kind, name, text, resolved, output, points, identity, tuple(overrides))
+
+
+def differences(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return "[section] key" of every entry in which two resolved jobs (as plain data) differ."""
+    found = []
+    for section in sorted({*mine, *other}):
+        ours, theirs = mine.get(section, {}), other.get(section, {})
+        names = sorted({*ours, *theirs})
+        found += [f"[{section}] {key}" for key in names if ours.get(key, REQUIRED) != theirs.get(key, REQUIRED)]
+    return found
+
+
+def resolved_plain(job: Job) -> dict[str, Any]:
+    """Return ``job.resolved`` as JSON holds it."""
+    return plain(job.resolved)
+
+
+class _Problems:
+    """Collects the lines of a `JobError`."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.lines: list[str] = []
+
+    def add(self, section: str, key: str, rule: str, source: str | None = None) -> None:
+        place = f"[{section}] {key}" if key else f"[{section}]"
+        self.add_line(f"{source or self.source}: {place}: {_one_line(rule)}")
+
+    def add_line(self, line: str) -> None:
+        line = _one_line(line)
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def raise_any(self) -> None:
+        if self.lines:
+            raise JobError(*self.lines)
+
+
+def _kind_of(tables: Mapping[str, Any], problems: _Problems) -> Kind:
+    job = tables.get("job")
+    if not isinstance(job, Mapping):
+        near = nearest_name("job", tables) if "job" not in tables else None
+        hint = f"; did you mean [job] by [{near}]?" if near else ""
+        problems.add("job", "", f"this section is missing; it names the kind{hint}")
+        problems.raise_any()
+    assert isinstance(job, Mapping)
+    if "kind" not in job:
+        near = nearest_name("kind", job)
+        rule = "missing" if near is None else f"missing; {near} is not a key"
+        problems.add("job", "kind", rule)
+        problems.raise_any()
+    if not isinstance(job["kind"], str):
+        problems.add("job", "kind", 'must be a text such as kind = "composite"')
+        problems.raise_any()
+    try:
+        return get_kind(job["kind"])
+    except JobError as error:
+        problems.add("job", "kind", str(error))
+        problems.raise_any()
+        raise
+
+
+def _read_section(
+    tables: Mapping[str, Any], section: str, schema: Schema, problems: _Problems, labels: Mapping[tuple[str, str], str]
+) -> dict[str, Any]:
+    given = tables.get(section, {})
+    if not isinstance(given, Mapping):
+        problems.add(section, "", "must be a section of keys")
+        return {}
+    keys = {key.name: key for key in schema[section]}
+    meant = set()
+    for name in given:
+        if name not in keys:
+            rule, nearest = unknown_key(name, section, schema)
+            problems.add(section, name, rule, labels.get((section, name)))
+            meant.add(nearest.name if nearest else "")
+    values = {}
+    for name, key in keys.items():
+        if name in given:
+            try:
+                swept = section not in UNSWEPT
+                values[name] = read_value(key, given[name]) if swept else key.clean(given[name])
+            except ValueError as error:
+                problems.add(section, name, str(error), labels.get((section, name)))
+        elif key.default is not REQUIRED:
+            values[name] = key.default if key.default is None else read_value(key, key.default)
+        elif name not in meant:  # a misspelt key is one problem, not two
+            problems.add(section, name, f"missing; {key.doc}")
+    return values
+
+
+def _check_sections(tables: Mapping[str, Any], schema: Schema, problems: _Problems) -> None:
+    for name, value in tables.items():
+        if name in schema:
+            continue
+        if isinstance(value, Mapping):
+            problems.add(name, "", f"unknown section{did_you_mean(name, schema)}")
+            continue
+        home = next((section for section, keys in schema.items() if nearest_name(name, [k.name for k in keys])), None)
+        hint = f"; it belongs below [{home}]" if home else ""
+        problems.add_line(f"{problems.source}: {name}: a key outside any section{hint}")
+
+
+def _apply_overrides(
+    tables: dict[str, Any], overrides: Sequence[str], schema: Schema, problems: _Problems
+) -> dict[tuple[str, str], str]:
+    """Put the ``--set`` arguments into ``tables``; return where their problems are to be reported."""
+    labels = {}
+    for argument in overrides:
+        label = f"--set {argument}"
+        left, equals, right = argument.partition("=")
+        section, dot, key = left.strip().rpartition(".")
+        if not equals or not key:
+            problems.add_line(f"{label}: must be section.key=value")
+            continue
+        if not dot:
+            homes = [name for name, keys in schema.items() if key in [k.name for k in keys]]
+            if len(homes) != 1:
+                every = [k.name for keys in schema.values() for k in keys]
+                rule = f"is in {', '.join(homes)}: write section.{key}" if homes else "unknown key"
+                problems.add_line(f"{label}: {key}: {rule}{did_you_mean(key, every) if not homes else ''}")
+                continue
+            section = homes[0]
+        elif section not in schema:
+            problems.add_line(f"{label}: [{section}]: unknown section{did_you_mean(section, schema)}")
+            continue
+        if (section, key) == ("job", "kind"):
+            problems.add_line(f"{label}: the kind of a job cannot be set from outside; write another file")
+            continue
+        table = tables.setdefault(section, {})
+        if not isinstance(table, dict):
+            continue  # reported with the section
+        labels[section, key] = label
+        if not right.strip():
+            table.pop(key, None)
+            continue
+        try:
+            parsed = tomllib.loads(f"value = {right}")
+        except tomllib.TOMLDecodeError:
+            problems.add_line(f"{label}: {right.strip()!r} is not a TOML value (a text needs quotes)")
+            continue
+        if list(parsed) != ["value"]:
+            problems.add_line(f"{label}: more than one value")
+            continue
+        table[key] = parsed["value"]
+    return labels
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+__all__ = ["Job", "Sweep", "differences", "load_job", "parse_job", "resolved_plain"]

@@ -1,0 +1,104 @@
+"""Kinds of jobs. A new one is a new file in this folder that defines ``KIND``, and a line in ``_MODULES``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.errors import JobError
+from bdg.jobs.schema import Schema, did_you_mean
+from bdg.jobs.sweep import Parameters
+
+if TYPE_CHECKING:
+    from bdg.jobs.results import JobResults
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A number or array that a point yields, with its unit and description."""
+
+    value: Any
+    unit: str
+    description: str
+
+    def __post_init__(self) -> None:
+        array = np.asarray(self.value)
+        if array.dtype.kind not in "biufc":
+            raise TypeError(f"an observable must be numbers; got dtype {array.dtype} for {self.description!r}")
+        object.__setattr__(self, "value", array)
+
+
+Outcome = tuple[dict[str, Observable], dict[str, Any]]
+"""Observables by name, and the evidence (methods, residuals, reasons of automatic choices)."""
+
+
+def _no_rules(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of job is: its keys, its computation, its words and its figures.
+
+    Functions must be found by their name in an importable module: worker processes receive them that way.
+
+    Attributes
+    ----------
+    name, doc : str
+    schema : mapping
+        Section ("system", "compute", "output") to its keys.
+    compute : function
+        ``compute(parameters, device)`` of one point returns observables and evidence. Everything random must come
+        from the parameters: the same point must give the same bits again.
+    summarise : function
+        ``summarise(results)`` returns the text that ends a run.
+    plot : function
+        ``plot(results, folder, output)`` writes the figures and returns their paths; points may be missing.
+    check : function, optional
+        ``check(parameters)`` of one point returns (section, key, rule) for every rule between keys that is broken.
+    version : int
+        Raised when the same parameters come to mean something else; part of the points' digest.
+    """
+
+    name: str
+    doc: str
+    schema: Schema
+    compute: Callable[[Parameters, str], Outcome]
+    summarise: Callable[[JobResults], str]
+    plot: Callable[[JobResults, Path, Mapping[str, Any]], list[Path]]
+    check: Callable[[Parameters], Sequence[tuple[str, str, str]]] = _no_rules
+    version: int = 1
+
+
+_MODULES: dict[str, str] = {"composite": "bdg.jobs.kinds.composite", "sns": "bdg.jobs.kinds.sns"}
+_REGISTERED: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> None:
+    """Make a kind of one's own known to this process (its workers receive it from there)."""
+    _REGISTERED[kind.name] = kind
+
+
+def kind_names() -> list[str]:
+    """Return the names of all kinds."""
+    return sorted({*_MODULES, *_REGISTERED})
+
+
+def get_kind(name: str) -> Kind:
+    """Return the kind of that name.
+
+    Raises
+    ------
+    JobError
+        If there is none.
+    """
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name not in _MODULES:
+        raise JobError(f"must be one of {', '.join(kind_names())}; got {name!r}{did_you_mean(name, kind_names())}")
+    return importlib.import_module(_MODULES[name]).KIND

@@ -1,0 +1,349 @@
+r"""Superconducting grains in a disordered host: bound states, pair amplitude and proximity length against temperature.
+
+The box of an MgO/Mg2Si/MgB2 composite holds MgB2 grains (volume fraction from the glass ratio B2O3/SiO2, or as given)
+in an effective-mass host whose lattice (hopping, filling, disorder) follows from mass, carrier density and mean free
+path. The gap in the grains is imposed: ``Delta(T) = delta_meV`` times the exact BCS curve at T/T_c.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bdg.bcs import gap_ratio
+from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.composite_figures import groups_of, plot, seed_of, temperature_of
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.composites import grain_composite
+from bdg.lattices.composition import composition
+from bdg.lattices.effective_mass import EffectiveMass, effective_mass
+from bdg.lattices.system import System
+from bdg.lattices.units import temperature_in_t
+from bdg.pairing import PairAmplitude, pair_amplitude
+from bdg.proximity import ProximityLength, proximity_length
+from bdg.spectrum import bound_states, count_states
+
+DEFAULT_GLASS_RATIO = 0.35
+RESOLVED_FROM = 4.0  # sites per Fermi wavelength; a square lattice is off by more than 20 % in v_F below
+
+SYSTEM_KEYS = (
+    Key("size_nm", "vector", "edges of the box", lengths=(3,), above=0),
+    Key("spacing_nm", "float", "lattice constant", above=0),
+    Key("diameter_nm", "vector", "grain diameter, or [low, high]: uniform between them", lengths=(1, 2), above=0),
+    Key("b2o3_to_sio2", "float", "glass ratio that sets the volume of MgB2; default 0.35", None, least=0, most=2),
+    Key(
+        "volume_fraction", "float", "volume fraction of the grains, instead of the glass ratio", None, above=0, most=0.3
+    ),
+    Key("minimum_gap_nm", "float", "least distance of grain surfaces", default=0.0, least=0),
+    Key("periodic", "bool", "periodic box; false: cut out of a larger packing", default=False),
+    Key("mass", "float", "effective mass of the host in electron masses", default=0.46, above=0),
+    Key("density_m3", "float", "carriers of the host, both spins", default=5e24, above=0),
+    Key("mean_free_path_nm", "float", "in the host; sets the disorder by the golden rule", default=13.0, above=0),
+    Key("delta_meV", "float", "gap of the grains at T = 0", default=2.7, above=0),
+    Key("critical_temperature_K", "float", "of the grains", default=37.0, above=0),
+    Key("transparency", "float", "of the interface between grain and host", default=1.0, above=0, most=1),
+    Key("seed", "int", "of packing, disorder, sample sites and start vectors", default=0, least=0),
+)
+COMPUTE_KEYS = (
+    Key("temperature_K", "float", "temperature", above=0),
+    Key("states", "int", "bound states of lowest |E|, both signs counted; 0: none, and no count", default=64, least=0),
+    Key("sample_sites", "int", "random host sites for |F| against distance", default=1000, least=20),
+    Key("slice", "bool", "|F| on the lattice plane that cuts most grain sites", default=True),
+    Key("tolerance", "float", "of F, relative to max|F|", default=1e-5, above=0, most=0.1),
+)
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    system, compute = parameters["system"], parameters["compute"]
+    found = []
+    if system["b2o3_to_sio2"] is not None and system["volume_fraction"] is not None:
+        found.append(("system", "volume_fraction", "give either b2o3_to_sio2 or volume_fraction, not both"))
+    if len(system["diameter_nm"]) == 2 and system["diameter_nm"][0] > system["diameter_nm"][1]:
+        found.append(("system", "diameter_nm", f"must be [low, high]; got {system['diameter_nm']}"))
+    if compute["temperature_K"] >= system["critical_temperature_K"]:
+        rule = f"must be below critical_temperature_K = {system['critical_temperature_K']:g}; got {{:g}}"
+        found.append(("compute", "temperature_K", rule.format(compute["temperature_K"])))
+    sites = math.prod(round(length / system["spacing_nm"]) for length in system["size_nm"])
+    if min(round(length / system["spacing_nm"]) for length in system["size_nm"]) < 2:
+        found.append(("system", "spacing_nm", "must be at most half of each edge in size_nm"))
+    elif compute["states"] > 2 * sites:
+        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
+    try:
+        host_of(system)
+    except ValueError as error:
+        found.append(("system", "density_m3", str(error)))
+    return found
+
+
+def host_of(system: Mapping[str, Any]) -> EffectiveMass:
+    """Return the lattice that stands for the host."""
+    return _host(system["mass"], system["spacing_nm"], system["density_m3"], system["mean_free_path_nm"])
+
+
+@functools.lru_cache(maxsize=256)
+def _host(mass: float, spacing_nm: float, density_m3: float, mean_free_path_nm: float) -> EffectiveMass:
+    return effective_mass(mass, spacing_nm, density_m3=density_m3, mean_free_path_nm=mean_free_path_nm)
+
+
+def volume_fraction_of(system: Mapping[str, Any]) -> float:
+    """Return the volume fraction of the grains, from the glass ratio where it is not given."""
+    if system["volume_fraction"] is not None:
+        return system["volume_fraction"]
+    ratio = DEFAULT_GLASS_RATIO if system["b2o3_to_sio2"] is None else system["b2o3_to_sio2"]
+    return composition(ratio).volume_percent["MgB2"] / 100
+
+
+def grain_gap(system: Mapping[str, Any], temperature_K: float) -> float:
+    """Return the gap of the grains at a temperature, in meV."""
+    return system["delta_meV"] * float(gap_ratio(temperature_K / system["critical_temperature_K"]))
+
+
+def build(parameters: Parameters) -> System:
+    """Return the composite of one point; lengths in nm, energies in units of the host's hopping."""
+    system = parameters["system"]
+    host = host_of(system)
+    diameter = system["diameter_nm"]
+    return grain_composite(
+        tuple(system["size_nm"]),
+        system["spacing_nm"],
+        volume_fraction=volume_fraction_of(system),
+        diameter=diameter[0] if len(diameter) == 1 else tuple(diameter),
+        minimum_gap=system["minimum_gap_nm"],
+        periodic=system["periodic"],
+        t=1.0,
+        mu=host.mu,
+        delta=grain_gap(system, parameters["compute"]["temperature_K"]) / host.t_meV,
+        disorder=host.disorder,
+        transparency=system["transparency"],
+        seed=system["seed"],
+    )
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return everything that is known of one box at one temperature."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    host, composite = host_of(keys), build(parameters)
+    if host.sites_per_wavelength < RESOLVED_FROM:
+        warnings.warn(_resolution(host.sites_per_wavelength, host.velocity_error), stacklevel=2)
+    temperature = temperature_in_t(wanted["temperature_K"], host.t_meV)
+    gap = grain_gap(keys, wanted["temperature_K"])
+    observables = {
+        "gap_meV": Observable(gap, "meV", "Delta(T) in the grains"),
+        **_geometry(composite),
+        **_host_facts(host),
+    }
+    evidence: dict[str, Any] = {"gap": "exact weak-coupling BCS curve", "builder": _builder_facts(composite)}
+    if wanted["states"]:
+        found = bound_states(composite, wanted["states"], device=device, seed=keys["seed"])
+        below = count_states(composite, gap / host.t_meV, device=device, seed=keys["seed"])
+        observables |= {
+            "energies_meV": Observable(
+                np.sort(found.energies) * host.t_meV, "meV", "bound states of lowest |E|, ascending"
+            ),
+            "residual_meV": Observable(found.residuals.max() * host.t_meV, "meV", "largest ||H psi - E psi||"),
+            "complete": Observable(found.complete, "1", "1 if it is proven that no state was missed"),
+            "states_below_gap": Observable(
+                below.count, "1", "proven number of states with |E| < Delta(T), -1 if not proven"
+            ),
+        }
+        evidence |= {"bound_states": dict(found.evidence), "count_states": dict(below.evidence)}
+    sample, plane = _sample(composite, wanted["sample_sites"], keys["seed"]), _plane(composite, keys["spacing_nm"])
+    wanted_sites = np.union1d(sample, plane.sites) if wanted["slice"] else sample
+    amplitude = pair_amplitude(
+        composite, temperature, sites=wanted_sites, tol=wanted["tolerance"], device=device, seed=keys["seed"]
+    )
+    evidence["pair_amplitude"] = dict(amplitude.evidence)
+    on_sample = _restricted(amplitude, sample)
+    observables |= {
+        "sample_sites": Observable(sample, "1", "numbers of the random host sites"),
+        "sample_amplitude": Observable(on_sample.values, "1", "pair amplitude F on them"),
+        "amplitude_error": Observable(amplitude.error, "1", "absolute error of every F"),
+    }
+    if wanted["slice"]:
+        observables |= _slice_facts(composite, plane, _restricted(amplitude, plane.sites))
+    path = keys["mean_free_path_nm"]
+    fit = proximity_length(
+        composite, on_sample, temperature=temperature, mean_free_path=path, model="exponential", geometry="spherical"
+    )
+    best = proximity_length(composite, on_sample, temperature=temperature, mean_free_path=path, model="auto")
+    evidence |= {"proximity_length": dict(fit.evidence), "model_comparison": _comparison(best)}
+    return {**observables, **_length_facts(fit, best)}, evidence
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plane:
+    sites: np.ndarray
+    axis: int
+    position: float
+
+
+def _plane(composite: System, spacing: float) -> _Plane:
+    """Return the lattice plane, across any axis, that cuts most grain sites."""
+    index = np.round(composite.positions / spacing - 0.5).astype(np.int64)
+    inside = composite.grain >= 0
+    best, most = (0, 0), -1
+    for axis in range(index.shape[1]):
+        counts = np.bincount(index[inside, axis], minlength=index[:, axis].max() + 1)
+        if counts.max() > most:
+            best, most = (axis, int(counts.argmax())), int(counts.max())
+    axis, number = best
+    return _Plane(np.flatnonzero(index[:, axis] == number), axis, float((number + 0.5) * spacing))
+
+
+def _sample(composite: System, count: int, seed: int) -> np.ndarray:
+    """Return up to ``count`` random host sites in ascending order."""
+    host = np.flatnonzero(composite.grain < 0)
+    if count >= host.size:
+        return host
+    # a stream of its own, so that the sample does not follow the packing drawn from the same seed
+    return np.sort(np.random.default_rng([seed, 1]).choice(host, size=count, replace=False))
+
+
+def _restricted(amplitude: PairAmplitude, sites: np.ndarray) -> PairAmplitude:
+    """Return the amplitude on some of its sites."""
+    order = np.argsort(amplitude.sites)
+    place = order[np.searchsorted(amplitude.sites, sites, sorter=order)]
+    return dataclasses.replace(
+        amplitude, values=amplitude.values[place], sites=sites, positions=amplitude.positions[place]
+    )
+
+
+def _geometry(composite: System) -> dict[str, Observable]:
+    info = composite.info
+    return {
+        "grains": Observable(composite.n_grains, "1", "number of superconducting grains"),
+        "volume_fraction": Observable(info["volume_fraction"], "1", "volume fraction of the grains, by sites"),
+        "centres_nm": Observable(info["centres"], "nm", "centres of the grains (G, 3)"),
+        "diameters_nm": Observable(info["diameters"], "nm", "diameters of the grains (G,)"),
+        "centre_distances_nm": Observable(info["centre_distances"], "nm", "nearest centre distance of each grain (G,)"),
+        "surface_gaps_nm": Observable(info["surface_gaps"], "nm", "nearest surface gap of each grain (G,)"),
+    }
+
+
+def _host_facts(host: EffectiveMass) -> dict[str, Observable]:
+    return {
+        "hopping_meV": Observable(host.t_meV, "meV", "hopping t of the host's lattice"),
+        "mu": Observable(host.mu, "t", "chemical potential (onsite -mu)"),
+        "disorder": Observable(host.disorder, "t", "width W of the uniform onsite disorder"),
+        "v_F": Observable(host.v_F, "t a/hbar", "Fermi-surface average of |v| of the lattice"),
+        "fermi_wavelength_nm": Observable(host.fermi_wavelength_nm, "nm", "Fermi wavelength of the host"),
+        "sites_per_wavelength": Observable(host.sites_per_wavelength, "1", "lattice constants in a Fermi wavelength"),
+        "velocity_error": Observable(host.velocity_error, "1", "v_F of the lattice relative to the continuum, minus 1"),
+    }
+
+
+def _slice_facts(composite: System, plane: _Plane, amplitude: PairAmplitude) -> dict[str, Observable]:
+    return {
+        "slice_axis": Observable(plane.axis, "1", "axis that the slice is perpendicular to (0, 1, 2)"),
+        "slice_position_nm": Observable(plane.position, "nm", "its position on this axis"),
+        "slice_positions_nm": Observable(composite.positions[plane.sites], "nm", "sites of the slice (S, 3)"),
+        "slice_grain": Observable(composite.grain[plane.sites], "1", "grain of these sites, -1 in the host"),
+        "slice_amplitude": Observable(amplitude.values, "1", "pair amplitude F on these sites"),
+    }
+
+
+def _length_facts(fit: ProximityLength, best: ProximityLength) -> dict[str, Observable]:
+    profile = fit.profile
+    return {
+        "length_nm": Observable(fit.length, "nm", "proximity length: exponential with the spherical factor R/(R + x)"),
+        "length_uncertainty_nm": Observable(fit.uncertainty, "nm", "its standard error from the fit"),
+        "length_resolved": Observable(fit.resolved, "1", "1 if between the spacing and half the largest distance"),
+        "best_length_nm": Observable(best.length, "nm", "length in the model that the data prefer (see the evidence)"),
+        "best_resolved": Observable(best.resolved, "1", "1 if that one is resolved"),
+        "largest_distance_nm": Observable(fit.largest_distance, "nm", "largest distance of a host site to a grain"),
+        "theory_clean_nm": Observable(fit.theory["clean"], "nm", "hbar v_F/(2 pi k_B T)"),
+        "theory_diffusive_nm": Observable(fit.theory["diffusive"], "nm", "sqrt(hbar D/(2 pi k_B T))"),
+        "theory_kinetic_nm": Observable(fit.theory["kinetic"], "nm", "linearised Eilenberger equation at this l"),
+        "profile_distance_nm": Observable(profile.distance, "nm", "mean distance to the nearest grain in each bin"),
+        "profile_amplitude": Observable(profile.amplitude, "1", "mean |F| in each bin"),
+        "profile_error": Observable(profile.standard_error, "1", "standard error of that mean over sites"),
+        "profile_count": Observable(profile.count, "1", "sites in each bin"),
+        "profile_fit": Observable(profile.fitted, "1", "fitted |F|, nan outside the fitted bins"),
+    }
+
+
+def _comparison(best: ProximityLength) -> dict[str, Any]:
+    return {
+        "model": best.model,
+        "geometry": best.geometry,
+        "length_nm": best.length,
+        "uncertainty_nm": best.uncertainty,
+        "candidates": best.candidates,
+        "why": best.evidence.get("why", ""),
+    }
+
+
+def _builder_facts(composite: System) -> dict[str, Any]:
+    """Return the short entries of the builder's record; its arrays are observables."""
+    return {key: value for key, value in composite.info.items() if isinstance(value, str | int | float | bool)}
+
+
+def _resolution(sites: float, error: float) -> str:
+    how = "resolves" if sites >= RESOLVED_FROM else "hardly resolves"
+    return (
+        f"the lattice {how} the host's Fermi wavelength: {sites:.2f} sites per wavelength, v_F {abs(error):.0%} "
+        f"{'below' if error < 0 else 'above'} the continuum"
+        + ("" if sites >= RESOLVED_FROM else f"; {RESOLVED_FROM:g} sites or more are advisable, so reduce spacing_nm")
+    )
+
+
+def summarise(results: JobResults) -> str:
+    """Return what a reader wants to know first: the box, its resolution, and a line for each temperature and seed."""
+    lines = [f"{results.name}: superconducting grains in a disordered host, {len(results)} points"]
+    for title, points in groups_of(results).items():
+        lines += [f"{title}:"] if title else []
+        lines += _group(points)
+    return "\n".join(lines)
+
+
+def _group(points: Sequence[PointResult]) -> list[str]:
+    first = points[0]
+    lines = [
+        f"  {_resolution(float(first['sites_per_wavelength']), float(first['velocity_error']))}",
+        f"  host: t = {float(first['hopping_meV']):.2f} meV, mu = {float(first['mu']):.3f} t, disorder W = "
+        f"{float(first['disorder']):.2f} t, Fermi wavelength {float(first['fermi_wavelength_nm']):.1f} nm",
+    ]
+    for seed, point in {seed_of(point): point for point in points}.items():
+        distances = point["centre_distances_nm"]
+        near = f", nearest centres {distances.min():.1f} to {distances.max():.1f} nm" if distances.size > 1 else ""
+        fraction = 100 * float(point["volume_fraction"])
+        lines.append(f"  seed {seed}: {int(point['grains'])} grains, {fraction:.1f} vol %{near}")
+    lines.append("  T (K)  seed  Delta (meV)  states < Delta  lowest |E| (meV)    length (nm)  kinetic theory (nm)")
+    return lines + [_row(point) for point in sorted(points, key=temperature_of)]
+
+
+def _row(point: PointResult) -> str:
+    keys = point.parameters
+    if "energies_meV" in point.observables:
+        count = int(point["states_below_gap"])
+        states = f"{count if count >= 0 else 'not proven':>14}  {abs(point['energies_meV']).min():16.4f}"
+    else:
+        states = f"{'-':>14}  {'-':>16}"
+    length, error = float(point["length_nm"]), float(point["length_uncertainty_nm"])
+    words = f"{length:.1f} +- {error:.1f}" if point["length_resolved"] else "not resolved"
+    gap = float(point["gap_meV"])
+    return (
+        f"  {keys['compute']['temperature_K']:5g}  {keys['system']['seed']:4d}  {gap:11.3f}  {states}"
+        f"  {words:>13}  {float(point['theory_kinetic_nm']):19.1f}"
+    )
+
+
+KIND = Kind(
+    name="composite",
+    doc="superconducting grains in a disordered host: bound states, pair amplitude, proximity length against T",
+    schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

@@ -1,0 +1,272 @@
+"""The results of a job: all points in the order of the sweep, and means over seeds.
+
+``results.h5`` is rebuilt from the point files and holds nothing that depends on when or how often the job was
+started, so an interrupted and resumed run gives the same bytes as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.storage import ResultFileError, read_file, write_file
+
+KIND = "JobResults"
+_OF_ONE_RUN = ("seconds", "date")  # parts of names in the evidence that differ from run to run
+
+
+@dataclass(frozen=True, eq=False)
+class PointResult:
+    """One finished point.
+
+    Attributes
+    ----------
+    digest : str
+        Name of its file in ``points/``, without the ending.
+    label : str
+        The swept keys with their values.
+    parameters : dict
+        By section and key.
+    observables : dict of array
+    units, descriptions : dict of str
+    evidence : dict
+    seconds : float or None
+        Time that the point took; None where it was read from ``results.h5``, which knows no times.
+    origin : dict
+        Versions, git state, platform, date, device; empty where it was read from ``results.h5``.
+    """
+
+    digest: str
+    label: str
+    parameters: Parameters
+    observables: dict[str, np.ndarray]
+    units: dict[str, str] = field(default_factory=dict)
+    descriptions: dict[str, str] = field(default_factory=dict)
+    evidence: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    origin: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return the observable of that name."""
+        return self.observables[name]
+
+
+@dataclass(frozen=True, eq=False)
+class JobResults:
+    """What a job has yielded so far.
+
+    Attributes
+    ----------
+    kind, name, identity : str
+    points : tuple of PointResult
+        Those that are there, in the order of the sweep.
+    missing : tuple of str
+        Labels of those that are not.
+    """
+
+    kind: str
+    name: str
+    identity: str
+    points: tuple[PointResult, ...]
+    missing: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[PointResult]:
+        return iter(self.points)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def ensembles(self) -> list[Ensemble]:
+        """Return one `Ensemble` per combination of the other parameters, if [system] seed was swept, else []."""
+        groups: dict[str, list[PointResult]] = {}
+        for point in self.points:
+            groups.setdefault(_without_seed(point.parameters), []).append(point)
+        seeds = {point.parameters.get("system", {}).get("seed") for point in self.points}
+        if len(seeds) < 2:
+            return []
+        return [_ensemble(members) for members in groups.values()]
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """Means over the seeds of points that share all other parameters.
+
+    Attributes
+    ----------
+    parameters : dict
+        Without the seed.
+    seeds : list of int
+    mean, standard_error : dict of array
+        Of each observable whose shape is the same for all seeds; the error is s/sqrt(n), NaN for one seed.
+    units, descriptions : dict of str
+    """
+
+    parameters: Parameters
+    seeds: list[int]
+    mean: dict[str, np.ndarray]
+    standard_error: dict[str, np.ndarray]
+    units: dict[str, str]
+    descriptions: dict[str, str]
+
+
+def write_results(path: str | os.PathLike[str], results: JobResults) -> None:
+    """Write ``results.h5``; equal results give equal bytes."""
+    content: dict[str, Any] = {
+        "job_kind": results.kind,
+        "name": results.name,
+        "identity": results.identity,
+        "missing": list(results.missing),
+        "points": {},
+        "ensemble": {},
+    }
+    described = {
+        "job_kind": ("", "kind of the job"),
+        "name": ("", "name of the job"),
+        "identity": ("", "digest of the job's kind, parameters and sweeps"),
+        "missing": ("", "points that are not in this file"),
+    }
+    for number, point in enumerate(results.points):
+        place = f"{number:05d}"
+        content["points"][place] = {
+            "digest": point.digest,
+            "label": point.label,
+            "parameters": point.parameters,
+            "evidence": _timeless(point.evidence),
+            "observables": point.observables,
+        }
+        described |= {
+            f"points/{place}/digest": ("", "name of the file in points/"),
+            f"points/{place}/label": ("", "the swept keys"),
+            f"points/{place}/parameters": ("", "parameters by section and key, units in the keys"),
+            f"points/{place}/evidence": ("", "methods, residuals, reasons of automatic choices; without timings"),
+        }
+        described |= _described(f"points/{place}/observables", point)
+    for number, ensemble in enumerate(results.ensembles()):
+        place = f"{number:05d}"
+        content["ensemble"][place] = {
+            "parameters": ensemble.parameters,
+            "seeds": np.array(ensemble.seeds),
+            "mean": ensemble.mean,
+            "standard_error": ensemble.standard_error,
+        }
+        described[f"ensemble/{place}/parameters"] = ("", "parameters by section and key, without the seed")
+        described[f"ensemble/{place}/seeds"] = ("", "seeds that the mean is over")
+        described |= _described(f"ensemble/{place}/mean", ensemble, "mean over seeds: ")
+        described |= _described(f"ensemble/{place}/standard_error", ensemble, "standard error of the mean: ")
+    write_file(path, KIND, content, described)
+
+
+def read_results(path: str | os.PathLike[str]) -> JobResults:
+    """Read a ``results.h5``.
+
+    Raises
+    ------
+    ResultFileError
+        If the file is missing, damaged or something else.
+    """
+    _, content = read_file(path, KIND)
+    points = []
+    for place in sorted(content["points"]):
+        entry = content["points"][place]
+        units, descriptions = _read_described(path, f"points/{place}/observables")
+        points.append(
+            PointResult(
+                entry["digest"],
+                entry["label"],
+                entry["parameters"],
+                {name: np.asarray(value) for name, value in entry["observables"].items()},
+                units,
+                descriptions,
+                entry["evidence"],
+            )
+        )
+    return JobResults(
+        content["job_kind"], content["name"], content["identity"], tuple(points), tuple(content["missing"])
+    )
+
+
+def _read_described(path: str | os.PathLike[str], group: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return units and descriptions of the datasets of a group."""
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        node = file.get(group)
+        if not isinstance(node, h5py.Group):
+            return {}, {}
+        units = {name: str(node[name].attrs["unit"]) for name in node}
+        return units, {name: str(node[name].attrs["description"]) for name in node}
+
+
+def read_point(path: str | os.PathLike[str], label: str = "") -> PointResult:
+    """Read one point file and verify its checksum.
+
+    Raises
+    ------
+    ResultFileError
+        If it is missing, damaged, truncated or something else.
+    """
+    _, content = read_file(path, "Point")
+    units, descriptions = _read_described(path, "observables")
+    try:
+        return PointResult(
+            content["digest"],
+            label,
+            content["parameters"],
+            {name: np.asarray(value) for name, value in content["observables"].items()},
+            units,
+            descriptions,
+            content["evidence"],
+            float(content["seconds"]),
+            content["origin"],
+        )
+    except (KeyError, AttributeError) as error:
+        raise ResultFileError(f"{path}: no point file of this version (it lacks {error})") from error
+
+
+def _ensemble(members: Sequence[PointResult]) -> Ensemble:
+    first = members[0]
+    mean, error = {}, {}
+    for name, value in first.observables.items():
+        values = [point.observables.get(name) for point in members]
+        if any(other is None or other.shape != value.shape for other in values):
+            continue
+        stack = np.array(values).astype(complex if value.dtype.kind == "c" else float)
+        with np.errstate(invalid="ignore"):  # an infinite length among them has no spread: nan
+            mean[name] = np.asarray(stack.mean(axis=0))
+            spread = stack.std(axis=0, ddof=1) if len(members) > 1 else np.full(value.shape, np.nan)
+        error[name] = np.asarray(spread / np.sqrt(len(members)))
+    parameters = {
+        section: {key: item for key, item in keys.items() if (section, key) != ("system", "seed")}
+        for section, keys in first.parameters.items()
+    }
+    seeds = [int(point.parameters["system"]["seed"]) for point in members]
+    return Ensemble(parameters, seeds, mean, error, first.units, first.descriptions)
+
+
+def _without_seed(parameters: Parameters) -> str:
+    kept = {name: dict(keys) for name, keys in parameters.items()}
+    kept.get("system", {}).pop("seed", None)
+    return json.dumps(kept, sort_keys=True)
+
+
+def _timeless(evidence: Any) -> Any:
+    """Return the evidence without entries that differ from run to run (see ``_OF_ONE_RUN``)."""
+    if isinstance(evidence, Mapping):
+        return {
+            key: _timeless(value)
+            for key, value in evidence.items()
+            if not any(part in str(key).lower() for part in _OF_ONE_RUN)
+        }
+    if isinstance(evidence, list | tuple):
+        return [_timeless(value) for value in evidence]
+    return evidence
+
+
+def _described(group: str, of: PointResult | Ensemble, prefix: str = "") -> dict[str, tuple[str, str]]:
+    return {f"{group}/{name}": (unit, prefix + of.descriptions.get(name, name)) for name, unit in of.units.items()}

@@ -1,0 +1,322 @@
+"""Runs a job: hands its missing points to worker processes and keeps what they yield.
+
+A point that fails, or kills its worker, fails alone. Whatever happens to this process, finished points are kept.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any, TextIO
+
+from bdg.gpu.backend import select_backend
+from bdg.jobs import worker as worker_module
+from bdg.jobs.config import Job
+from bdg.jobs.progress import LOGGER, Progress
+from bdg.jobs.provenance import changed_versions, provenance
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.store import RunFolder, gather
+from bdg.jobs.sweep import Point
+from bdg.jobs.worker import READY, Report, Task, worker_environment
+
+START_ATTEMPTS = 3  # workers that may die before they are ready until the run is given up
+_TICK = 1.0  # seconds between refreshes of the bar
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did.
+
+    Attributes
+    ----------
+    folder : Path
+    results : JobResults
+    computed : list of str
+        Labels of the points computed now; the others were there.
+    failed : dict
+        Label to the last line of the error.
+    set_aside : list of Path
+        Damaged point files.
+    figures : list of Path
+    exit_code : int
+        0: all points are there; 1: some failed, or the figures did.
+    """
+
+    folder: Path
+    results: JobResults
+    computed: list[str]
+    failed: dict[str, str]
+    set_aside: list[Path]
+    figures: list[Path]
+    exit_code: int
+
+
+def run_job(
+    job: Job,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    workers: int = 1,
+    device: str = "auto",
+    bar: bool | None = None,
+    stream: TextIO | None = sys.stderr,
+) -> RunReport:
+    """Run a job, or what is missing of it.
+
+    Parameters
+    ----------
+    job : Job
+        From `bdg.jobs.config.load_job`.
+    out : path, optional
+        Run directory; ``runs/out/<name of the job>`` if not given.
+    workers : int
+        Processes that compute points, each with one BLAS thread. Results do not depend on their number.
+    device : {"auto", "cpu", "gpu"}
+    bar : bool, optional
+        Show a progress bar; None: where ``stream`` is a terminal.
+    stream : text stream or None
+        Where progress goes.
+
+    Raises
+    ------
+    JobError
+        If the run directory belongs to another job or another runner is at work in it.
+    BackendUnavailableError
+        If ``device="gpu"`` and there is none.
+    KeyboardInterrupt
+        Passed on once the workers have ended; finished points are kept.
+    """
+    if not (isinstance(workers, int) and workers >= 1):
+        raise ValueError(f"workers must be a whole number >= 1; got {workers!r}")
+    if device != "auto":
+        select_backend(device)  # refuse before any work
+    folder = RunFolder(out if out is not None else default_folder(job))
+    folder.examine(job)  # so that not even the lock is left in a folder that is not ours
+    with folder.locked():
+        folder.claim(job)
+        survey = folder.survey(job.points)
+        crew_size = min(workers, len(survey.missing))
+        with Progress(len(job.points), len(survey.done), crew_size, folder.log, stream, bar) as progress:
+            LOGGER.debug("start: %s, %d points, %d workers, device %s", job.kind.name, len(job.points), workers, device)
+            aside = [_set_aside(folder, digest, why) for digest, why in survey.damaged.items()]
+            failures: dict[str, str] = {}
+            origin = provenance()
+            if survey.done:
+                LOGGER.info("%d of %d points are there already", len(survey.done), len(job.points))
+                _warn_of_other_versions(survey.done.values(), origin)
+            if survey.missing:
+                task = Task(job.kind, folder.path.resolve(), device, origin, os.getpid())
+                try:
+                    _compute_missing(folder, job, survey.missing, Crew(task, crew_size), progress, failures)
+                except KeyboardInterrupt:
+                    LOGGER.info("stopped; finished points are kept, and the same command goes on from here")
+                    raise
+            return _finish(folder, job, survey.missing, failures, aside)
+
+
+def default_folder(job: Job) -> Path:
+    """Return ``runs/out/<name of the job>``."""
+    return Path("runs") / "out" / job.name
+
+
+def _set_aside(folder: RunFolder, digest: str, why: str) -> Path:
+    target = folder.set_aside(digest)
+    LOGGER.warning("a damaged point is set aside as %s and computed again (%s)", target.name, why)
+    return target
+
+
+def _warn_of_other_versions(points: Iterable[PointResult], origin: dict[str, Any]) -> None:
+    """Say it if points that are kept come from other versions than those at hand: nothing is redone for that."""
+    counts = collections.Counter(", ".join(changed_versions(point.origin, origin)) for point in points)
+    for changed, count in counts.items():
+        if changed:
+            LOGGER.warning("%d kept points were computed with %s; delete them to compute them again", count, changed)
+
+
+def _compute_missing(
+    folder: RunFolder, job: Job, missing: Sequence[Point], crew: Crew, progress: Progress, failures: dict[str, str]
+) -> None:
+    labels = {point.digest: point.label for point in missing}
+    warned: set[str] = set()
+    try:
+        for report in crew.run(missing):
+            if report is None:
+                progress.tick()
+                continue
+            label = labels[report.digest]
+            for warning in report.warnings:
+                LOGGER.log(logging.DEBUG if warning in warned else logging.WARNING, "%s: %s", label, warning)
+                warned.add(warning)
+            if report.error:
+                LOGGER.debug("%s failed:\n%s", label, report.error)
+                last = report.error.strip().splitlines()[-1]
+                failures[report.digest] = last
+                progress.advance(label, report.seconds, last)
+            else:
+                progress.advance(label, report.seconds)
+    finally:
+        crew.kill()
+        folder.record_failures(job, failures)
+
+
+def _finish(
+    folder: RunFolder, job: Job, missing: Sequence[Point], failures: dict[str, str], aside: list[Path]
+) -> RunReport:
+    survey = folder.survey(job.points)
+    results = gather(job.kind.name, job.name, job.identity, job.points, survey.done)
+    folder.write_results(results)
+    labels = {point.digest: point.label for point in job.points}
+    failed = {labels[digest]: why for digest, why in failures.items() if digest not in survey.done}
+    computed = [point.label for point in missing if point.digest in survey.done]
+    figures, broken = draw_figures(folder, job, results)
+    code = 1 if survey.missing or broken else 0
+    LOGGER.debug("end: %d computed, %d failed, exit code %d", len(computed), len(failed), code)
+    return RunReport(folder.path, results, computed, failed, aside, figures, code)
+
+
+def draw_figures(folder: RunFolder, job: Job, results: JobResults) -> tuple[list[Path], bool]:
+    """Draw the figures of a job if its [output] asks for them; return their paths, and whether that failed."""
+    if not job.output.get("figures", False) or not len(results):
+        return [], False
+    folder.figures.mkdir(exist_ok=True)
+    try:
+        return job.kind.plot(results, folder.figures, job.output), False
+    except Exception as error:  # a figure must not cost the numbers
+        LOGGER.debug("figures failed", exc_info=True)
+        LOGGER.error(
+            "the figures failed (%s: %s; traceback in run.log); the numbers are kept", type(error).__name__, error
+        )
+        return [], True
+
+
+@dataclass
+class _Member:
+    process: SpawnProcess
+    connection: Connection
+    ready: bool = False
+    point: Point | None = None
+    since: float = field(default_factory=time.monotonic)
+
+
+class Crew:
+    """Worker processes and the points they hold.
+
+    Parameters
+    ----------
+    task : Task
+        What each worker is told at its start.
+    size : int
+        How many there are; one that dies is replaced.
+    """
+
+    def __init__(self, task: Task, size: int) -> None:
+        self._task, self._size = task, size
+        self._context = multiprocessing.get_context("spawn")
+        self._members: list[_Member] = []
+        self._deaths_at_start = 0
+
+    def run(self, points: Sequence[Point]) -> Iterator[Report | None]:
+        """Yield one report a point as they come, and None now and then."""
+        waiting = list(reversed(points))
+        while waiting or any(member.point for member in self._members):
+            while len(self._members) < self._size and len(self._members) < len(waiting) + self._busy():
+                self._members.append(self._start())
+            handles = [item for m in self._members for item in (m.connection, m.process.sentinel)]
+            woken = wait(handles, timeout=_TICK)
+            if not woken:
+                yield None
+            for member in list(self._members):
+                if member.connection in woken or member.process.sentinel in woken:
+                    report = self._listen(member)
+                    if report is not None:
+                        yield report
+                if member in self._members and member.ready and member.point is None and waiting:
+                    self._give(member, waiting)
+        self._dismiss()
+
+    def kill(self) -> None:
+        """End all workers at once; what they were writing never appears under its final name."""
+        for member in self._members:
+            member.process.kill()
+        for member in self._members:
+            member.process.join()
+            member.connection.close()
+        self._members.clear()
+
+    def _busy(self) -> int:
+        return sum(member.point is not None for member in self._members)
+
+    def _start(self) -> _Member:
+        resource_tracker.ensure_running()  # its start would unblock SIGINT in between
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=worker_module.main, args=(there, self._task), daemon=True)
+        with worker_environment():
+            process.start()
+        there.close()
+        return _Member(process, here)
+
+    def _give(self, member: _Member, waiting: list[Point]) -> None:
+        try:
+            member.connection.send(waiting[-1])
+        except OSError:  # it died meanwhile: the next wait tells
+            return
+        member.point, member.since = waiting.pop(), time.monotonic()
+
+    def _listen(self, member: _Member) -> Report | None:
+        """Return the report that a worker has sent, or that its death amounts to."""
+        alive = member.process.is_alive()  # asked first: what it said before its death is heard below
+        try:
+            if member.connection.poll():
+                message = member.connection.recv()
+                if message == READY:
+                    member.ready = True
+                    return None
+                member.point = None
+                return message
+            if alive:
+                return None
+        except (EOFError, OSError):
+            pass
+        return self._bury(member)
+
+    def _bury(self, member: _Member) -> Report | None:
+        self._members.remove(member)
+        member.process.join(timeout=5)
+        code = member.process.exitcode
+        member.process.kill()
+        member.connection.close()
+        if not member.ready:
+            self._deaths_at_start += 1
+            if self._deaths_at_start >= START_ATTEMPTS:
+                raise RuntimeError(f"worker processes do not start: {_cause(code)} (their own words are above)")
+        if member.point is None:
+            return None
+        seconds = time.monotonic() - member.since
+        return Report(member.point.digest, seconds, f"the worker process died: {_cause(code)}")
+
+    def _dismiss(self) -> None:
+        for member in self._members:
+            try:
+                member.connection.send(None)
+            except OSError:
+                continue
+        for member in self._members:
+            member.process.join(timeout=5)
+        self.kill()
+
+
+def _cause(code: int | None) -> str:
+    if code is not None and code < 0:
+        name = {s.value: s.name for s in signal.Signals}.get(-code, "")
+        return f"signal {-code} ({name}{', often out of memory' if name == 'SIGKILL' else ''})"
+    return f"exit code {code}"

@@ -1,0 +1,179 @@
+"""What a job file may hold: one `Key` a line, checked before any work is done.
+
+Units stand in the names of the keys (``temperature_K``), so a wrong unit is a wrong key, and its correction can be
+named.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+REQUIRED: Any = object()  # the default of a key that must be given
+
+# Endings that are units: what remains of a name without them is what the user meant.
+_UNITS = "K mK meV eV ueV J nm um mm m A angstrom m3 cm3 nm3 cm2_Vs pi rad deg percent T mT uT s ps fs".split()
+_UNIT = re.compile(rf"_({'|'.join(sorted(_UNITS, key=len, reverse=True))})$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a job file.
+
+    Parameters
+    ----------
+    name : str
+        With its unit, for instance "temperature_K".
+    type : {"float", "int", "str", "bool", "vector"}
+        A vector is a list of numbers whose length is one of ``lengths``; if 1 is among them, a number will do.
+    doc : str
+        One line.
+    default : optional
+        Without it the key must be given. None: may be left out, and is None then.
+    above, least, below, most : float, optional
+        Bounds x > above, x >= least, x < below, x <= most; for vectors, of each component.
+    choices : tuple of str, optional
+        For texts.
+    lengths : tuple of int
+        For vectors.
+    """
+
+    name: str
+    type: Literal["float", "int", "str", "bool", "vector"]
+    doc: str
+    default: Any = REQUIRED
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """The unit at the end of the name, or ""."""
+        match = _UNIT.search(self.name)
+        return match.group(1) if match else ""
+
+    def clean(self, value: Any) -> Any:
+        """Return ``value`` in the one form that is stored and hashed (4 and 4.0 are the same float).
+
+        Raises
+        ------
+        ValueError
+            With the rule that ``value`` breaks.
+        """
+        if self.type == "bool":
+            return self._expect(value, isinstance(value, bool), "true or false")
+        if self.type == "str":
+            self._expect(value, isinstance(value, str), "a text")
+            if self.choices and value not in self.choices:
+                hint = did_you_mean(value, self.choices)
+                raise ValueError(f"must be one of {', '.join(self.choices)}; got {value!r}{hint}")
+            return value
+        if self.type == "vector":
+            return self._vector(value)
+        return self._number(value)
+
+    def _vector(self, value: Any) -> list[float]:
+        allowed = " or ".join(str(n) for n in self.lengths)
+        if _is_number(value) and 1 in self.lengths:
+            return [self._number(value)]
+        self._expect(value, isinstance(value, list), f"a list of {allowed} numbers")
+        if len(value) not in self.lengths:
+            raise ValueError(f"must have {allowed} numbers; got {len(value)}")
+        return [self._number(item) for item in value]
+
+    def _number(self, value: Any) -> float | int:
+        what = "a whole number" if self.type == "int" else "a number"
+        if self.unit:
+            what += f" in {self.unit} (the unit stands in the key)"
+        self._expect(value, _is_number(value), what)
+        if not math.isfinite(value):
+            raise ValueError(f"must be finite; got {value}")
+        if self.type == "int" and value != int(value):
+            raise ValueError(f"must be {what}; got {value}")
+        for rule, bound, kept in (
+            (">", self.above, self.above is None or value > self.above),
+            (">=", self.least, self.least is None or value >= self.least),
+            ("<", self.below, self.below is None or value < self.below),
+            ("<=", self.most, self.most is None or value <= self.most),
+        ):
+            if not kept:
+                raise ValueError(f"must be {rule} {bound:g}; got {value}")
+        return int(value) if self.type == "int" else float(value) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+    @staticmethod
+    def _expect(value: Any, good: bool, what: str) -> Any:
+        if not good:
+            raise ValueError(f"must be {what}; got {_words(value)}")
+        return value
+
+
+Schema = Mapping[str, Sequence[Key]]
+"""The keys of a kind of job by section."""
+
+
+def unknown_key(name: str, section: str, schema: Schema) -> tuple[str, Key | None]:
+    """Return the rule that an unknown key breaks, with the nearest valid key in the text, and that key."""
+    keys = {key.name: key for key in schema[section]}
+    # first what differs by unit or case only, here and then in other sections; then what is spelt alike
+    for find in (same_name, similar_name):
+        if nearest := find(name, keys):
+            wrong_unit = _UNIT.search(name) and _stem(nearest) == _stem(name) and nearest.lower() != name.lower()
+            return f"{'wrong unit' if wrong_unit else 'unknown key'}; did you mean {nearest}?", keys[nearest]
+        for other, others in schema.items():
+            if nearest := find(name, [key.name for key in others]):
+                return f"unknown key in this section; did you mean {nearest} in [{other}]?", None
+    return f"unknown key; [{section}] knows {', '.join(keys) or 'no keys'}", None
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the valid name that ``name`` most likely stands for, or None."""
+    names = list(names)
+    return same_name(name, names) or similar_name(name, names)
+
+
+def same_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the valid name that is ``name`` up to case, or up to case and unit."""
+    names = list(names)
+    for same in (str.lower, _stem):
+        for valid in names:
+            if same(valid) == same(name):
+                return valid
+    return None
+
+
+def similar_name(name: str, names: Iterable[str]) -> str | None:
+    """Return the valid name that is spelt most like ``name``, units aside."""
+    stems = {_stem(valid): valid for valid in names}
+    close = difflib.get_close_matches(_stem(name), stems, n=1)
+    return stems[close[0]] if close else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return "; did you mean X?" or ""."""
+    nearest = nearest_name(name, names)
+    return f"; did you mean {nearest}?" if nearest else ""
+
+
+def _stem(name: str) -> str:
+    return _UNIT.sub("", name).lower()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"the text {value!r}"
+    if isinstance(value, dict):
+        return f"the table {{{', '.join(value)}}}"
+    return f"{value!r:.60}" if isinstance(value, int | float | list) else f"a {type(value).__name__}"

@@ -1,0 +1,343 @@
+"""The run directory: one checked file a point, and a lock that does not outlive its process.
+
+::
+
+    DIR/job.toml        the job file as given
+        run.json        what it was resolved to: identity, overrides, points, failures
+        points/<digest>.h5
+        results.h5      all points, rebuilt from them
+        figures/
+        run.log
+        .lock           held (flock) by the runner
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import fcntl
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bdg.errors import JobError
+from bdg.jobs.config import Job, differences, resolved_plain
+from bdg.jobs.kinds import Outcome
+from bdg.jobs.results import JobResults, PointResult, read_point, read_results, write_results
+from bdg.jobs.sweep import DIGEST_LENGTH, Point
+from bdg.lattices.storage import ResultFileError, write_file
+
+FORMAT_VERSION = 1
+LOCK_PATIENCE = 1.0  # seconds: `bdg status` holds the lock for a moment to see whether it is free
+
+_POINT = rf"[0-9a-f]{{{DIGEST_LENGTH}}}\.h5"
+_STALE = re.compile(rf"\.(?:{_POINT}|results\.h5|run\.json|job\.toml)\.[\w-]+\.tmp")  # our temporary files only
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a run directory holds of a job: points by state, and why a damaged one is damaged."""
+
+    done: dict[str, PointResult]
+    missing: tuple[Point, ...]  # the damaged ones among them
+    damaged: dict[str, str]
+
+
+class RunFolder:
+    """A run directory.
+
+    Parameters
+    ----------
+    path : path
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.points = self.path / "points"
+        self.figures = self.path / "figures"
+        self.results = self.path / "results.h5"
+        self.log = self.path / "run.log"
+        self._record = self.path / "run.json"
+        self._lock = self.path / ".lock"
+
+    # ------------------------------------------------------------------------------------------------ the lock
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory's lock; the system releases it when the process ends, however it ends.
+
+        Raises
+        ------
+        JobError
+            If another runner holds it, or the directory cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise JobError(f"{self.path}: cannot be used as run directory ({error.strerror or error})") from error
+        try:
+            if not _acquire(handle, LOCK_PATIENCE):
+                holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
+                raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(handle)
+
+    def is_running(self) -> bool:
+        """Return whether a runner holds the lock."""
+        try:
+            handle = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            return not _acquire(handle, 0.0)
+        finally:
+            os.close(handle)
+
+    # ------------------------------------------------------------------------------------------- whose it is
+    def examine(self, job: Job) -> dict[str, Any] | None:
+        """Return run.json if the directory is that of ``job``, None if it is new; touch nothing.
+
+        Raises
+        ------
+        JobError
+            If it belongs to another job or holds files of something else.
+        """
+        if not self._record.exists():
+            if self.path.is_dir():
+                self._refuse_foreign_files(job)
+            return None
+        record = self.read_record()
+        if record["identity"] != job.identity:
+            changed = differences(resolved_plain(job), record.get("resolved", {}))
+            if record.get("kind") != job.kind.name:
+                changed = ["[job] kind"]
+            raise JobError(
+                f"{self.path}: holds the run of another job, which differs in {', '.join(changed) or 'its version'}; "
+                "give a new folder with --out"
+            )
+        return record
+
+    def claim(self, job: Job) -> None:
+        """Make the directory that of ``job``, or see that it is; call it with the lock held.
+
+        Raises
+        ------
+        JobError
+            If it belongs to another job or holds files of something else.
+        """
+        record = self.examine(job)
+        self._remove_stale_files()
+        self._write_record(job, {} if record is None else record.get("failed", {}))  # first: it says whose this is
+        if not _holds(self.path / "job.toml", job.text):
+            _write_whole(self.path / "job.toml", job.text)
+        self.points.mkdir(exist_ok=True)
+
+    def read_record(self) -> dict[str, Any]:
+        """Return run.json.
+
+        Raises
+        ------
+        JobError
+            If there is none, or it cannot be read.
+        """
+        try:
+            record = json.loads(self._record.read_text(encoding="utf-8"))
+            version = record["format_version"]
+            record["identity"], record["points"]
+        except FileNotFoundError:
+            what = "no such folder" if not self.path.is_dir() else "no run directory of bdg (it has no run.json)"
+            raise JobError(f"{self.path}: {what}") from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise JobError(
+                f"{self._record}: damaged ({error}); delete it and run the job again: the points are kept"
+            ) from error
+        if version > FORMAT_VERSION:
+            raise JobError(f"{self._record}: format version {version} is newer than this package reads; upgrade bdg")
+        return record
+
+    def _refuse_foreign_files(self, job: Job) -> None:
+        """Refuse a folder without run.json unless it is empty, or holds nothing but points of this job."""
+        entries = {entry.name for entry in self.path.iterdir() if not _STALE.fullmatch(entry.name)} - {".lock"}
+        foreign = sorted(entries)
+        if "job.toml" in entries:
+            foreign = sorted(entries - {"job.toml", "points", "figures", "results.h5", "run.log"})
+            known = {f"{point.digest}.h5" for point in job.points}
+            foreign += sorted(f"points/{file.name}" for file in self.points.glob("*.h5") if file.name not in known)
+            if self.results.exists() and not self._results_are_of(job):
+                foreign.append("results.h5")
+        if foreign:
+            shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+            raise JobError(
+                f"{self.path}: not empty and no run directory of this job (it holds {shown}); give a new folder "
+                "with --out"
+            )
+
+    def _results_are_of(self, job: Job) -> bool:
+        try:
+            return read_results(self.results).identity == job.identity
+        except ResultFileError:
+            return False
+
+    def _write_record(self, job: Job, failed: Mapping[str, str]) -> None:
+        record = {
+            "format_version": FORMAT_VERSION,
+            "kind": job.kind.name,
+            "name": job.name,
+            "identity": job.identity,
+            "overrides": list(job.overrides),
+            "resolved": resolved_plain(job),
+            "output": job.output,
+            "points": [{"digest": p.digest, "label": p.label, "parameters": p.parameters} for p in job.points],
+            "failed": dict(failed),
+        }
+        text = json.dumps(record, indent=1) + "\n"
+        if not _holds(self._record, text.encode()):
+            _write_whole(self._record, text.encode())
+
+    def record_failures(self, job: Job, failed: Mapping[str, str]) -> None:
+        """Keep what went wrong with which point (digest to one line) for `bdg status`."""
+        self._write_record(job, failed)
+
+    def _remove_stale_files(self) -> None:
+        for folder in (self.path, self.points):
+            if folder.is_dir():
+                for entry in folder.iterdir():
+                    if _STALE.fullmatch(entry.name):
+                        entry.unlink(missing_ok=True)
+
+    # ----------------------------------------------------------------------------------------------- points
+    def point_path(self, digest: str) -> Path:
+        """Return where a point lies."""
+        return self.points / f"{digest}.h5"
+
+    def survey(self, points: tuple[Point, ...] | list[Point]) -> Survey:
+        """Read all points there are, verifying their checksums."""
+        done, missing, damaged = {}, [], {}
+        for point in points:
+            path = self.point_path(point.digest)
+            if path.exists():
+                try:
+                    found = read_point(path, point.label)
+                    if found.digest != point.digest or found.parameters != point.parameters:
+                        raise ResultFileError(f"{path}: holds another point ({found.digest})")
+                    done[point.digest] = found
+                    continue
+                except ResultFileError as error:
+                    damaged[point.digest] = str(error)
+            missing.append(point)
+        return Survey(done, tuple(missing), damaged)
+
+    def set_aside(self, digest: str) -> Path:
+        """Rename a damaged point file so that nothing is lost, and return its new path."""
+        path = self.point_path(digest)
+        target, number = path.with_name(path.name + ".damaged"), 1
+        while target.exists():
+            number += 1
+            target = path.with_name(f"{path.name}.damaged{number}")
+        path.rename(target)
+        return target
+
+    def write_point(
+        self, point: Point, kind: str, outcome: Outcome, seconds: float, device: str, origin: Mapping[str, Any]
+    ) -> None:
+        """Write one point whole or not at all."""
+        observables, evidence = outcome
+        described = {f"observables/{name}": (item.unit, item.description) for name, item in observables.items()}
+        described |= {
+            "job_kind": ("", "kind of the job"),
+            "digest": ("", "digest of kind and parameters, the name of this file"),
+            "parameters": ("", "parameters by section and key, units in the keys"),
+            "evidence": ("", "methods, residuals, reasons of automatic choices"),
+            "origin": ("", "versions, git state, platform, date, device"),
+            "seconds": ("s", "time that the point took"),
+        }
+        content = {
+            "job_kind": kind,
+            "digest": point.digest,
+            "parameters": point.parameters,
+            "observables": {name: item.value for name, item in observables.items()},
+            "evidence": evidence,
+            "origin": {**origin, "date": datetime.datetime.now(datetime.UTC).isoformat(), "device": device},
+            "seconds": seconds,
+        }
+        write_file(self.point_path(point.digest), "Point", content, described)
+
+    # ---------------------------------------------------------------------------------------------- results
+    def collect(self) -> JobResults:
+        """Return all points that are there; from results.h5 where the point files were left behind.
+
+        Raises
+        ------
+        JobError
+            If this is no run directory.
+        """
+        record = self.read_record()
+        points = recorded_points(record)
+        survey = self.survey(points)
+        if not survey.done and self.results.exists():
+            with contextlib.suppress(ResultFileError):
+                return read_results(self.results)
+        return gather(record["kind"], record["name"], record["identity"], points, survey.done)
+
+    def write_results(self, results: JobResults) -> None:
+        """Write results.h5 anew."""
+        write_results(self.results, results)
+
+
+def gather(
+    kind: str, name: str, identity: str, points: tuple[Point, ...] | list[Point], done: Mapping[str, PointResult]
+) -> JobResults:
+    """Return the points that are done, in the order of the sweep."""
+    there = tuple(done[point.digest] for point in points if point.digest in done)
+    return JobResults(kind, name, identity, there, tuple(p.label for p in points if p.digest not in done))
+
+
+def recorded_points(record: Mapping[str, Any]) -> list[Point]:
+    """Return the points of a run.json."""
+    return [Point(entry["digest"], entry["parameters"], entry["label"]) for entry in record["points"]]
+
+
+def _acquire(handle: int, patience: float) -> bool:
+    """Try to get the lock for ``patience`` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, sync it and rename it."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,351 @@
+"""Runs as users start them: resumed, killed, shared by mistake, with failing points; the result is always the same."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bdg.jobs.results import read_point, read_results
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = [sys.executable, str(ROOT / "tests" / "helpers" / "tiny_bdg.py")]
+BDG = [sys.executable, "-m", "bdg"]
+
+JOB = """
+[job]
+kind = "tiny"
+[system]
+x_nm = [1, 2, 3]
+seed = {range = [0, 3]}
+[compute]
+seconds = 0.02
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with a job, and what `run` needs to know."""
+    (tmp_path / "job.toml").write_text(JOB)
+    return tmp_path
+
+
+def command(place, *arguments, program=TINY):
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")},
+        "PYTHONPATH": str(ROOT),
+        "TINY_DIARY": str(place / "diary"),
+    }
+    return {"args": [*program, *map(str, arguments)], "cwd": place, "env": environment, "text": True}
+
+
+def run(place, *arguments, program=TINY, out="out"):
+    return subprocess.run(
+        **command(place, "run", "job.toml", "--out", out, *arguments, program=program), capture_output=True, timeout=300
+    )
+
+
+def start(place, *arguments, program=TINY, out="out", job="job.toml"):
+    return subprocess.Popen(
+        **command(place, "run", job, "--out", out, *arguments, program=program),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def diary(place):
+    """(process, x, seed) of everything that was computed so far."""
+    path = place / "diary"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [(int(pid), float(x), int(seed)) for pid, x, seed in (line.split() for line in lines)]
+
+
+def is_alive(pid):
+    """False also for what has ended and only waits to be collected."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:  # it went while we looked
+        return False
+
+
+def children(pid):
+    """Processes whose parent is ``pid``."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def point_files(folder):
+    return sorted(path for path in (folder / "points").glob("*.h5"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """results.h5 of an uninterrupted run with one worker."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "job.toml").write_text(JOB)
+    done = run(folder)
+    assert done.returncode == 0, done.stderr
+    return (folder / "out" / "results.h5").read_bytes()
+
+
+def test_a_run_makes_its_directory(place, whole):
+    done = run(place, "--workers", 2)
+    assert done.returncode == 0, done.stderr
+    out = place / "out"
+    assert {path.name for path in out.iterdir()} == {
+        ".lock", "job.toml", "run.json", "points", "results.h5", "figures", "run.log",
+    }  # fmt: skip
+    assert (out / "job.toml").read_text() == JOB
+    assert len(point_files(out)) == 9
+    assert "tiny summary of 9 points" in done.stdout
+    assert "9 of 9 points done, 9 of them computed now" in done.stdout
+    assert "[9/9]" in done.stderr and "left" in done.stderr  # no terminal: plain lines
+    assert "Traceback" not in done.stderr
+    assert (out / "figures" / "figure.png").read_text() == "9 points"
+    assert (out / "results.h5").read_bytes() == whole  # one worker or two
+    assert len(diary(place)) == 9
+    # each in a process of its own, with one thread for its linear algebra
+    assert len({pid for pid, _, _ in diary(place)}) == 2
+    assert [int(point["threads"]) for point in read_results(out / "results.h5")] == [1] * 9
+
+
+def test_only_what_is_missing_is_computed(place, whole):
+    assert run(place).returncode == 0
+    files = point_files(place / "out")
+    stamps = {path: path.stat().st_mtime_ns for path in files}
+    assert "all of them were there" in run(place).stdout
+    assert len(diary(place)) == 9
+
+    for path in files[2:4]:
+        path.unlink()
+    done = run(place)
+    assert "9 of 9 points done, 2 of them computed now" in done.stdout
+    assert len(diary(place)) == 11
+    assert {path: path.stat().st_mtime_ns for path in files if path not in files[2:4]} == {
+        path: stamp for path, stamp in stamps.items() if path not in files[2:4]
+    }
+    assert (place / "out" / "results.h5").read_bytes() == whole
+
+
+def test_damaged_points_are_set_aside_and_computed_again(place, whole):
+    assert run(place).returncode == 0
+    files = point_files(place / "out")
+    short, flipped = files[0].read_bytes()[:700], bytearray(files[1].read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    files[0].write_bytes(short)
+    files[1].write_bytes(bytes(flipped))
+    seen = subprocess.run(**command(place, "status", "out"), capture_output=True, timeout=60)
+    assert "7 done, 0 missing, 0 failed, 2 damaged" in seen.stdout
+    done = run(place)
+    assert done.returncode == 0
+    assert len(diary(place)) == 11
+    assert done.stderr.count("a damaged point is set aside as") == 2
+    assert files[0].with_name(files[0].name + ".damaged").read_bytes() == short
+    assert files[1].with_name(files[1].name + ".damaged").read_bytes() == bytes(flipped)
+    assert (place / "out" / "results.h5").read_bytes() == whole
+
+
+@pytest.mark.parametrize(("action", "words"), [("raise", "ValueError: asked to fail"), ("die", "signal 9 (SIGKILL")])
+def test_a_failing_point_fails_alone(place, action, words):
+    """By an exception, or by the end of its worker (the system does that when memory runs out)."""
+    done = run(place, "--workers", 2, "--set", f'action=["none", "{action}"]', "--set", "seed=0")
+    assert done.returncode == 1
+    assert "3 of 6 points done" in done.stdout
+    assert done.stdout.count("FAILED ") == 3
+    assert done.stdout.count(words) == 3
+    assert "Traceback" not in done.stdout + done.stderr
+    log = (place / "out" / "run.log").read_text()
+    assert log.count("Traceback") == (3 if action == "raise" else 0)
+    assert len(read_results(place / "out" / "results.h5").missing) == 3
+    seen = subprocess.run(**command(place, "status", "out"), capture_output=True, timeout=60).stdout
+    assert "3 done, 0 missing, 3 failed, 0 damaged" in seen
+    assert f"failed: x_nm=1, action={action} (" in seen and words in seen
+    again = run(place, "--set", f'action=["none", "{action}"]', "--set", "seed=0")
+    assert again.returncode == 1
+    assert len(diary(place)) == 6 + 3  # failed points are tried again, the others are kept
+
+
+def test_warnings_of_a_point_are_shown_once(place):
+    done = run(place, "--set", 'action="warn"')
+    assert done.returncode == 0
+    assert done.stderr.count("asked to warn") == 1
+
+
+def test_broken_figures_cost_no_numbers(place, whole):
+    done = run(place, "--set", "output.broken=true")
+    assert done.returncode == 1
+    assert (
+        "the figures failed (RuntimeError: asked to break; traceback in run.log); the numbers are kept" in done.stderr
+    )
+    assert (place / "out" / "results.h5").read_bytes() == whole
+
+
+def test_a_second_runner_is_refused_while_the_first_works_and_not_after_its_death(place):
+    slow = ["--set", "seconds=0.5"]
+    first = start(place, "--workers", 2, *slow)
+    wait_for(lambda: len(diary(place)) >= 2)
+    second = run(place, *slow)
+    assert second.returncode == 2
+    (line,) = second.stderr.splitlines()
+    assert f"another runner (process {first.pid} on " in line
+    seen = subprocess.run(**command(place, "status", "out"), capture_output=True, timeout=60).stdout
+    assert "\nrunning\n" in seen
+    first.kill()
+    first.wait()
+    third = run(place, *slow)
+    assert third.returncode == 0, third.stderr
+
+
+def test_workers_do_not_outlive_their_parent(place):
+    """Not even in the middle of a point that would take an hour."""
+    process = start(place, "--workers", 2, "--set", "seconds=3600")
+    wait_for(lambda: len(diary(place)) == 2)
+    workers = [pid for pid, _, _ in diary(place)]
+    assert all(map(is_alive, workers))
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_alive, workers)), 5)
+
+
+def test_the_folder_of_another_job_is_left_alone(place):
+    assert run(place).returncode == 0
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file() and path.name != ".lock"}
+    other = run(place, "--set", "system.x_nm=[1, 2]")
+    assert other.returncode == 2
+    (line,) = other.stderr.splitlines()
+    assert line.startswith("out: holds the run of another job, which differs in [system] x_nm; ")
+    assert before == {path: path.read_bytes() for path in before}
+    (place / "mine").mkdir()
+    (place / "mine" / "thesis.tex").write_text("")
+    assert run(place, out="mine").returncode == 2
+    assert [path.name for path in (place / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_ctrl_c_keeps_what_is_done(place, whole):
+    process = subprocess.Popen(
+        **command(place, "run", "job.toml", "--out", "out", "--workers", 2, "--set", "seconds=0.3"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    wait_for(lambda: len(point_files(place / "out")) >= 2)
+    workers = {pid for pid, _, _ in diary(place)}
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers, too
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; finished points are kept" in said
+    assert "Traceback" not in said
+    wait_for(lambda: not any(map(is_alive, workers)), 10)
+    kept = len(point_files(place / "out"))
+    assert not list((place / "out" / "points").glob(".*"))
+    assert run(place, "--set", "seconds=0.3").returncode == 0
+    assert len({entry[1:] for entry in diary(place)}) == 9
+    assert kept >= 2
+
+
+def kill_nine(place, moment, *arguments, job="job.toml", program=TINY):
+    """Start a run with two workers, kill -9 its parent once ``moment()`` has passed, and see its workers end too."""
+    process = start(place, "--workers", 2, *arguments, program=program, job=job)
+    moment()
+    offspring = children(process.pid)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_alive, offspring)), 10)
+    for path in point_files(place / "out"):  # what is there is whole
+        read_point(path)
+
+
+def finish_and_compare(place, total, *arguments, program=TINY):
+    """Run the rest, see that it was the rest, and compare with an undisturbed run."""
+    kept = len(point_files(place / "out"))
+    done = run(place, "--workers", 2, *arguments, program=program)
+    assert done.returncode == 0, done.stderr
+    computed = f"{total - kept} of them computed now" if kept < total else "all of them were there"
+    assert f"{total} of {total} points done, {computed}" in done.stdout
+    assert not list((place / "out" / "points").glob(".*.tmp"))
+    assert not list((place / "out" / "points").glob("*.damaged"))
+    assert run(place, *arguments, program=program, out="whole").returncode == 0
+    assert (place / "out" / "results.h5").read_bytes() == (place / "whole" / "results.h5").read_bytes()
+    return kept
+
+
+def test_kill_nine_at_random_moments_loses_only_the_points_in_flight(place):
+    arguments = ["--set", "seed={range = [0, 6]}", "--set", "seconds=0.1"]
+    draw = random.Random(3)
+    for _ in range(5):
+        before = len(diary(place))
+
+        def moment(before=before):
+            wait_for(lambda: len(diary(place)) > before)
+            time.sleep(draw.uniform(0, 0.3))
+
+        kill_nine(place, moment, *arguments)
+    kept, begun = len(point_files(place / "out")), len(diary(place))
+    assert begun <= kept + 5 * 2  # two points in flight are lost by each kill, at most
+    assert finish_and_compare(place, 18, *arguments) == kept < 18
+    assert len(diary(place)) == begun + (18 - kept) + 18
+
+
+def test_kill_nine_during_a_write_leaves_no_half_point(place):
+    arguments = ["--set", "length=3000000", "--set", "x_nm=[1, 2]"]
+    points, halves = place / "out" / "points", 0
+    for _ in range(3):
+        kill_nine(place, lambda: wait_for(lambda: any(points.glob(".*.tmp"))), *arguments)
+        halves += len(list(points.glob(".*.tmp")))
+        for path in points.glob(".*.tmp"):  # the next start removes them; here, so that the next wait is for new ones
+            path.unlink()
+    assert halves > 0
+    (points / f".{'0' * 24}.h5.leftover.tmp").write_text("half")
+    finish_and_compare(place, 6, *arguments)
+
+
+SMALL = [
+    "--set", "size_nm=[21, 21, 21]", "--set", "spacing_nm=3", "--set", "diameter_nm=[9, 12]",
+    "--set", "temperature_K=[19, 30]", "--set", "states=8", "--set", "sample_sites=60",
+]  # fmt: skip
+
+
+@pytest.fixture
+def composite(tmp_path):
+    (tmp_path / "job.toml").write_bytes((ROOT / "runs" / "composite.toml").read_bytes())
+    return tmp_path
+
+
+def test_a_small_composite_survives_a_kill(composite):
+    kill_nine(composite, lambda: wait_for(lambda: point_files(composite / "out")), *SMALL, program=BDG)
+    finish_and_compare(composite, 4, *SMALL, program=BDG)
+    names = {path.name for path in (composite / "out" / "figures").iterdir()}
+    stems = ("spectrum", "pair_amplitude_map", "pair_amplitude_profile", "proximity_length")
+    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")}
+
+
+@pytest.mark.slow  # about five minutes: the real job, killed ten times, then finished, then undisturbed
+def test_the_composite_job_survives_ten_kills(composite):
+    draw = random.Random(11)
+    for _ in range(10):
+        kill_nine(composite, lambda: time.sleep(draw.uniform(0.5, 15)), program=BDG)
+    finish_and_compare(composite, 8, program=BDG)
