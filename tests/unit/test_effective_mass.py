@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import constants
 
@@ -97,6 +97,7 @@ def test_scattering_time_of_a_strip_with_disorder():
     dimensions=st.sampled_from([1, 2, 3]),
 )
 def test_there_and_back(mass, spacing, filling, path, dimensions):
+    assume(dimensions != 2 or abs(filling - 1) > 1e-6)  # van Hove point: refused, and near it N0 loses digits
     density = filling / (spacing * 1e-9) ** dimensions
     there = effective_mass(mass, spacing, density_m3=density, mean_free_path_nm=path, dimensions=dimensions)
     back = effective_mass.from_lattice(there.t_meV, there.mu, spacing, there.disorder, dimensions)

@@ -80,7 +80,7 @@ def tiny_job(system="x_nm = 1", compute="", output="", job='kind = "tiny"'):
         ("[48, 48, 48]", "48", "[system] size_nm: must be a list of 3 numbers; got 48"),
         # bounds
         ("spacing_nm = 2.4", "spacing_nm = -2.4", "[system] spacing_nm: must be > 0; got -2.4"),
-        ("tolerance = 1e-4", "tolerance = 0.5", "[compute] tolerance: must be <= 0.1; got 0.5"),
+        ("tolerance = 1e-5", "tolerance = 0.5", "[compute] tolerance: must be <= 0.1; got 0.5"),
         ("transparency = 1 ", "transparency = 1.5 ", "[system] transparency: must be <= 1; got 1.5"),
         ("mass = 0.46", "mass = nan", "[system] mass: must be finite; got nan"),
         # missing
