@@ -1,0 +1,128 @@
+r"""A ring with flux and a winding order parameter: the check that sees every sign.
+
+``Delta_x = Delta exp(2 pi i n x/N)`` and a flux f h/e; with ``q = 2 pi (n/2 - f)/N`` half the momentum of a pair in the
+gauge without flux, ``xi_+- = -2 cos(k +- q) - mu``, ``d`` and ``s`` the half difference and half sum of both,
+
+.. math:: E_k = d_k \pm \sqrt{s_k^2 + \Delta^2}, \qquad
+          F_x = e^{2 \pi i n x/N} \frac1N \sum_k \frac{\Delta}{4 r_k}
+          \Big[\tanh\frac{r_k + d_k}{2T} + \tanh\frac{r_k - d_k}{2T}\Big], \quad r_k = \sqrt{s_k^2 + \Delta^2} .
+
+-h instead of -h* in the hole block, D conjugated or with the other sign, F conjugated or with the other sign, a flux
+that turns the other way: each changes one of these numbers. An odd ring without flux sees the sign of the hopping,
+which no spectrum of a bipartite lattice shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import bdg
+from bdg.lattices import Layer
+from bdg.validation.row import Check, Comparison, compare
+
+MU, DELTA, TEMPERATURE = -0.5, 0.3, 0.01
+# sites, flux in h/e, winding, norbs
+RINGS = ((40, 0.6, 1, 1), (40, 0.1, 0, 1), (25, 0.15, -1, 1), (24, 0.2, 1, 2))
+ODD = 25
+ROUNDING = "rounding: dimension x eps x |H|"
+
+
+def compare_all(slow: bool) -> Iterator[Comparison]:
+    """Yield spectra and pair amplitudes of the rings, large gauge transformations, and the odd ring from a stack."""
+    for size, flux, winding, norbs in RINGS:
+        system = ring(size, flux, winding, norbs)
+        where = f"{size} sites, flux {flux:g}, winding {winding}{', both spins' if norbs == 2 else ''}"
+        levels, amplitude = closed_form(size, flux, winding)
+        found = np.sort(bdg.bound_states(system, 2 * norbs * size).energies)
+        deviation = abs(found - np.repeat(levels, norbs)).max()
+        yield compare(f"{where}: all levels, max deviation/t", deviation, 0.0, 1e-12, ROUNDING, "E")
+        for method, tolerance in (("dense", 1e-12), ("chebyshev", 1e-6)):
+            values = bdg.pair_amplitude(system, TEMPERATURE, method=method).values
+            yield _amplitude(where, values, amplitude, method, tolerance)
+    yield _gauge()
+    yield from _odd_ring()
+
+
+def ring(size: int, flux: float, winding: int, norbs: int = 1) -> bdg.System:
+    """Return N sites on a circle with ``flux`` h/e: by a uniform field if N is even, by phases of the hops if odd.
+
+    The gauge of a field is symmetric about the middle of the sites, which for odd N is not that of the circle; with an
+    order parameter that is given, the gauge matters.
+    """
+    angle = 2 * np.pi * np.arange(size) / size
+    positions = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    odd = size % 2 == 1
+    forward = -np.exp(2j * np.pi * flux / size if odd else 0) * np.roll(np.eye(size), 1, axis=0)  # from x to x + 1
+    h = np.kron(forward + forward.conj().T - MU * np.eye(size), np.eye(norbs))
+    delta = DELTA * np.exp(1j * winding * angle)
+    system = bdg.lattices.from_hamiltonian(h, positions, norbs=norbs, delta=delta)
+    area = size / 2 * np.sin(2 * np.pi / size)
+    return system if odd else system.with_field(2 * flux / area)  # the field counts h/2e
+
+
+def closed_form(size: int, flux: float, winding: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return all 2N levels, ascending, and F of every site.
+
+    In the gauge c_x -> exp(i q' x) c_x with q' = pi n/N the pairing is uniform and a hop to the next site carries
+    exp(i (2 pi f - pi n)/N). Then k runs over the momenta that this leaves allowed: shifted by pi/N for odd n.
+    """
+    hop = (2 * np.pi * flux - np.pi * winding) / size
+    k = (2 * np.pi * np.arange(size) - np.pi * (winding % 2)) / size
+    forward, backward = -2 * np.cos(k - hop) - MU, -2 * np.cos(-k - hop) - MU
+    d, s = (forward - backward) / 2, (forward + backward) / 2
+    root = np.sqrt(s**2 + DELTA**2)
+    thermal = np.tanh((root + d) / (2 * TEMPERATURE)) + np.tanh((root - d) / (2 * TEMPERATURE))
+    amplitude = np.mean(DELTA / (4 * root) * thermal)
+    turning = np.exp(2j * np.pi * winding * np.arange(size) / size)
+    return np.sort(np.concatenate([d + root, d - root])), amplitude * turning
+
+
+def _amplitude(where: str, values: np.ndarray, expected: np.ndarray, method: str, tolerance: float) -> Comparison:
+    worst = int(abs(values - expected).argmax())
+    reason = ROUNDING if method == "dense" else "tol = 1e-6 relative to max|F|"
+    pair = [[number.real, number.imag] for number in (values[worst], expected[worst])]
+    return compare(f"{where}: F at the worst site, {method}", pair[0], pair[1], tolerance, reason, "E")
+
+
+def _gauge() -> Comparison:
+    one, other = (np.sort(bdg.bound_states(ring(40, f, n), 80).energies) for f, n in ((0.1, 0), (1.1, 2)))
+    return compare(
+        "one more h/e, two more turns of the phase: max change/t",
+        abs(one - other).max(),
+        0.0,
+        1e-12,
+        ROUNDING,
+        "E",
+    )
+
+
+def _odd_ring() -> Iterator[Comparison]:
+    """Yield an odd ring as `stack` builds it: spectrum, and the weight of the electron in each level."""
+    system = bdg.lattices.stack([Layer(1, delta=DELTA)], (ODD,), mu=MU, periodic=True)
+    found = bdg.bound_states(system, 2 * ODD)
+    xi = -2 * np.cos(2 * np.pi * np.arange(ODD) / ODD) - MU
+    energy = np.sqrt(xi**2 + DELTA**2)
+    wanted = np.sort(energy)
+    positive = found.energies > 0
+    levels = found.energies[positive]
+    order = np.argsort(levels)
+    yield compare(
+        f"stack, {ODD} sites: all levels, max deviation/t", abs(levels[order] - wanted).max(), 0.0, 1e-12, ROUNDING, "E"
+    )
+    # degenerate levels (k and -k) have equal weights, so that any basis of them gives these numbers
+    weight = (abs(found.u[:, positive]) ** 2).sum(axis=0)[order]
+    expected = ((1 + xi / energy) / 2)[np.argsort(energy)]
+    deviation = abs(weight - expected).max()
+    yield compare(
+        f"stack, {ODD} sites: electron weight (1 + xi/E)/2, max deviation", deviation, 0.0, 1e-11, ROUNDING, "E"
+    )
+
+
+CHECK = Check(
+    identifier="O16",
+    title="Ring with flux and a winding order parameter: spectrum and pair amplitude, all signs",
+    source="Byers and Yang 1961",
+    compare=compare_all,
+)

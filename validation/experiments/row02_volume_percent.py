@@ -1,0 +1,23 @@
+"""Row 2: volume percent of MgO/Mg2Si/MgB2 made from a glass with 68 % SiO2 and 24 % B2O3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bdg.lattices import composition
+from bdg.validation.experiments import COMPOSITE
+from bdg.validation.row import Check, Comparison, compare
+
+B2O3_TO_SIO2 = 24 / 68
+PAPER = (43, 49, 8)  # MgO, Mg2Si, MgB2
+
+
+def compare_all(slow: bool) -> Iterator[Comparison]:
+    """Yield the three shares."""
+    shares = composition(B2O3_TO_SIO2).volume_percent
+    value = [shares[compound] for compound in ("MgO", "Mg2Si", "MgB2")]
+    reason = "paper gives whole %, densities of the compounds to 1 %"
+    yield compare("volume % of MgO, Mg2Si, MgB2 from 68 SiO2 - 24 B2O3", value, PAPER, 1, reason, "P")
+
+
+CHECK = Check(identifier="row 2", title="Volume percent", source=COMPOSITE, compare=compare_all)
