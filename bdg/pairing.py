@@ -117,17 +117,14 @@ def pair_amplitude(
     else:
         values, error, facts = _chebyshev(hamiltonian, temperature, chosen, bound, tol, backend, progress)
     largest = float(abs(values).max())
-    evidence = Evidence(
-        {
-            "method": method,
-            "device": backend.device,
-            "device_name": backend.device_name,
-            "why": why,
-            "relative_error": error / largest if largest else 0.0,
-            "converged": bool(error <= tol * largest) or method == "dense",
-            **facts,
-            "seconds": time.perf_counter() - start,
-        }
+    evidence = Evidence.of(
+        method=method,
+        why=why,
+        backend=backend,
+        start=start,
+        relative_error=error / largest if largest else 0.0,
+        converged=bool(error <= tol * largest) or method == "dense",
+        **facts,
     )
     return PairAmplitude(
         values=values,

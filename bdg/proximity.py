@@ -13,9 +13,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.decay import (
+    MODELS,
+    SIGNIFICANCE,
+    Bins,
+    Fit,
+    bin_by_distance,
+    bins_to_fit,
+    choose,
+    criteria_of,
+    curve,
+    fit_decay,
+    why_model,
+)
+from bdg.gpu.backend import select_backend
 from bdg.kinetics import clean_length, diffusive_length, kinetic_length
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.geometry import nearest_distance
@@ -27,13 +40,7 @@ from bdg.results import Evidence, Result, quantity
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODELS = ("exponential", "stretched", "power_law")
 GEOMETRIES = ("flat", "spherical")
-MINIMUM_COUNT = 20  # sites a bin needs before its standard error is believed
-FIRST_DISTANCE = 1.5  # spacings from the last superconducting site: one spacing outside the surface beyond it
-SIGNIFICANCE = 4.0  # standard errors above zero that a bin of the fit needs
-MODEL_ERROR = 0.01  # relative: corrections that no model has (next Matsubara term, finite size) are of this order
-_PARAMETERS = {"exponential": 2, "stretched": 3, "power_law": 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,18 +84,6 @@ class ProximityLength(Result):
         from bdg.plotting import plot_proximity
 
         return plot_proximity(self, ax)
-
-
-@dataclass(frozen=True)
-class _Fit:
-    model: str
-    geometry: str
-    length: float
-    uncertainty: float
-    exponent: float
-    log_amplitude: float
-    chi_squared: float
-    freedom: int
 
 
 def proximity_length(
@@ -161,72 +156,46 @@ def proximity_length(
         mean_free_path = positive_number("mean_free_path", mean_free_path, "unit of the positions", infinite=True)
     limits = None if window is None else _window(window)
     floor = SIGNIFICANCE * amplitude.error if isinstance(amplitude, PairAmplitude) else 0.0
-    superconducting, host = _parts(system)
     spacing = _spacing(system)
     width = spacing if bin_width is None else positive_number("bin_width", bin_width, "unit of the positions")
 
-    nearest, which = nearest_distance(system.positions[host], system.positions[superconducting], system.period)
-    distance = np.zeros(system.n_sites)
-    owner = np.full(system.n_sites, -1)
-    source = np.flatnonzero(superconducting)[which]
-    distance[host], owner[host] = nearest, system.grain[source]
-    reference = np.ones(system.n_sites, dtype=complex)
-    reference[host] = _phases(system.delta[source])
-    radius, compact, why_geometry = _radii(system, spacing)
-    keep = host[sites]
-    x, f, grain = distance[sites[keep]], (values * reference[sites].conj()).real[keep], owner[sites[keep]]
-    if not x.size:
-        raise ValueError("amplitude holds no host site; give it on sites with grain = -1")
-
-    shapes = GEOMETRIES if geometry == "auto" and compact else ("flat",) if geometry == "auto" else (geometry,)
-    spreading = {
-        "flat": np.ones(x.size),
-        "spherical": (radius[grain] / (radius[grain] + x)) ** ((system.positions.shape[1] - 1) / 2),
+    measured = _measure(system, sites, values, spacing)
+    shapes = (geometry,) if geometry != "auto" else GEOMETRIES if measured.compact else ("flat",)
+    bins = {
+        shape: bin_by_distance(measured.distance, measured.amplitude, measured.spreading[shape], width)
+        for shape in shapes
     }
-    fits: list[_Fit] = []
-    bins = {shape: _bin(x, f, spreading[shape], width) for shape in GEOMETRIES}
-    for shape in shapes:
-        for name in MODELS if model == "auto" else (model,):
-            fit = _fit(bins[shape], name, shape, _fit_bins(bins[shape], limits, spacing, floor))
-            if fit is not None:
-                fits.append(fit)
-    criteria = _criteria(fits)
-    best = _choose(fits, criteria)
-    largest = float(nearest.max())
-    used = bins[best.geometry if best else shapes[0]]
-    fitted_bins = _fit_bins(used, limits, spacing, floor)
-    resolved, note = _resolved(best, largest, spacing, int(fitted_bins.sum()))
+    chosen = {shape: bins_to_fit(bins[shape], limits, spacing, floor) for shape in shapes}
+    names = MODELS if model == "auto" else (model,)
+    attempts = [fit_decay(bins[shape], name, shape, chosen[shape]) for shape in shapes for name in names]
+    fits = [fit for fit in attempts if fit is not None]
+    criteria = criteria_of(fits)
+    best = choose(fits, criteria)
+
+    shape = best.geometry if best else shapes[0]
+    n_fitted = int(chosen[shape].sum())
+    resolved, note = _resolved(best, measured.largest, spacing, n_fitted)
     theory, why_theory = _theory(system, temperature, mean_free_path)
-    evidence = Evidence(
-        {
-            "method": "binned weighted least squares",
-            "device": "cpu",
-            "dtype": "float64",
-            "why": f"model: {_why_model(best, fits, model)}; geometry: {why_geometry}; theory: {why_theory}",
-            "resolution": note,
-            "bins_fitted": int(fitted_bins.sum()),
-            "sites": int(x.size),
-            "seconds": time.perf_counter() - start,
-        }
+    evidence = Evidence.of(
+        method="binned weighted least squares",
+        why=f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}",
+        backend=select_backend("cpu"),
+        dtype=measured.amplitude.dtype,
+        start=start,
+        resolution=note,
+        bins_fitted=n_fitted,
+        sites=int(measured.distance.size),
     )
-    profile = Profile(
-        distance=used.distance,
-        amplitude=used.amplitude,
-        standard_error=used.standard_error,
-        count=used.count,
-        spreading=used.spreading,
-        fitted=np.where(fitted_bins, _curve(best, used), np.nan),
-    )
-    fitted = used.distance[fitted_bins]
+    fitted = bins[shape].distance[chosen[shape]]
     return ProximityLength(
         length=best.length if best else math.nan,
         uncertainty=best.uncertainty if best else math.nan,
-        model=best.model if best else (model if model != "auto" else "exponential"),
-        geometry=best.geometry if best else shapes[0],
+        model=best.model if best else names[0],
+        geometry=shape,
         resolved=resolved,
         exponent=best.exponent if best else math.nan,
         window=(float(fitted.min()), float(fitted.max())) if fitted.size else (math.nan, math.nan),
-        largest_distance=largest,
+        largest_distance=measured.largest,
         spacing=spacing,
         temperature=math.nan if temperature is None else temperature,
         theory=theory,
@@ -234,139 +203,57 @@ def proximity_length(
             {"model": fit.model, "geometry": fit.geometry, "length": fit.length, "aicc": value}
             for fit, value in zip(fits, criteria, strict=True)
         ],
-        profile=profile,
+        profile=_profile(bins[shape], best, chosen[shape]),
         evidence=evidence,
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Bins:
+class _Measured:
+    """Distance, amplitude and spreading factors of the host sites at hand."""
+
     distance: np.ndarray
     amplitude: np.ndarray
-    standard_error: np.ndarray
-    count: np.ndarray
-    spreading: np.ndarray
-    flattened: np.ndarray  # mean of |F| / g
-    flattened_error: np.ndarray
+    spreading: dict[str, np.ndarray]
+    largest: float  # distance of any host site of the system
+    compact: bool
+    why: str
 
 
-def _bin(x: np.ndarray, f: np.ndarray, spreading: np.ndarray, width: float) -> _Bins:
-    """Average over bins centred on whole multiples of the width, so that a layer of a grid never straddles two."""
-    label = np.round(x / width * (1 - 1e-12)).astype(np.int64)
-    _, inverse, count = np.unique(label, return_inverse=True, return_counts=True)
-
-    def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        mean = np.bincount(inverse, values) / count
-        square = np.bincount(inverse, (values - mean[inverse]) ** 2)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return mean, np.sqrt(square / (count - 1) / count)
-
-    amplitude, error = mean_and_error(f)
-    flattened, flattened_error = mean_and_error(f / spreading)
-    mean_distance, _ = mean_and_error(x)
-    mean_spreading, _ = mean_and_error(spreading)
-    return _Bins(mean_distance, amplitude, error, count, mean_spreading, flattened, flattened_error)
-
-
-def _fit_bins(bins: _Bins, window: tuple[float, float] | None, spacing: float, floor: float) -> np.ndarray:
-    """Return which bins are fitted: inside the window, or from `FIRST_DISTANCE` outwards while they are significant."""
-    positive = bins.flattened > 0
-    if window is not None:
-        return positive & (bins.distance >= window[0]) & (bins.distance <= window[1])
-    chosen = positive & (bins.distance > FIRST_DISTANCE * spacing)
-    if bins.count.max() >= MINIMUM_COUNT:  # else single sites, a chain for instance: nothing to judge them by
-        with np.errstate(invalid="ignore"):
-            weak = (bins.count < MINIMUM_COUNT) | ~(bins.amplitude > SIGNIFICANCE * bins.standard_error)
-        first_weak = np.flatnonzero(chosen & weak)
-        if first_weak.size:
-            chosen[first_weak[0] :] = False
-    # the error of the amplitudes, or their rounding relative to the largest, ends a clean decay
-    chosen &= bins.amplitude > max(floor, 1e-12 * bins.amplitude.max())
-    return chosen
+def _measure(system: System, sites: np.ndarray, values: np.ndarray, spacing: float) -> _Measured:
+    superconducting, host = _parts(system)
+    nearest, which = nearest_distance(system.positions[host], system.positions[superconducting], system.period)
+    source = np.full(system.n_sites, -1)  # the superconducting site next to each host site
+    source[host] = np.flatnonzero(superconducting)[which]
+    distance = np.zeros(system.n_sites)
+    distance[host] = nearest
+    radius, compact, why = _radii(system, spacing)
+    inside = host[sites]
+    sites, values = sites[inside], values[inside]
+    if not sites.size:
+        raise ValueError("amplitude holds no host site; give it on sites with grain = -1")
+    along = (values * _phases(system.delta[source[sites]]).conj()).real
+    near = radius[system.grain[source[sites]]]
+    exponent = (system.positions.shape[1] - 1) / 2
+    spreading = {
+        "flat": np.ones(sites.size),
+        "spherical": (near / (near + distance[sites])) ** exponent,
+    }
+    return _Measured(distance[sites], along, spreading, float(nearest.max()), compact, why)
 
 
-def _fit(bins: _Bins, model: str, geometry: str, chosen: np.ndarray) -> _Fit | None:
-    n_bins, n_parameters = int(chosen.sum()), _PARAMETERS[model]
-    if n_bins < n_parameters + 1:
-        return None
-    x, y = bins.distance[chosen], np.log(bins.flattened[chosen])
-    relative = bins.flattened_error[chosen] / bins.flattened[chosen]
-    known = bool(np.isfinite(relative).all() and (relative > 0).all())
-    sigma = np.hypot(relative if known else 0.0, MODEL_ERROR) * np.ones(n_bins)
-
-    def residual(parameters: np.ndarray) -> np.ndarray:
-        return (_logarithm(model, parameters, x) - y) / sigma
-
-    slope, intercept = np.polyfit(x if model != "power_law" else np.log(x), y, 1, w=1 / sigma)
-    start = [intercept, -slope] if model != "stretched" else [intercept, max(-slope, 1e-3 / np.ptp(x)), 1.0]
-    bounds = ([-np.inf, -np.inf], [np.inf, np.inf])
-    if model == "stretched":
-        bounds = ([-np.inf, 1e-6 / np.ptp(x), 0.2], [np.inf, np.inf, 3.0])
-    solution = least_squares(residual, start, bounds=bounds, x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
-    chi_squared = float(2 * solution.cost)
-    freedom = n_bins - n_parameters
-    excess = chi_squared / freedom
-    covariance = np.linalg.pinv(solution.jac.T @ solution.jac) * (max(1.0, excess) if known else excess)
-    rate = solution.x[1]  # 1/xi, or p
-    middle = float(np.sqrt(x[0] * x[-1]))
-    if model == "power_law":
-        rate, scale = rate / middle, 1 / middle
-        exponent = float(solution.x[1])
-    else:
-        scale, exponent = 1.0, float(solution.x[2]) if model == "stretched" else 1.0
-    length = 1 / rate if rate > 0 else math.inf
-    uncertainty = float(np.sqrt(covariance[1, 1])) * scale * length**2 if math.isfinite(length) else math.inf
-    return _Fit(model, geometry, length, uncertainty, exponent, float(solution.x[0]), chi_squared, freedom)
+def _profile(bins: Bins, best: Fit | None, chosen: np.ndarray) -> Profile:
+    return Profile(
+        distance=bins.distance,
+        amplitude=bins.amplitude,
+        standard_error=bins.standard_error,
+        count=bins.count,
+        spreading=bins.spreading,
+        fitted=np.where(chosen, curve(best, bins), np.nan),
+    )
 
 
-def _criteria(fits: list[_Fit]) -> list[float]:
-    """Return the quasi-AICc of each fit: chi^2/c + 2k and its small-sample correction, c the dispersion of the best."""
-    dispersion = max(1.0, min((fit.chi_squared / fit.freedom for fit in fits), default=1.0))
-    values = []
-    for fit in fits:
-        k = _PARAMETERS[fit.model]
-        correction = 2 * k * (k + 1) / max(fit.freedom - 1, 0.5)
-        values.append(fit.chi_squared / dispersion + 2 * k + correction)
-    return values
-
-
-def _logarithm(model: str, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-    if model == "exponential":
-        return parameters[0] - parameters[1] * x
-    if model == "stretched":
-        return parameters[0] - (parameters[1] * x) ** parameters[2]
-    return parameters[0] - parameters[1] * np.log(x)
-
-
-def _curve(fit: _Fit | None, bins: _Bins) -> np.ndarray:
-    if fit is None:
-        return np.full(bins.distance.size, np.nan)
-    parameters = {
-        "exponential": (fit.log_amplitude, 1 / fit.length),
-        "stretched": (fit.log_amplitude, 1 / fit.length, fit.exponent),
-        "power_law": (fit.log_amplitude, fit.exponent),
-    }[fit.model]
-    with np.errstate(divide="ignore"):
-        return np.exp(_logarithm(fit.model, np.array(parameters), bins.distance)) * bins.spreading
-
-
-def _choose(fits: list[_Fit], criteria: list[float]) -> _Fit | None:
-    """Return the fit of lowest criterion; of those within 2 of it the one with fewest parameters, exponential first."""
-    if not fits:
-        return None
-    close = [(fit, value) for fit, value in zip(fits, criteria, strict=True) if value <= min(criteria) + 2]
-    return min(close, key=lambda pair: (_PARAMETERS[pair[0].model], MODELS.index(pair[0].model), pair[1]))[0]
-
-
-def _why_model(best: _Fit | None, fits: list[_Fit], asked: str) -> str:
-    if best is None:
-        return "too few bins for any fit"
-    if len(fits) == 1:
-        return "as asked" if asked != "auto" else "the only one with enough bins"
-    return f"lowest AICc of {len(fits)} candidates; within 2 of the lowest the simplest is taken"
-
-
-def _resolved(best: _Fit | None, largest: float, spacing: float, n_bins: int) -> tuple[bool, str]:
+def _resolved(best: Fit | None, largest: float, spacing: float, n_bins: int) -> tuple[bool, str]:
     if best is None:
         return False, f"not resolved: only {n_bins} bins can be fitted"
     if best.model == "power_law":

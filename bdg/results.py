@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bdg.gpu.backend import Backend
 from bdg.lattices.storage import ResultFileError, read_file, write_file
 from bdg.lattices.system import load as load_system
 
@@ -23,6 +25,21 @@ class Evidence(Mapping[str, Any]):
 
     def __init__(self, entries: Mapping[str, Any] | None = None, **more: Any) -> None:
         object.__setattr__(self, "_entries", {**(entries or {}), **more})
+
+    @classmethod
+    def of(cls, *, method: str, why: str, backend: Backend, dtype: Any, start: float, **facts: Any) -> Evidence:
+        """Return the evidence of a result whose computation began at ``start`` (time.perf_counter)."""
+        return cls(
+            {
+                "method": method,
+                "device": backend.device,
+                "device_name": backend.device_name,
+                "dtype": str(dtype),
+                "why": why,
+                **facts,
+                "seconds": time.perf_counter() - start,
+            }
+        )
 
     def __getitem__(self, key: str) -> Any:
         return self._entries[key]

@@ -121,9 +121,8 @@ def bound_states(
     if interval is None:
         k = _require_k(k, dimension)
     seed = 0 if seed is None else int(seed)
-    backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)
-    method, why = _choose_method(method, dimension, k if interval is None else 0, hamiltonian, backend)
+    method, why, backend = _choose_method(method, device, hamiltonian, k if interval is None else 0)
     if method == "dense":
         found = _dense(hamiltonian, backend, interval)
     else:
@@ -138,22 +137,18 @@ def bound_states(
     complete, count, note = _certificate(found, energies, k if interval is None else None, interval, scale)
     states = found.vectors[:, chosen]
     residuals = np.linalg.norm(hamiltonian @ states - states * energies, axis=0)
-    used = backend if method == "dense" else select_backend("cpu")
-    evidence = Evidence(
-        {
-            "method": method,
-            "device": used.device,
-            "device_name": used.device_name,
-            "dtype": str(hamiltonian.dtype),
-            "why": why,
-            "completeness": note,
-            "counted_at": list(found.interval),
-            "max_residual": float(residuals.max()) if residuals.size else 0.0,
-            "converged": bool((residuals <= tol).all()),
-            "seed": seed,
-            **found.facts,
-            "seconds": time.perf_counter() - start,
-        }
+    evidence = Evidence.of(
+        method=method,
+        why=why,
+        backend=backend,
+        dtype=hamiltonian.dtype,
+        start=start,
+        completeness=note,
+        counted_at=list(found.interval),
+        max_residual=float(residuals.max()) if residuals.size else 0.0,
+        converged=bool((residuals <= tol).all()),
+        seed=seed,
+        **found.facts,
     )
     half = dimension // 2
     shape = (system.n_sites, states.shape[1]) if system.norbs == 1 else (system.n_sites, 2, states.shape[1])
@@ -197,10 +192,9 @@ def count_states(
     require_system(system)
     require_choice("method", method, METHODS, PLANNED)
     energy = non_negative_number("energy", energy, "unit of the hopping")
-    backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)
     dimension = hamiltonian.shape[0]
-    method, why = _choose_method(method, dimension, 0, hamiltonian, backend)
+    method, why, backend = _choose_method(method, device, hamiltonian, 0)
     facts: dict[str, Any] = {}
     if method == "dense":
         energies, _ = dense.eigh(hamiltonian.matrix, backend)
@@ -212,18 +206,7 @@ def count_states(
             below, facts["moved_to"] = _agreeing_neighbours(hamiltonian, energy, dof_order(system))
         count = -1 if below is None else 2 * below - dimension
         facts |= {"contraction": contraction, "factor_nnz": nnz}
-    used = backend if method == "dense" else select_backend("cpu")
-    evidence = Evidence(
-        {
-            "method": method,
-            "device": used.device,
-            "device_name": used.device_name,
-            "dtype": str(hamiltonian.dtype),
-            "why": why,
-            **facts,
-            "seconds": time.perf_counter() - start,
-        }
-    )
+    evidence = Evidence.of(method=method, why=why, backend=backend, dtype=hamiltonian.dtype, start=start, **facts)
     return StateCount(energy=energy, count=count, evidence=evidence)
 
 
@@ -255,33 +238,37 @@ def _require_window(window: Any) -> tuple[float, float]:
     return low, high
 
 
-def _choose_method(
-    method: str, dimension: int, k: int, hamiltonian: BdGHamiltonian, backend: Backend
-) -> tuple[str, str]:
-    if method == "shift_invert" and backend.device == "gpu":
-        raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='dense'")
-    if method == "shift_invert" and k > dimension - 2:
-        raise ValueError(f"method='shift_invert' gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
-    if method != "auto":
-        return method, "as asked"
+def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backend, cpu = select_backend(device), select_backend("cpu")
+    dimension = hamiltonian.shape[0]
+    if method == "shift_invert":
+        if device == "gpu":
+            raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='dense'")
+        if k > dimension - 2:
+            raise ValueError(f"method='shift_invert' gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
+        return method, "as asked", cpu
+    if method == "dense":
+        return method, "as asked", backend
     if dimension < DENSE_BELOW:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+        small = cpu if device == "auto" and backend.device == "gpu" else backend  # a copy costs more than it saves
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
     if k > dimension // 4 and dense.dense_fits(dimension, hamiltonian.dtype, backend):
-        return "dense", f"k = {k} is a large part of the {dimension} states"
+        return "dense", f"k = {k} is a large part of the {dimension} states", backend
     if k > dimension - 2:
-        return "dense", "all states were asked for"
-    return "shift_invert", f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
+        return "dense", "all states were asked for", backend
+    if device == "gpu":
+        return "dense", "device='gpu' was asked for, and shift_invert runs on the CPU only", backend
+    why = f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
+    return "shift_invert", why, Backend("cpu", backend.device_name if backend.device == "cpu" else "cpu", cpu.xp)
 
 
 def _dense(
     hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None
 ) -> shift_invert.Eigenpairs:
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
-    residuals = np.zeros(energies.size)
-    edge = np.inf
-    if interval is not None:
-        return shift_invert.Eigenpairs(energies, vectors, residuals, energies.size, interval, {})
-    return shift_invert.Eigenpairs(energies, vectors, residuals, energies.size, (-edge, edge), {})
+    searched = (-np.inf, np.inf) if interval is None else interval
+    return shift_invert.Eigenpairs(energies, vectors, np.zeros(energies.size), energies.size, searched, {})
 
 
 def _select(
