@@ -17,6 +17,7 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import scipy.linalg
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -1500,7 +1501,7 @@ def test_classical_spin_through_two_orbitals():
     onsite = np.zeros((n, 2, 2))
     onsite[n // 2] = J * SIGMA_Z
     h = np.kron(chain_matrix(np.zeros(n), -np.ones(n - 1)), SIGMA_0)
-    h += np.asarray(sp.block_diag(list(onsite)).todense())
+    h += scipy.linalg.block_diag(*onsite)
     system = bdg.lattices.from_hamiltonian(h, np.arange(n)[:, None], norbs=2, delta=delta)
     states = bdg.bound_states(system, 2)
     energy = abs(states.energies[0])
