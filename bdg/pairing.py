@@ -18,18 +18,20 @@ import numpy as np
 from bdg.arguments import require_choice, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, dense
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.poles import MAX_TOL, MIN_TOL, matsubara_poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.thermal_sums import pair_amplitude_by_poles, pole_flops
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "dense", "chebyshev")
-PLANNED = ("poles",)
+METHODS = ("auto", "dense", "chebyshev", "poles")
 SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
 SINGLE_PRECISION_ERROR = 3e-8  # absolute, on moments of size 1, as summed in double precision
+POLE_ROUNDING = 1e-12  # of selected inverses at 1e-4 t and above
 MAX_DEGREE = 400_000
 
 
@@ -73,11 +75,13 @@ def pair_amplitude(
         k_B T in the unit of the hopping; 0 is the ground state ("dense" only).
     sites : list of int or mask (N,), optional
         Default: all sites.
-    method : {"auto", "dense", "chebyshev"}
+    method : {"auto", "dense", "chebyshev", "poles"}
         "dense" sums over all eigenstates; "chebyshev" expands tanh(H/2T) exactly on one column a site, at a cost
-        proportional to ``len(sites) * N / T``. "auto" takes what costs less, dense below dimension 1500.
+        proportional to ``len(sites) * N / T``; "poles" takes one selected inverse at each of 10 to 20 Matsubara
+        frequencies and gives all sites at once, at a cost that hardly depends on T. "auto" takes what is estimated to
+        cost least, dense below dimension 1500.
     tol : float
-        Error relative to max|F| over the chosen sites ("chebyshev").
+        Error relative to max|F| over the chosen sites ("chebyshev", "poles").
     device : {"auto", "cpu", "gpu"}
     seed : int, optional
         Of the estimate of the spectral bound; None means 0.
@@ -105,7 +109,7 @@ def pair_amplitude(
     start = time.perf_counter()
     require_system(system)
     temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS, PLANNED)
+    require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "relative to max|F|")
     chosen = require_sites(sites, system.n_sites)
     backend = select_backend(device)
@@ -114,6 +118,8 @@ def pair_amplitude(
     method, why = _choose_method(method, hamiltonian, temperature, chosen.size, bound, tol, backend)
     if method == "dense":
         values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
+    elif method == "poles":
+        values, error, facts = _poles(hamiltonian, temperature, chosen, bound, tol, backend)
     else:
         values, error, facts = _chebyshev(hamiltonian, temperature, chosen, bound, tol, backend, progress)
     largest = float(abs(values).max())
@@ -165,15 +171,18 @@ def _choose_method(
         return method, "as asked"
     if dimension < 1500:
         return "dense", f"dimension {dimension} is below 1500"
-    # rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.5e9 in sparse products of blocks
-    dense_seconds = 9.0 * dimension**3 / 2e10
+    # rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.5e9 in sparse products of blocks, 1e10 in
+    # fronts
+    seconds = {"dense": 9.0 * dimension**3 / 2e10}
     products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
-    columns_seconds = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / 1.5e9
-    fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
-    if fits and dense_seconds < columns_seconds:
-        return "dense", f"estimated {dense_seconds:.0f} s, against {columns_seconds:.0f} s for {n_columns} columns"
-    reason = f"against {dense_seconds:.0f} s dense" if fits else "the dense matrix does not fit"
-    return "chebyshev", f"estimated {columns_seconds:.1f} s for {n_columns} columns; {reason}"
+    seconds["chebyshev"] = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / 1.5e9
+    n_poles = 4 + 1.5 * np.log10(bound / temperature) + 1.5 * np.log10(1 / tol)
+    seconds["poles"] = n_poles * pole_flops(hamiltonian.system, backend) / 1e10
+    if not dense.dense_fits(dimension, hamiltonian.dtype, backend):
+        del seconds["dense"]
+    best = min(seconds, key=seconds.__getitem__)
+    estimates = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
+    return best, f"estimated on one core for {n_columns} sites: {estimates}"
 
 
 def _dense(
@@ -250,6 +259,23 @@ def _strongest_sites(system: System, n_sites: int = 8) -> np.ndarray:
     strength = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).max(axis=1)
     strong = np.flatnonzero(strength >= 0.5 * strength.max())
     return strong[np.unique(np.linspace(0, strong.size - 1, n_sites).astype(np.int64))]
+
+
+def _poles(
+    hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, bound: float, tol: float, backend: Backend
+) -> tuple[np.ndarray, float, dict[str, Any]]:
+    """Sum over Matsubara poles; the fit is made again, tighter, if max|F| turns out smaller than assumed."""
+    fit_tol = 0.1 * tol  # enough where max|F| is at least 0.05
+    repeated = False
+    while True:
+        poles = matsubara_poles(bound, temperature, float(np.clip(fit_tol, MIN_TOL, MAX_TOL)))
+        sums = pair_amplitude_by_poles(hamiltonian, poles, backend)
+        values = sums.values[sites]
+        needed = tol * float(abs(values).max())
+        if sums.error <= needed or repeated or not needed:
+            facts = {"spectral_bound": bound, "fit_error": poles.error, "repeated": repeated, **sums.facts}
+            return values, sums.error + POLE_ROUNDING, facts
+        fit_tol, repeated = needed, True
 
 
 def _tanh(slope: float) -> Callable[[np.ndarray], np.ndarray]:

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from bdg.arguments import require_choice, require_system
-from bdg.gpu import dense, shift_invert
+from bdg.gpu import dense
+from bdg.gpu import states as states_of
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.lanczos import LanczosEngine, LanczosStructure
 from bdg.gpu.ordering import dissect
-from bdg.gpu.superlu import count_below
+from bdg.gpu.shift_invert import ShiftInvertEngine
+from bdg.gpu.states import Eigenpairs, Engine, matrix_scale
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
@@ -22,8 +26,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DENSE_BELOW = 1500  # dimension: a dense eigh takes half a second there, as long as the sparse route
-METHODS = ("auto", "dense", "shift_invert")
-PLANNED = ("lanczos", "chebyshev")
+GPU_FROM = 20_000  # dimension: below, fronts are too small to fill a GPU
+METHODS = ("auto", "dense", "shift_invert", "lanczos")
+PLANNED = ("chebyshev",)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,13 +88,15 @@ def bound_states(
         Number of states, both signs counted, at most 2 s N. An even k never separates a pair +-E.
     window : (a, b), optional
         All states with a <= E <= b instead; ``k`` is then ignored.
-    method : {"auto", "dense", "shift_invert"}
-        "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H in a nested-dissection
-        order. "auto" is dense below dimension 1500 and where k is a large part of the spectrum.
+    method : {"auto", "dense", "shift_invert", "lanczos"}
+        "lanczos" runs on multifrontal factors, in the Takagi form of half the dimension where h and D are real and
+        norbs = 1; "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H and is kept
+        as an independent reference. "auto" is dense below dimension 1500 and where k is a large part of the spectrum,
+        else "lanczos".
     tol : float
         Largest residual ``||H psi - E psi||`` that is accepted without polishing, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
-        Only "dense" runs on a GPU.
+        "shift_invert" runs on the CPU only.
     seed : int, optional
         Of the start vector; None means 0, so that calls repeat bit for bit.
     progress : bool
@@ -126,13 +133,12 @@ def bound_states(
     if method == "dense":
         found = _dense(hamiltonian, backend, interval)
     else:
-        order = dof_order(system)
-        partner = hamiltonian.particle_hole_partner
+        engine = _engine(method, hamiltonian, backend)
         if interval is None:
-            found = shift_invert.lowest(hamiltonian.matrix, order, partner, k, tol, seed)
+            found = states_of.lowest(engine, k, tol, seed)
         else:
-            found = shift_invert.inside(hamiltonian.matrix, order, partner, *interval, tol, seed)
-    scale = shift_invert.matrix_scale(hamiltonian.matrix)
+            found = states_of.inside(engine, *interval, tol, seed)
+    scale = matrix_scale(hamiltonian.matrix)
     chosen, energies = _select(found.energies, k if interval is None else None, interval, scale)
     complete, count, note = _certificate(found, energies, k if interval is None else None, interval, scale)
     states = found.vectors[:, chosen]
@@ -169,16 +175,18 @@ def count_states(
     """Return the proven number of states with |E| < ``energy``.
 
     By Sylvester's law of inertia ``count = 2 n(H < energy) - 2 s N``, with the negative pivots of factors of
-    ``H - energy`` without row exchanges ("shift_invert"), or by all eigenvalues ("dense", dimension below 1500).
+    ``H - energy`` without row exchanges ("lanczos": multifrontal; "shift_invert": SuperLU), or by all eigenvalues
+    ("dense", dimension below 1500).
 
     Parameters
     ----------
     system : System
     energy : float
         In the unit of the hopping, >= 0.
-    method : {"auto", "dense", "shift_invert"}
+    method : {"auto", "dense", "shift_invert", "lanczos"}
+        As for `bound_states`.
     device : {"auto", "cpu", "gpu"}
-        Only "dense" runs on a GPU.
+        "shift_invert" runs on the CPU only.
     seed : int, optional
         Has no influence; accepted for uniformity.
 
@@ -201,11 +209,12 @@ def count_states(
         count = int(np.count_nonzero(abs(energies) < energy))
         facts["nearest_level"] = float(abs(abs(energies) - energy).min())
     else:
-        below, contraction, nnz = count_below(hamiltonian.matrix, energy, dof_order(system))
+        engine = _engine(method, hamiltonian, backend)
+        below = engine.count_below(energy)
+        facts = {**engine.facts}
         if below is None:
-            below, facts["moved_to"] = _agreeing_neighbours(hamiltonian, energy, dof_order(system))
+            below, facts["moved_to"] = _agreeing_neighbours(engine, energy)
         count = -1 if below is None else 2 * below - dimension
-        facts |= {"contraction": contraction, "factor_nnz": nnz}
     evidence = Evidence.of(method=method, why=why, backend=backend, dtype=hamiltonian.dtype, start=start, **facts)
     return StateCount(energy=energy, count=count, evidence=evidence)
 
@@ -214,9 +223,7 @@ def dof_order(system: System) -> np.ndarray:
     """Return the nested-dissection order of all 2 s N rows, the rows of a site together; made once for a structure."""
     if "dof_order" not in system.shared:
         sites = dissect(system.positions, system.adjacency).order
-        electron = (sites[:, None] * system.norbs + np.arange(system.norbs)).astype(np.int64)
-        both = np.concatenate([electron, electron + system.norbs * system.n_sites], axis=1)
-        system.shared["dof_order"] = both.ravel()
+        system.shared["dof_order"] = dof_rows(system)[sites].ravel()
     return system.shared["dof_order"]
 
 
@@ -242,12 +249,12 @@ def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int
     """Return method, the reason for it, and the backend that it runs on."""
     backend, cpu = select_backend(device), select_backend("cpu")
     dimension = hamiltonian.shape[0]
-    if method == "shift_invert":
-        if device == "gpu":
-            raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='dense'")
+    if method in ("shift_invert", "lanczos"):
+        if method == "shift_invert" and device == "gpu":
+            raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='lanczos'")
         if k > dimension - 2:
-            raise ValueError(f"method='shift_invert' gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
-        return method, "as asked", cpu
+            raise ValueError(f"method={method!r} gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
+        return method, "as asked", backend if method == "lanczos" else cpu
     if method == "dense":
         return method, "as asked", backend
     if dimension < DENSE_BELOW:
@@ -257,18 +264,36 @@ def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int
         return "dense", f"k = {k} is a large part of the {dimension} states", backend
     if k > dimension - 2:
         return "dense", "all states were asked for", backend
-    if device == "gpu":
-        return "dense", "device='gpu' was asked for, and shift_invert runs on the CPU only", backend
     why = f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
-    return "shift_invert", why, Backend("cpu", backend.device_name if backend.device == "cpu" else "cpu", cpu.xp)
+    if device == "auto" and backend.device == "gpu" and dimension < GPU_FROM:
+        return "lanczos", f"{why}; too small to gain from the GPU", cpu
+    return "lanczos", why, backend
 
 
-def _dense(
-    hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None
-) -> shift_invert.Eigenpairs:
+def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engine:
+    system = hamiltonian.system
+    if method == "shift_invert":
+        return ShiftInvertEngine(hamiltonian.matrix, dof_order(system), hamiltonian.particle_hole_partner)
+    rows = dof_rows(system)
+    structure = system.shared.setdefault("lanczos_structure", LanczosStructure(rows))
+    takagi = None
+    if system.norbs == 1 and hamiltonian.dtype.kind != "c":
+        takagi = sp.csr_matrix(system.hamiltonian + 1j * system.pairing_block)
+    return LanczosEngine(
+        hamiltonian.matrix, system.positions, structure, hamiltonian.particle_hole_partner, backend, takagi
+    )
+
+
+def dof_rows(system: System) -> np.ndarray:
+    """Return the rows of H that belong to each site, (N, 2 s): electrons, then holes."""
+    electron = np.arange(system.norbs * system.n_sites).reshape(system.n_sites, system.norbs)
+    return np.concatenate([electron, electron + electron.size], axis=1)
+
+
+def _dense(hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None) -> Eigenpairs:
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
     searched = (-np.inf, np.inf) if interval is None else interval
-    return shift_invert.Eigenpairs(energies, vectors, np.zeros(energies.size), energies.size, searched, {})
+    return Eigenpairs(energies, vectors, np.zeros(energies.size), energies.size, searched, {})
 
 
 def _select(
@@ -312,7 +337,7 @@ def _lowest_pairs(energies: np.ndarray, ascending: np.ndarray, k: int, scale: fl
 
 
 def _certificate(
-    found: shift_invert.Eigenpairs,
+    found: Eigenpairs,
     energies: np.ndarray,
     k: int | None,
     interval: tuple[float, float] | None,
@@ -337,14 +362,12 @@ def _certificate(
     return True, count, "the inertia count agrees with the computed states" if found.facts else "all states computed"
 
 
-def _agreeing_neighbours(
-    hamiltonian: BdGHamiltonian, energy: float, order: np.ndarray
-) -> tuple[int | None, list[float]]:
+def _agreeing_neighbours(engine: Engine, energy: float) -> tuple[int | None, list[float]]:
     """Return the count just below and above ``energy`` if both are proven and equal: then it holds at ``energy``."""
-    step = 1e-8 * max(energy, 1e-3 * shift_invert.matrix_scale(hamiltonian.matrix))
+    step = 1e-8 * max(energy, 1e-3 * matrix_scale(engine.matrix))
     for factor in (1, 10, 100):
         pair = [energy - factor * step, energy + factor * step]
-        lower, upper = (count_below(hamiltonian.matrix, at, order)[0] for at in pair)
+        lower, upper = (engine.count_below(at) for at in pair)
         if lower is not None and lower == upper:
             return lower, pair
     return None, []

@@ -127,3 +127,115 @@ def test_a_sign_error_in_the_pair_amplitude_is_caught(monkeypatch, change):
     monkeypatch.setattr(pairing, "_chebyshev", wrong(right_columns))
     assert "O16" in _failing(["O16"])
     assert bdg.pair_amplitude is pairing.pair_amplitude
+
+
+def test_the_other_sign_of_the_pairing_is_caught(monkeypatch):
+    """A global sign of Delta is a gauge: no level shows it, but F must have the phase of the Delta that was given."""
+    right = nambu.pairing_matrix
+    monkeypatch.setattr("bdg.lattices.system.pairing_matrix", lambda *arguments: -right(*arguments))
+    failed = [row for row in report.rows_of(report.checks()["O16"]) if row.failed]
+    assert failed and all(": worst F" in row.quantity for row in failed)
+
+
+def test_the_other_sign_of_the_hopping_is_caught(monkeypatch):
+    """On a bipartite lattice it is a gauge, too; the odd ring that `stack` builds is none."""
+    from bdg.lattices import stacks
+
+    right = stacks.assemble_grid
+    monkeypatch.setattr(
+        stacks,
+        "assemble_grid",
+        lambda shape, onsite, hoppings, periodic=False: right(shape, onsite, [-each for each in hoppings], periodic),
+    )
+    failed = [row.quantity for row in report.rows_of(report.checks()["O16"]) if row.failed]
+    assert failed and all(quantity.startswith("stack") for quantity in failed)
+
+
+@pytest.mark.parametrize("name", ["missing/table.json", "."])
+def test_a_table_that_cannot_be_written_is_refused_before_any_work(monkeypatch, tmp_path, capsys, name):
+    monkeypatch.setattr(report, "checks", lambda suite="all": pytest.fail("computed first"))
+    assert cli.main(["validate", "--json", str(tmp_path / name)]) == 2
+    assert "the table must go to a file in an existing, writable folder" in capsys.readouterr().err
+
+
+def test_numbers_that_cannot_be_compared_fail():
+    from bdg.validation.row import compare, within
+
+    assert compare("equal", [1.0, 2.0], (1.0, 2.5), 0.5, "-", "E").passed
+    assert not compare("one missing", [1.0], (1.0, 2.0), 10.0, "-", "E").passed
+    assert not compare("not a number", np.nan, 1.0, 10.0, "-", "E").passed
+    assert not compare("not a number, second", [1.0, np.nan], (1.0, 1.0), 10.0, "-", "E").passed
+    assert within("inside", [1.0, 2.0], 1, 2, "-", "P").passed
+    assert within("outside", [1.0, 2.5], 1, 2, "-", "P").deviation == 0.5
+    assert not within("not a number", [1.0, np.nan], 1, 2, "-", "P").passed
+    with pytest.raises(ValueError, match="status must be one of E, A, S.*got 'Z'"):
+        compare("unknown", 1.0, 1.0, 0.0, "-", "Z")
+
+
+def planted(value, status="E", **more):
+    from bdg.validation.row import Row, compare
+
+    made = compare("a | b", value, 1.0, 0.5, "planted", status)
+    return Row(**{**vars(made), **more}, check="X3", title="planted", source="nobody", seconds=0.0)
+
+
+def test_the_json_table_is_strict_json():
+    table = report.as_json([planted(np.nan), planted([1.0, 2.0])])
+    assert [row["value"] for row in table["rows"]] == [None, [1.0, 2.0]]
+    assert json.loads(json.dumps(table, allow_nan=False))["rows"][0]["passed"] is False
+
+
+def test_lines_are_readable_in_150_columns():
+    for name in ("O3", "O16", "O17", "row 1", "row 5"):
+        for row in report.rows_of(report.checks()[name]):
+            assert len(report.line(row)) <= 150, row.quantity
+
+
+def test_the_markdown_table_has_a_line_a_check_and_names_the_worst_row():
+    table = report.table_markdown([planted(1.0), planted(1.4), planted(9.0, "R")])
+    assert len(table.splitlines()) == 3
+    assert "| X3 | planted | 2 of 2 |" in table and "| 1.4 | 1 | ± 0.5 |" in table
+    assert r"a \| b" in table
+
+
+def test_the_table_goes_between_the_marks_of_a_file(tmp_path, monkeypatch):
+    from bdg.validation import readme
+
+    path = tmp_path / "a.md"
+    path.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    monkeypatch.setattr(readme, "checks", lambda: {"row 1": report.checks()["row 1"]})
+    assert readme.main([str(path)]) == 0
+    text = path.read_text()
+    assert text.startswith(f"before\n{readme.BEGIN}\n| check |") and text.endswith(f"|\n{readme.END}\nafter\n")
+    assert "row 1" in text and "old" not in text
+    with pytest.raises(ValueError, match="must hold the line '<!-- checks -->'"):
+        readme.insert("no marks", "")
+
+
+def test_the_readme_shows_every_check():
+    from pathlib import Path
+
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in report.checks() if f"\n| {name} |" not in text]
+
+
+@pytest.mark.parametrize("mu", [0.3, -0.9])
+def test_transmissions_equal_those_of_kwant(mu):
+    """The reference of O4: four channels at mu = 0.3, three open and one evanescent at mu = -0.9."""
+    kwant = pytest.importorskip("kwant")
+    from bdg.validation.checks.o04_short_junction import STRIP
+    from bdg.validation.reference.strip import transmissions
+
+    lattice = kwant.lattice.square(norbs=1)
+    builder, lead = kwant.Builder(), kwant.Builder(kwant.TranslationalSymmetry((-1, 0)))
+    for (x, y), energy in np.ndenumerate(STRIP):
+        builder[lattice(x, y)] = energy - mu
+    lead[(lattice(0, y) for y in range(4))] = -mu
+    for part in (builder, lead):
+        part[lattice.neighbors()] = -1
+    builder.attach_lead(lead)
+    builder.attach_lead(lead.reversed())
+    t = kwant.smatrix(builder.finalized(), 0.0).submatrix(1, 0)
+    expected = np.sort(np.linalg.svd(t, compute_uv=False) ** 2)[::-1]
+    assert len(expected) == (4 if mu > 0 else 3)
+    np.testing.assert_allclose(transmissions(STRIP, mu), expected, rtol=0, atol=1e-10)

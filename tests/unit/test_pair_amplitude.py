@@ -38,6 +38,30 @@ def test_columns_equal_dense_within_the_stated_error(grid, spinful, islands, nam
     assert columns.evidence.dtype.endswith("single" if tol >= 1e-5 else "double")
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("temperature", [0.015, 0.3])
+@pytest.mark.parametrize("tol", [1e-8, 1e-6, 1e-3])
+def test_poles_equal_dense_within_the_stated_error(grid, spinful, islands, name, temperature, tol):
+    system = _systems(grid, spinful, islands)[name]
+    dense = bdg.pair_amplitude(system, temperature, method="dense")
+    poles = bdg.pair_amplitude(system, temperature, method="poles", tol=tol)
+    assert abs(poles.values - dense.values).max() <= poles.error
+    assert poles.error <= tol * abs(dense.values).max() + 1e-11
+    assert poles.evidence.converged and poles.evidence.poles < 40
+    assert poles.evidence.form == ("complex" if name == "spinful" else "quaternion")
+
+
+def test_poles_tighten_their_fit_where_the_amplitude_is_small(grid):
+    """Asked for host sites only, far from the superconductor: the tolerance is relative to them."""
+    x = np.indices((60, 3))[0].ravel()
+    system = grid((60, 3), mu=-1.0, delta=np.where(x < 10, 0.1, 0.0))
+    far = np.flatnonzero(x >= 40)
+    exact = bdg.pair_amplitude(system, 0.05, sites=far, method="dense").values
+    poles = bdg.pair_amplitude(system, 0.05, sites=far, method="poles", tol=1e-3)
+    assert poles.evidence.repeated and poles.evidence.converged
+    assert abs(poles.values - exact).max() <= 1e-3 * abs(exact).max()
+
+
 def chebyshev_floor(tol):
     return 1e-7 if tol >= 1e-5 else 1e-12
 
@@ -111,7 +135,9 @@ def test_auto_says_why(grid, islands):
     assert small.evidence.method == "dense" and "below 1500" in small.evidence.why
     system = grid((10, 10, 10), delta=islands(1000), disorder=1.0)
     few = bdg.pair_amplitude(system, 0.1, sites=[3, 5])
-    assert few.evidence.method == "chebyshev" and "columns" in few.evidence.why
+    assert few.evidence.method == "chebyshev" and "for 2 sites" in few.evidence.why
+    everywhere = bdg.pair_amplitude(system, 0.01)
+    assert everywhere.evidence.method == "poles" and everywhere.evidence.form == "quaternion"
 
 
 @pytest.mark.parametrize("temperature", [0.03, 0.1])
@@ -159,7 +185,7 @@ def test_gpu_equals_cpu(grid, islands, backend):
         ({"temperature": np.nan}, ValueError, "temperature must be finite"),
         ({"temperature": "cold"}, TypeError, "temperature must be a real number"),
         ({"temperature": 0, "method": "chebyshev"}, ValueError, r"affords temperatures down to \d.*method='dense'"),
-        ({"temperature": 0.1, "method": "poles"}, ValueError, "available: auto, dense, chebyshev"),
+        ({"temperature": 0.1, "method": "sum"}, ValueError, "one of auto, dense, chebyshev, poles; got 'sum'"),
         ({"temperature": 0.1, "sites": [16]}, ValueError, "sites must be between 0 and 15; got 16"),
         ({"temperature": 0.1, "sites": []}, ValueError, "non-empty"),
         ({"temperature": 0.1, "sites": [0.5]}, ValueError, "site numbers"),

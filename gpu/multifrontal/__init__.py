@@ -1,0 +1,26 @@
+"""Nested-dissection multifrontal factorisation of z - H: solves, selected inverse, inertia and determinant."""
+
+from bdg.gpu.multifrontal.factor import Factor
+from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
+from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memory
+from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse
+from bdg.gpu.multifrontal.settings import CPU_SETTINGS, GPU_SETTINGS, FrontSettings, default_settings
+from bdg.gpu.multifrontal.symbolic import Symbolic, analyse
+from bdg.gpu.superlu import FactorError
+
+__all__ = [
+    "CPU_SETTINGS",
+    "GPU_SETTINGS",
+    "BlockMatrix",
+    "Factor",
+    "FactorError",
+    "FrontSettings",
+    "MemoryPrediction",
+    "Restriction",
+    "SelectedInverse",
+    "SitePattern",
+    "Symbolic",
+    "analyse",
+    "default_settings",
+    "predict_memory",
+]

@@ -1,0 +1,214 @@
+r"""Elements of ``A^-1`` where A has elements, from the root down.
+
+.. math:: G_{PU} = -W G_{UU}, \qquad G_{UP} = -G_{UU} V, \qquad G_{PP} = \Pi - G_{PU} V
+
+with G_UU read from the parent's front (L. Lin, C. Yang, J. C. Meza, J. Lu, L. Ying, W. E, ACM Trans. Math. Softw. 37,
+40 (2011)). For symmetric and Hermitian matrices G_UP follows from G_PU, and G_PP is symmetrised: the part of its
+rounding error without the symmetry would grow by ``|W|^2`` on every level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.gpu.multifrontal.extend_add import gather
+from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
+from bdg.gpu.multifrontal.pattern import SitePattern
+from bdg.gpu.multifrontal.stacked import reversed_, set_reversed, symmetrised
+from bdg.gpu.multifrontal.symbolic import Symbolic
+
+if TYPE_CHECKING:
+    from bdg.gpu.multifrontal.factor import Factor
+
+
+@dataclass(frozen=True, eq=False)
+class SelectedInverse:
+    """Blocks of an inverse on the pattern of the matrix.
+
+    Attributes
+    ----------
+    pattern : SitePattern
+    blocks : array (n_blocks, nd, nd), on the device
+        Block b is the inverse between the sites ``pattern.first[b]`` and ``pattern.second[b]``.
+    """
+
+    pattern: SitePattern
+    blocks: Any
+
+    def diagonal(self, xp: Any) -> Any:
+        """Return the blocks of each site with itself, (N, nd, nd)."""
+        return self.blocks[xp.asarray(self.pattern.diagonal)]
+
+
+class Restriction:
+    """The part of a tree that the inverse at some sites needs: their nodes and all ancestors.
+
+    Blocks between two of the sites are computed; other blocks may be, and are nan where they are not.
+
+    Parameters
+    ----------
+    symbolic : Symbolic
+    sites : array of int
+        Wanted sites.
+
+    Attributes
+    ----------
+    share : float
+        Operations of the restricted selected inverse relative to the whole.
+    """
+
+    def __init__(self, symbolic: Symbolic, sites: np.ndarray) -> None:
+        sites = np.unique(np.asarray(sites))
+        if not sites.size or sites[0] < 0 or sites[-1] >= symbolic.pattern.n_sites:
+            raise ValueError(f"sites must be numbers from 0 to {symbolic.pattern.n_sites - 1}, at least one")
+        self.symbolic = symbolic
+        needed = symbolic.structure.ancestors_and_selves(sites)
+        self._kept = [np.flatnonzero(needed[c.nodes]) for c in symbolic.classes]
+        self._classes = [_restricted(c, kept) for c, kept in zip(symbolic.classes, self._kept, strict=True)]
+        for c in self._classes:
+            c.up = [link for link in (_restricted_link(link, self._kept) for link in c.up) if link is not None]
+        for c in self._classes:
+            for link in c.up:
+                self._classes[link.parent].down.append(link)
+        self._uploaded: tuple[Any, list[FrontClass], list[Any]] | None = None
+        sizes = [(k.size, c.a * c.u**2 + c.a**2 * c.u, c.n) for k, c in zip(self._kept, symbolic.classes, strict=True)]
+        self.share = sum(k * f for k, f, _ in sizes) / max(1, sum(n * f for _, f, n in sizes))
+
+    def on(self, xp: Any) -> tuple[list[FrontClass], list[Any]]:
+        """Return the restricted classes and the fronts kept of each class (None: all), on the device of ``xp``."""
+        if self._uploaded is None or self._uploaded[0] is not xp:
+            uploader = Uploader(xp)
+            classes = self._classes if xp is np else [uploader.front_class(c) for c in self._classes]
+            whole = [k.size == c.n for k, c in zip(self._kept, self.symbolic.classes, strict=True)]
+            kept = [None if all_ else xp.asarray(k) for all_, k in zip(whole, self._kept, strict=True)]
+            self._uploaded = (xp, classes, kept)
+        return self._uploaded[1:]
+
+
+def selected_inverse(factor: Factor, restriction: Restriction | None = None) -> SelectedInverse:
+    """Return the selected inverse of a `Factor`; see `Factor.selected_inverse`."""
+    xp, pattern = factor.backend.xp, factor.symbolic.pattern
+    nd = pattern.rows_per_site
+    out = xp.zeros(pattern.n_blocks * nd * nd, factor.dtype)
+    if restriction is None:
+        classes, kept = factor.classes, [None] * len(factor.classes)
+    else:
+        if restriction.symbolic is not factor.symbolic:
+            raise ValueError("restriction must be made for the symbolic factorisation of this factor")
+        classes, kept = restriction.on(xp)
+        out += np.nan
+    uses = [len(c.down) for c in classes]
+    fronts: dict[int, Any] = {}
+    for number in range(len(classes) - 1, -1, -1):
+        c = classes[number]
+        if not c.n:
+            continue
+        stored: tuple[Any, ...] = (factor.inverses[number], factor.forward[number], factor.backward[number])
+        if kept[number] is not None:
+            stored = tuple(None if x is None else x[kept[number]] for x in stored)
+        fronts[number] = _one_stack(factor, c, stored, _outer_inverse(factor, c, fronts), out)
+        if not c.down:
+            del fronts[number]
+        for link in c.up:
+            uses[link.parent] -= 1
+            if not uses[link.parent]:
+                del fronts[link.parent]
+    if factor.symmetry != "general":
+        _fill_by_symmetry(factor, out)
+    return SelectedInverse(pattern, out.reshape(-1, nd, nd))
+
+
+def _outer_inverse(factor: Factor, c: FrontClass, fronts: dict[int, Any]) -> Any:
+    """Return G_UU (n, u, u) of a stack, read from the parents."""
+    if not c.u:
+        return None
+    xp = factor.backend.xp
+    if len(c.up) == 1 and c.up[0].whole:
+        return gather(xp, fronts[c.up[0].parent], c.up[0], None)
+    outer = xp.zeros((c.n, c.u, c.u), factor.dtype)
+    for link in c.up:
+        gather(xp, fronts[link.parent], link, outer)
+    return outer
+
+
+def _one_stack(factor: Factor, c: FrontClass, stored: tuple[Any, ...], outer: Any, out: Any) -> Any:
+    """Write the elements of one stack into ``out``; return its inverse (n, m, m) where it has children."""
+    xp, symmetry = factor.backend.xp, factor.symmetry
+    pivot_inverse, forward, backward = stored
+    if not c.a:
+        return outer
+    if not c.u:
+        out[c.source] = pivot_inverse.reshape(-1)[c.inverse_target]
+        return pivot_inverse
+    right = xp.matmul(forward, outer)  # -G_PU
+    general = symmetry == "general"
+    inner = xp.matmul(right, backward if general else reversed_(forward, symmetry))
+    inner += pivot_inverse
+    whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), factor.dtype)
+    whole[:, : c.a, : c.a] = symmetrised(inner, symmetry)
+    xp.negative(right, out=whole[:, : c.a, c.a :])
+    left = -xp.matmul(outer, backward) if general else None
+    if not c.is_leaf:
+        if left is None:
+            set_reversed(xp, whole[:, c.a :, : c.a], whole[:, : c.a, c.a :], symmetry)
+        else:
+            whole[:, c.a :, : c.a] = left
+        whole[:, c.a :, c.a :] = outer
+    flat = whole.reshape(-1)
+    out[c.source] = flat[c.inverse_target]
+    if left is not None:
+        below = left.reshape(-1) if c.is_leaf else flat
+        out[c.lower_source] = below[c.inverse_lower_target]
+    return whole
+
+
+def _fill_by_symmetry(factor: Factor, out: Any) -> None:
+    """Set the blocks (j, i) whose partner (i, j) was computed, i eliminated first."""
+    source, target = factor.symbolic.mirror(factor.backend.xp)
+    values = out[source]
+    out[target] = values.conj() if factor.symmetry == "hermitian" else values
+
+
+def _restricted(c: FrontClass, kept: np.ndarray) -> FrontClass:
+    """Return a class with the fronts ``kept`` only."""
+    position = np.full(c.n, -1)
+    position[kept] = np.arange(kept.size)
+
+    def select(source: np.ndarray, target: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+        front, place = np.divmod(target, max(size, 1))
+        inside = position[front] >= 0
+        return source[inside], position[front[inside]] * size + place[inside]
+
+    height = c.a if c.is_leaf else c.m
+    source, target = select(c.source, c.inverse_target, height * c.m)
+    below = c.u * c.a if c.is_leaf else c.m * c.m
+    lower_source, lower_target = select(c.lower_source, c.inverse_lower_target, below)
+    return replace(
+        c,
+        nodes=c.nodes[kept],
+        pivots=c.pivots[kept],
+        updates=c.updates[kept],
+        source=source,
+        inverse_target=target,
+        lower_source=lower_source,
+        inverse_lower_target=lower_target,
+        down=[],
+    )
+
+
+def _restricted_link(link: Link, kept: list[np.ndarray]) -> Link | None:
+    """Return a link between the fronts kept of its two classes; a kept child has a kept parent."""
+    chosen = np.flatnonzero(np.isin(link.rows, kept[link.child]))
+    if not chosen.size:
+        return None
+    return replace(
+        link,
+        rows=np.searchsorted(kept[link.child], link.rows[chosen]),
+        parents=np.searchsorted(kept[link.parent], link.parents[chosen]),
+        places=link.places[chosen],
+        runs=[link.runs[k] for k in chosen],
+        whole=chosen.size == kept[link.child].size,
+    )

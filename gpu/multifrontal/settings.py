@@ -1,0 +1,47 @@
+"""Sizes that fit the dense fronts to a device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bdg.gpu.backend import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class FrontSettings:
+    """Sizes of the level-batched factorisation; results depend on them in rounding only.
+
+    Attributes
+    ----------
+    leaf : int
+        Parts of at most this many sites are factorised without a further cut.
+    call_flops : float
+        Floating point operations that cost as much as the array calls of one more class of fronts: fronts are padded
+        to a common size where this is cheaper.
+    chunk : int
+        Largest number of matrix elements in one stack of fronts.
+    base : int
+        Blocks of at most this size are inverted with pivoting (LAPACK, cuSOLVER); larger ones by 2 x 2 recursion.
+    upper : int
+        Symmetric products of at least this size are formed in row blocks, without the lower triangle; 0 never.
+    """
+
+    leaf: int = 32
+    call_flops: float = 3e6
+    chunk: int = 1 << 21
+    base: int = 64
+    upper: int = 192
+
+    def __post_init__(self) -> None:
+        for name in ("leaf", "chunk", "base"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1; got {getattr(self, name)!r}")
+
+
+CPU_SETTINGS = FrontSettings()
+GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0)
+
+
+def default_settings(backend: Backend) -> FrontSettings:
+    """Return the settings measured to be good on the device of ``backend``."""
+    return CPU_SETTINGS if backend.device == "cpu" else GPU_SETTINGS

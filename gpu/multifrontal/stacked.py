@@ -1,0 +1,228 @@
+r"""Inverses of stacks of dense matrices, by products of halves.
+
+.. math:: \begin{pmatrix} A & B \\ C & D \end{pmatrix}^{-1} =
+          \begin{pmatrix} P + Y Z & -Y \\ -Q Z & Q \end{pmatrix}, \qquad
+          P = A^{-1},\; X = P B,\; Z = C P,\; Q = (D - C X)^{-1},\; Y = X Q
+
+down to base blocks, which are inverted with pivoting. For a symmetric matrix ``Z = X^T`` and only the upper triangle
+is read. The inverse of every base block is symmetrised: without this the antisymmetric part of its rounding error is
+multiplied by ``|X|^2`` on every level of the tree, and the factors of real symmetric matrices become useless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Symmetry = Literal["symmetric", "hermitian", "general"]
+
+
+def swapped(matrices: Any) -> Any:
+    """Return the transposes, as a view."""
+    return matrices.swapaxes(-1, -2)
+
+
+def reversed_(matrices: Any, symmetry: Symmetry) -> Any:
+    """Return the transposes ("symmetric") or the Hermitian conjugates ("hermitian")."""
+    return swapped(matrices) if symmetry == "symmetric" else swapped(matrices).conj()
+
+
+def set_reversed(xp: Any, target: Any, matrices: Any, symmetry: Symmetry) -> None:
+    """Copy the transposes or the Hermitian conjugates into ``target``, in one call."""
+    if symmetry == "symmetric":
+        target[...] = swapped(matrices)
+    else:
+        xp.conjugate(swapped(matrices), out=target)
+
+
+def symmetrised(matrices: Any, symmetry: Symmetry) -> Any:
+    """Return the part of square matrices that has the symmetry."""
+    if symmetry == "general":
+        return matrices
+    return (matrices + reversed_(matrices, symmetry)) * 0.5
+
+
+@dataclass(eq=False)
+class Pivots:
+    """What is done to, and learnt from, the base blocks while they are inverted.
+
+    Attributes
+    ----------
+    static : float
+        Eigenvalues of base blocks below this are moved to it (static pivoting); 0 leaves the blocks alone. Costs one
+        synchronisation per base block.
+    static_last : float
+        The same for the last base block of a front without updates. Nothing comes after it that a large inverse could
+        spoil, and next to an eigenvalue of H its inverse has to be large.
+    count_negative, log_determinant : bool
+        Keep the eigenvalues of the base inverses, and the determinants. Nothing synchronises until they are read.
+    n_moved : int
+        Base blocks that static pivoting touched.
+    """
+
+    static: float = 0.0
+    static_last: float = 0.0
+    count_negative: bool = False
+    log_determinant: bool = False
+    n_moved: int = 0
+    failed: bool = False  # an inverse is not finite, so that NumPy refused its eigenvalues
+    masks: dict[int, Any] = field(default_factory=dict, repr=False)  # upper triangles of base blocks, by size
+    _negative: list[Any] = field(default_factory=list)
+    _phase: list[Any] = field(default_factory=list)
+    _logarithm: list[Any] = field(default_factory=list)
+
+    def record(self, xp: Any, block: Any, inverse: Any) -> None:
+        """Note signs and determinants of a stack of base blocks."""
+        if self.count_negative:
+            # of the inverse that the solves use: then a contraction below one proves the count
+            try:
+                self._negative.append((xp.linalg.eigvalsh(inverse) < 0).sum())
+            except np.linalg.LinAlgError:
+                self.failed = True
+        if self.log_determinant:
+            phase, logarithm = xp.linalg.slogdet(block)
+            self._phase.append(phase.prod())
+            self._logarithm.append(logarithm.sum())
+
+    def negative_count(self, xp: Any) -> int:
+        """Return the number of negative eigenvalues seen."""
+        return int(xp.stack(self._negative).sum()) if self._negative else 0
+
+    def slogdet(self, xp: Any) -> tuple[complex, float]:
+        """Return the phase of the determinant and the logarithm of its modulus."""
+        if not self._phase:
+            return 1.0, 0.0
+        return complex(xp.stack(self._phase).prod()), float(xp.stack(self._logarithm).sum())
+
+
+def upper_product(xp: Any, left: Any, right: Any, at_least: int) -> Any:
+    """Return ``left @ right``, a symmetric result of which only the upper triangle is needed.
+
+    The lower triangle holds anything finite. ``at_least``: see `FrontSettings.upper`.
+    """
+    size = left.shape[1]
+    if not at_least or size < at_least:
+        return xp.matmul(left, right)
+    out = xp.zeros((left.shape[0], size, size), left.dtype)
+    rows = max(96, -(-size // 6))
+    for begin in range(0, size, rows):
+        end = min(begin + rows, size)
+        rows_of_out = left[:, begin:end], right[:, :, begin:]
+        if xp is np:  # CuPy wants a contiguous out
+            np.matmul(*rows_of_out, out=out[:, begin:end, begin:])
+        else:
+            out[:, begin:end, begin:] = xp.matmul(*rows_of_out)
+    return out
+
+
+@dataclass(frozen=True, eq=False)
+class StackInverter:
+    """Inverts stacks (n, a, a); of symmetric matrices only the upper triangles are read if ``upper`` is not 0.
+
+    Attributes
+    ----------
+    xp : array module
+    symmetry : Symmetry
+    base, upper : int
+        As in `FrontSettings`.
+    pivots : Pivots
+    """
+
+    xp: Any
+    symmetry: Symmetry
+    base: int
+    upper: int
+    pivots: Pivots
+
+    def __call__(self, matrices: Any, last: bool) -> Any:
+        """Return the inverses; not finite where a matrix is singular. ``last``: nothing is eliminated after them."""
+        out = self.xp.empty(matrices.shape, matrices.dtype)
+        self._write(out, matrices, last)
+        return out
+
+    def _write(self, out: Any, matrices: Any, last: bool) -> None:
+        xp, size, base = self.xp, matrices.shape[-1], self.base
+        if size <= base:
+            self._write_base(out, matrices, last)
+            return
+        half = base * max(1, (-(-size // base)) // 2) if size > 2 * base else (size + 1) // 2
+        general = self.symmetry == "general"
+        right = matrices[:, :half, half:]
+        left = matrices[:, half:, :half] if general else reversed_(right, self.symmetry)
+        first, second = out[:, :half, :half], out[:, half:, half:]
+        self._write(first, matrices[:, :half, :half], False)
+        forward = xp.matmul(first, right)
+        schur = xp.matmul(left, forward) if general else upper_product(xp, left, forward, self.upper)
+        xp.subtract(matrices[:, half:, half:], schur, out=schur)
+        self._write(second, schur, last)
+        corner = xp.matmul(forward, second)
+        xp.negative(corner, out=out[:, :half, half:])
+        if general:
+            backward = xp.matmul(left, first)
+            xp.negative(xp.matmul(second, backward), out=out[:, half:, :half])
+        else:
+            backward = reversed_(forward, self.symmetry)
+            set_reversed(xp, out[:, half:, :half], out[:, :half, half:], self.symmetry)
+        first += xp.matmul(corner, backward)
+
+    def _write_base(self, out: Any, matrices: Any, last: bool) -> None:
+        xp, pivots, symmetry = self.xp, self.pivots, self.symmetry
+        limit = pivots.static_last if last else pivots.static
+        if symmetry != "general" and self.upper:  # else both triangles are there
+            matrices = xp.where(self._upper_mask(matrices.shape[-1]), matrices, reversed_(matrices, symmetry))
+        found = invert(xp, matrices)
+        if limit and symmetry != "general":
+            harmless = abs(found).max((-1, -2)) < 1 / limit  # False for nan as well
+            if not bool(harmless.all()):
+                matrices, changed = _move_pivots(xp, matrices, xp.nonzero(~harmless)[0], symmetry, limit)
+                pivots.n_moved += int(changed.size)
+                found = invert(xp, matrices)
+        if symmetry == "general":
+            out[...] = found
+        else:
+            xp.add(found, reversed_(found, symmetry), out=out)
+            out *= 0.5
+        pivots.record(xp, matrices, out)
+
+    def _upper_mask(self, size: int) -> Any:
+        if size not in self.pivots.masks:
+            self.pivots.masks[size] = self.xp.asarray(np.triu(np.ones((size, size), dtype=bool)))
+        return self.pivots.masks[size]
+
+
+def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limit: float) -> tuple[Any, Any]:
+    """Keep the eigenvalues (complex symmetric: singular values) of the suspects away from zero.
+
+    Returns the stack and the numbers of the matrices that changed.
+    """
+    blocks = matrices[suspects]
+    matrices = matrices.copy()
+    if symmetry == "symmetric" and blocks.dtype.kind == "c":
+        singular = xp.linalg.svd(blocks, compute_uv=False)[:, -1] < limit
+        changed = suspects[singular]
+        matrices[changed] += 1j * limit * xp.eye(blocks.shape[-1])
+    else:
+        values, vectors = xp.linalg.eigh(blocks)
+        near = (abs(values) < limit).any(-1)
+        changed, values, vectors = suspects[near], values[near], vectors[near]
+        values = xp.where(abs(values) < limit, xp.where(values < 0, -limit, limit), values)
+        matrices[changed] = xp.matmul(vectors * values[:, None, :], swapped(vectors).conj())
+    return matrices, changed
+
+
+def invert(xp: Any, matrices: Any) -> Any:
+    """Return the inverses of a stack; where one is singular its inverse is not finite, on every array module."""
+    if xp is not np:
+        return xp.linalg.inv(matrices)  # CuPy raises nothing by default
+    try:
+        return np.linalg.inv(matrices)
+    except np.linalg.LinAlgError:  # one singular matrix spoils a stack: take them one by one
+        out = np.full_like(matrices, np.nan)
+        for target, matrix in zip(out, matrices, strict=True):
+            try:
+                target[...] = np.linalg.inv(matrix)
+            except np.linalg.LinAlgError:
+                continue
+        return out

@@ -1,0 +1,75 @@
+r"""Both sweeps of a solve, in stacks.
+
+.. math:: \text{up:}\; b_U \mathrel{-}= V b_P, \qquad \text{down:}\; x_P = \Pi b_P - W x_U
+
+Updates travel through the tree from child to parent, never into the global vector, so no two fronts write to the same
+place. Matrices are only used as they are stored; the thin operand is transposed instead (CuPy copies operands that are
+not contiguous).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.gpu.multifrontal.stacked import swapped
+
+if TYPE_CHECKING:
+    from bdg.gpu.multifrontal.factor import Factor
+
+
+def sweep(factor: Factor, columns: Any) -> Any:
+    """Return the solution of the factored system for columns (n_rows, R), without refinement."""
+    xp, n_rows, width = factor.backend.xp, factor.symbolic.n_rows, columns.shape[1]
+    dtype = np.result_type(factor.dtype, columns.dtype)
+    x = xp.zeros((n_rows + 1, width), dtype)  # padded rows read and write the zeros of the last row
+    x[:-1] = columns
+    pivots = _up(factor, x)
+    for number in range(len(factor.classes) - 1, -1, -1):
+        c = factor.classes[number]
+        if not c.a:
+            continue
+        part = xp.matmul(factor.inverses[number], pivots[number])
+        pivots[number] = None
+        if c.u:
+            part -= xp.matmul(factor.forward[number], x[c.updates])
+        x[c.pivots] = part
+    return x[:-1]
+
+
+def _up(factor: Factor, x: Any) -> list[Any]:
+    """Return the reduced right-hand sides (n, a, R) of the pivots of each stack."""
+    xp, width = factor.backend.xp, x.shape[1]
+    pivots: list[Any] = []
+    passed: dict[int, Any] = {}
+    uses = [len(c.up) for c in factor.classes]
+    for number, c in enumerate(factor.classes):
+        y = xp.zeros((c.n, c.m, width), x.dtype)
+        if c.a:
+            y[:, : c.a] = x[c.pivots]
+        for link in c.down:
+            update = passed[link.child]
+            y[link.parents[:, None], link.places] += update if link.whole else update[link.rows]
+            uses[link.child] -= 1
+            if not uses[link.child]:
+                del passed[link.child]
+        own = y[:, : c.a]
+        pivots.append(own)
+        if not c.up:
+            continue
+        if not c.a:
+            passed[number] = y
+            continue
+        passed[number] = y[:, c.a :] - _backward(factor, number, own)
+    return pivots
+
+
+def _backward(factor: Factor, number: int, own: Any) -> Any:
+    """Return ``V own``."""
+    xp = factor.backend.xp
+    if factor.symmetry == "general":
+        return xp.matmul(factor.backward[number], own)
+    if factor.symmetry == "symmetric":
+        return swapped(xp.matmul(swapped(own), factor.forward[number]))
+    return swapped(xp.matmul(swapped(own).conj(), factor.forward[number]).conj())
