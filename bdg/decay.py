@@ -162,4 +162,4 @@ def why_model(best: Fit | None, fits: list[Fit], asked: str) -> str:
         return "too few bins for any fit"
     if len(fits) == 1:
         return "as asked" if asked != "auto" else "the only one with enough bins"
-    return f"lowest AICc of {len(fits)} candidates; within 2 of the lowest the simplest is taken"
+    return f"lowest QAICc of {len(fits)} candidates; within 2 of the lowest the simplest is taken"

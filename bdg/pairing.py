@@ -37,7 +37,19 @@ MAX_DEGREE = 400_000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairAmplitude(Result):
-    """Singlet pair amplitude F on chosen sites."""
+    """Singlet pair amplitude F on chosen sites.
+
+    Attributes
+    ----------
+    values : array (S,), complex128
+        F in the order of ``sites``.
+    error : float
+        Absolute error of every value: a bound ("poles") or an estimate ("chebyshev").
+    temperature : float
+        k_B T in the unit of the hopping.
+    sites : array (S,) of int
+    positions : array (S, dim)
+    """
 
     values: np.ndarray = quantity("singlet pair amplitude F (S,), complex")
     error: float = quantity("absolute error of every value, bound or estimate")
@@ -241,9 +253,10 @@ def _chebyshev(
     finally:
         close()
     assert sums is not None
+    is_complex = hamiltonian.dtype.kind == "c"
     rounding = SINGLE_PRECISION_ERROR if single else 1e-15 * np.sqrt(sums.degree)
     facts = {
-        "dtype": ("complex" if hamiltonian.dtype.kind == "c" else "real") + (" single" if single else " double"),
+        "dtype": ("complex64" if single else "complex128") if is_complex else ("float32" if single else "float64"),
         "spectral_bound": float(used),
         "bound_repeated": used != bound,
         "degree": sums.degree,

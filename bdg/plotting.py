@@ -123,7 +123,7 @@ def plot_proximity(result: ProximityLength, ax: Any = None) -> Figure:
         axes.plot(profile.distance[fitted], profile.fitted[fitted], color=RED, label=label, zorder=3)
     axes.set_yscale("log")
     axes.set_xlabel("distance to the superconductor (position unit)")
-    axes.set_ylabel("pair amplitude $|F|$")
+    axes.set_ylabel(r"pair amplitude $|\langle F \rangle|$")
     axes.legend(frameon=False)
     return figure
 

@@ -45,7 +45,20 @@ GEOMETRIES = ("flat", "spherical")
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """Mean |F| in bins of the distance to the nearest superconductor."""
+    """Mean |F| in bins of the distance to the nearest superconductor.
+
+    Attributes
+    ----------
+    distance, amplitude, standard_error : arrays (B,)
+        Mean distance of the sites of each bin, mean of F along the phase of the nearest superconductor, and the
+        standard error of that mean over sites (nan for a single site).
+    count : array (B,) of int
+        Sites in each bin.
+    spreading : array (B,)
+        Mean factor g(x) of the geometry that was fitted.
+    fitted : array (B,)
+        The fit, nan outside its window.
+    """
 
     distance: np.ndarray = quantity("mean distance of the sites of each bin (B,)", "length of the system")
     amplitude: np.ndarray = quantity("|F| of each bin: mean of F along the phase of the nearest superconductor (B,)")
@@ -57,7 +70,29 @@ class Profile:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ProximityLength(Result):
-    """Length over which |F| falls in the host, with its uncertainty and what theory expects."""
+    """Length over which |F| falls in the host, with its uncertainty and what theory expects.
+
+    Lengths are in the unit of the positions.
+
+    Attributes
+    ----------
+    length, uncertainty : float
+        xi and its standard error from the fit; nan if fewer than three bins could be fitted.
+    model : str
+        "exponential", "stretched" or "power_law"; ``exponent`` is beta, p, or 1.
+    geometry : str
+        "flat" or "spherical".
+    resolved : bool
+        False if the length exceeds half the largest distance or is below the spacing (the evidence says which).
+    window : (float, float)
+        First and last distance that was fitted.
+    largest_distance, spacing, temperature : float
+    theory : dict
+        "clean", "diffusive", "kinetic"; nan where the host has no simple band or the temperature is unknown.
+    candidates : list of dict
+        Every model that was fitted, with its length and QAICc.
+    profile : Profile
+    """
 
     length: float = quantity("fitted length xi", "length of the system")
     uncertainty: float = quantity("standard error of xi from the fit", "length of the system")
@@ -98,12 +133,14 @@ def proximity_length(
     geometry: str = "auto",
     device: str = "auto",
     seed: int | None = None,
+    progress: bool = False,
 ) -> ProximityLength:
     r"""Return the length over which |F| falls with the distance to the nearest superconducting site.
 
     Host sites are binned by that distance (periodic axes respected). A bin's |F| is the mean of F over its sites, taken
     along the phase of the pairing on the nearest superconducting site: unlike a mean of |F| it is not floored by the
-    sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. The logarithms
+    sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. (An array of real
+    numbers >= 0 is taken as |F| itself.) The logarithms
     of the bins' means are fitted by weighted least squares. Errors are the standard errors over sites and 1 % that no
     model explains; models are compared by Akaike's criterion with small-sample and dispersion corrections (QAICc).
 
@@ -127,7 +164,7 @@ def proximity_length(
         Default: one spacing.
     geometry : {"auto", "flat", "spherical"}
         Spreading around the superconductor. "auto" compares both where the grains are compact, else takes "flat".
-    device, seed
+    device, seed, progress
         Without influence; accepted for uniformity.
 
     Returns
@@ -232,7 +269,10 @@ def _measure(system: System, sites: np.ndarray, values: np.ndarray, spacing: flo
     sites, values = sites[inside], values[inside]
     if not sites.size:
         raise ValueError("amplitude holds no host site; give it on sites with grain = -1")
-    along = (values * _phases(system.delta[source[sites]]).conj()).real
+    if values.dtype.kind != "c" and (values >= 0).all():
+        along = values  # magnitudes already: there is no phase to take off
+    else:
+        along = (values * _phases(system.delta[source[sites]]).conj()).real
     near = radius[system.grain[source[sites]]]
     exponent = (system.positions.shape[1] - 1) / 2
     spreading = {

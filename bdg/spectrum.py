@@ -36,6 +36,21 @@ class BoundStates(Result):
     """Eigenstates of the BdG Hamiltonian, sorted by |E| (ties: negative first).
 
     Column n of ``u`` and ``v`` belongs to ``energies[n]``; ``sum |u|^2 + |v|^2 = 1`` over sites and spins.
+
+    Attributes
+    ----------
+    energies : array (k,)
+        Signed, in the unit of the hopping.
+    u, v : arrays (N, k), or (N, 2, k) for norbs = 2
+        Electron and hole amplitudes.
+    residuals : array (k,)
+        ``||H psi - E psi||``.
+    complete : bool
+        True only if a count proves that no state was missed: of the window, or of the levels up to the largest
+        returned; where ``k`` cuts a multiplet, of the levels below that one.
+    count : int
+        Proven number of states with |E| up to the largest returned, members of a cut multiplet included; with a
+        window the number of states in it; -1 if not proven.
     """
 
     energies: np.ndarray = quantity("signed energies (k,), sorted by absolute value", "hopping")
@@ -54,7 +69,7 @@ class BoundStates(Result):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StateCount(Result):
-    """Proven number of states below an energy."""
+    """Proven number of states with |E| < ``energy``; ``count`` is -1 if it is not proven."""
 
     energy: float = quantity("upper bound of |E|", "hopping")
     count: int = quantity("number of states with |E| < energy, -1 if not proven")
@@ -170,7 +185,13 @@ def bound_states(
 
 
 def count_states(
-    system: System, energy: float, *, method: str = "auto", device: str = "auto", seed: int | None = None
+    system: System,
+    energy: float,
+    *,
+    method: str = "auto",
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
 ) -> StateCount:
     """Return the proven number of states with |E| < ``energy``.
 
@@ -187,8 +208,8 @@ def count_states(
         As for `bound_states`.
     device : {"auto", "cpu", "gpu"}
         "shift_invert" runs on the CPU only.
-    seed : int, optional
-        Has no influence; accepted for uniformity.
+    seed, progress
+        Without influence; accepted for uniformity.
 
     Returns
     -------

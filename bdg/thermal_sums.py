@@ -64,7 +64,7 @@ def _quaternionic(system: System, poles: Poles, backend: Backend) -> tuple[np.nd
         factor = QuaternionFactor(symbolic, normal, pairing, float(frequency), backend)
         kept = max(kept, factor.kept_bytes)
         total -= float(weight) * factor.selected_inverse(release=True).anomalous[diagonal]
-    return backend.to_host(total), {"form": "quaternion", "dtype": "real double", "factor_bytes": kept}
+    return backend.to_host(total), {"form": "quaternion", "dtype": "float64", "factor_bytes": kept}
 
 
 def _complex(hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend) -> tuple[np.ndarray, dict[str, Any]]:
@@ -80,7 +80,7 @@ def _complex(hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend) -> tup
         upper, lower = site[:, :2, 2:], site[:, 2:, :2]
         hermitian = 0.5 * (upper + lower.conj().swapaxes(1, 2))
         total -= float(weight) * 0.5 * (hermitian[:, 0, 0] + hermitian[:, 1, 1])
-    return backend.to_host(total), {"form": "complex", "dtype": "complex double", "factor_bytes": kept}
+    return backend.to_host(total), {"form": "complex", "dtype": "complex128", "factor_bytes": kept}
 
 
 def _site_symbolic(system: System, backend: Backend) -> Symbolic:

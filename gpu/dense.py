@@ -36,7 +36,8 @@ def eigh(matrix: Any, backend: Backend) -> tuple[np.ndarray, np.ndarray]:
         dense_bytes(dimension, matrix.dtype),
         backend,
         f"dense diagonalisation of dimension {dimension}",
-        f"Dimensions up to about {limit} fit; use an iterative method for larger systems.",
+        f"Dimensions up to about {limit} fit; larger systems need method='lanczos' (states), 'poles' or 'chebyshev' "
+        "(pair amplitude).",
     )
     energies, vectors = backend.xp.linalg.eigh(backend.xp.asarray(matrix.toarray()))
     return backend.to_host(energies), backend.to_host(vectors)

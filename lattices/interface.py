@@ -52,10 +52,11 @@ def hopping_scale(transparency: Any, mu: float, t: float) -> Any:
         If a transparency lies outside (0, 1], or if ``t`` is zero.
     """
     tau = np.asarray(transparency, dtype=float)
-    if not ((tau > 0) & (tau <= 1)).all():
+    allowed = (tau > 0) & (tau <= 1)
+    if not allowed.all():
         raise ValueError(
-            f"transparency must lie in (0, 1], 1 for a perfect interface; got {transparency!r}. "
-            "To cut the contact altogether, leave the layer out or set its hopping to 0."
+            f"transparency must lie in (0, 1], 1 for a perfect interface; got {float(tau[~allowed].flat[0])!r}. "
+            "For a nearly closed contact take a small one, such as 1e-6."
         )
     b = 2 * interface_sine(mu, t) * np.sqrt(1 - tau) / np.sqrt(tau)
     scale = 2 / (b + np.sqrt(b * b + 4))

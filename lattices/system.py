@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.lattices.arguments import real_number
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
 from bdg.lattices.nambu import pairing_defect, pairing_matrix, phase_factor
@@ -174,7 +175,7 @@ class System:
                     raise ValueError(
                         f"phases names grain {grain!r}, but the system has {self.n_grains} grains, numbered from 0"
                     )
-                values[grain] = phase
+                values[grain] = real_number(f"phases[{grain}]", phase, "radian")
         else:
             values = np.asarray(phases, dtype=float)
             if values.shape != (self.n_grains,):

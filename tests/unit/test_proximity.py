@@ -108,6 +108,13 @@ def test_phase_of_the_nearest_grain_is_removed_and_random_signs_average_out(grid
     assert result.window[1] < 50  # bins without signal are left out
 
 
+def test_magnitudes_are_taken_as_they_are(grid):
+    system = _wall(grid).with_phases({0: np.pi / 2})
+    decay = np.exp(-_distance(system) / 7.0)
+    for amplitude in (decay, decay * 1j):
+        assert_allclose(bdg.proximity_length(system, amplitude).length, 7.0, rtol=1e-9)
+
+
 def test_periodic_axes_shorten_distances(grid):
     x = np.indices((40, 2))[0].ravel()
     system = grid((40, 2), delta=np.where(x < 4, 0.3, 0.0), periodic=True)
