@@ -183,13 +183,14 @@ def _choose_method(
         return method, "as asked"
     if dimension < 1500:
         return "dense", f"dimension {dimension} is below 1500"
-    # rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.5e9 in sparse products of blocks, 1e10 in
-    # fronts
+    # measured rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.1e10 (real) and 5e9 (complex) in
+    # products of sparse matrices with blocks, 1.2e10 to 2.5e10 in fronts
+    column_rate = 5e9 if hamiltonian.dtype.kind == "c" else 1.1e10
     seconds = {"dense": 9.0 * dimension**3 / 2e10}
     products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
-    seconds["chebyshev"] = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / 1.5e9
+    seconds["chebyshev"] = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / column_rate
     n_poles = 4 + 1.5 * np.log10(bound / temperature) + 1.5 * np.log10(1 / tol)
-    seconds["poles"] = n_poles * pole_flops(hamiltonian.system, backend) / 1e10
+    seconds["poles"] = n_poles * pole_flops(hamiltonian.system, backend) / 1.5e10
     if not dense.dense_fits(dimension, hamiltonian.dtype, backend):
         del seconds["dense"]
     best = min(seconds, key=seconds.__getitem__)

@@ -17,6 +17,7 @@ from typing import Any
 
 import bdg.validation.checks
 import bdg.validation.experiments
+from bdg.errors import JobError
 from bdg.jobs.provenance import provenance
 from bdg.validation.row import MUST_PASS, STATUSES, Check, Comparison, Row
 
@@ -86,8 +87,16 @@ def run(suite: str = "all", slow: bool = False, json_path: str | os.PathLike[str
     int
         0 if every row that must pass passes (closed forms, and experiments with status P or C), else 1. Rows with
         status R, F, Q or X never fail.
+
+    Raises
+    ------
+    ValueError
+        If there is no such suite.
+    JobError
+        If the JSON file cannot be written, before anything is computed.
     """
     start = time.perf_counter()
+    _require_writable(json_path)  # before minutes of work
     rows: list[Row] = []
     for check in checks(suite).values():
         print(f"{check.identifier}: {check.title} ({check.source})", flush=True)
@@ -154,6 +163,14 @@ def table_markdown(rows: Iterable[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _require_writable(path: str | os.PathLike[str] | None) -> None:
+    if path is None:
+        return
+    folder = Path(path).resolve().parent
+    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise JobError(f"{os.fspath(path)}: the table must go to a file in an existing, writable folder")
+
+
 def _strain(row: Row) -> float:
     """Return the deviation in units of what is allowed."""
     if row.tolerance > 0:
@@ -185,9 +202,9 @@ def _plain(value: Any) -> Any:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    more = " ..." if len(values) > _SHOWN else ""
+    shown, more = (values, "") if len(values) <= _SHOWN else (values[: _SHOWN - 1], " ...")
     digits = 7 if len(values) == 1 else 6 if len(values) <= 3 else 4
-    return " ".join(_number(value, digits) for value in values[:_SHOWN]) + more
+    return " ".join(_number(value, digits) for value in shown) + more
 
 
 def _number(value: float, digits: int) -> str:

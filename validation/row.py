@@ -112,7 +112,7 @@ def compare(quantity: str, value: Any, expected: Any, tolerance: float, reason: 
     values, wanted = _numbers(value), _numbers(expected)
     deviation = math.inf
     if len(values) == len(wanted):
-        deviation = max((abs(a - b) for a, b in zip(values, wanted, strict=True)), default=0.0)
+        deviation = float(np.max(abs(np.subtract(values, wanted)), initial=0.0))  # NaN if any of them is
     return Comparison(
         quantity=quantity,
         value=values,
@@ -128,7 +128,7 @@ def compare(quantity: str, value: Any, expected: Any, tolerance: float, reason: 
 def within(quantity: str, value: Any, low: float, high: float, reason: str, status: str) -> Comparison:
     """Return the comparison of numbers with an interval, whose ends belong to it."""
     values = _numbers(value)
-    outside = max(max(low - a, a - high, 0.0) for a in values)
+    outside = float(np.max(np.maximum(np.subtract(low, values), np.subtract(values, high)), initial=0.0))
     return Comparison(
         quantity=quantity,
         value=values,

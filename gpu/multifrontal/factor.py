@@ -60,6 +60,7 @@ class Factor:
     symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+) or "general"
     dtype : dtype of the factors
     kept_bytes : int
+    predicted_memory : MemoryPrediction
     moved_blocks : int
         Pivot blocks that static pivoting changed.
 
@@ -95,10 +96,10 @@ class Factor:
         self.dtype = np.dtype(names[is_complex])
         if inertia and not (hamiltonian.is_hermitian and self.z.imag == 0):
             raise ValueError("inertia needs a Hermitian H and a real z: a complex z - H has no signature")
-        on_device = backend.device != "cpu"
-        predicted = predict_memory(symbolic, self.dtype, self.symmetry == "general", on_device=on_device)
+        general, on_device = self.symmetry == "general", backend.device != "cpu"
+        self.predicted_memory = predict_memory(symbolic, self.dtype, general, on_device=on_device)
         require_memory(
-            predicted.factor_peak,
+            self.predicted_memory.factor_peak,
             backend,
             f"factorising {symbolic.n_rows} rows in {self.dtype}",
             "Use fewer sites, or a method without factors.",
@@ -134,8 +135,8 @@ class Factor:
         for number, front_class in enumerate(self.classes):
             schur[number] = self._one_stack(front_class, schur, uses, invert)
 
-    def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: StackInverter) -> Any:
-        """Factorise a stack and return its Schur complements; those of the children are dropped after their last use."""
+    def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
+        """Factorise a stack and return its Schur complements; the children's are dropped after their last use."""
         front = self._assemble(front_class)
         for link in front_class.down:
             extend_add(self.backend.xp, front, link, schur[link.child], upper=self.symmetry != "general")
@@ -273,9 +274,18 @@ class Factor:
         ------
         FactorError
             For real z, if the contraction is not below 1e-2: there is no refinement.
+        MemoryBudgetError
+            If the predicted peak does not fit.
         """
         if self.z.imag == 0:
             self._require(TRUSTED_CONTRACTION, "a selected inverse")
+        if restriction is None:
+            require_memory(
+                self.predicted_memory.selected_inverse_peak - self.predicted_memory.kept,
+                self.backend,
+                f"the selected inverse of {self.symbolic.n_rows} rows in {self.dtype}",
+                "Restrict it to the sites that are wanted (Restriction).",
+            )
         return selected_inverse(self, restriction)
 
     def _require(self, limit: float, what: str) -> None:

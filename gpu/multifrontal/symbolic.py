@@ -1,8 +1,8 @@
 """Symbolic factorisation: everything that depends on the geometry only, computed once on the host.
 
-The separator tree gives each node a dense front (J. A. George 1973; I. S. Duff and J. K. Reid, ACM Trans. Math. Softw.
-9, 302 (1983)); fronts of similar size form stacks; flat index arrays say which matrix element goes where. New energies,
-gaps, phases and disorder reuse all of it.
+The separator tree gives each node a dense front (A. George, SIAM J. Numer. Anal. 10, 345 (1973); I. S. Duff and
+J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983)); fronts of similar size form stacks; flat index arrays say which
+matrix element goes where. New energies, gaps, phases and disorder reuse all of it.
 """
 
 from __future__ import annotations

@@ -119,9 +119,12 @@ def test_predicted_memory_is_what_is_taken(settings, z):
 
 def test_too_little_memory_is_said_before_it_is_taken(monkeypatch):
     symbolic, hamiltonian = _symbolic(6)
+    factor = Factor(symbolic, hamiltonian, 0.1j, CPU)
     monkeypatch.setattr(memory, "available_bytes", lambda backend: 1e4)
     with pytest.raises(MemoryBudgetError, match="factorising 216 rows in float64 needs about"):
         Factor(symbolic, hamiltonian, 0.1, CPU)
+    with pytest.raises(MemoryBudgetError, match="the selected inverse of 216 rows in complex128 needs about"):
+        factor.selected_inverse()
 
 
 def test_restriction_to_a_slab_on_the_root_separator_costs_nothing():

@@ -33,11 +33,11 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     """Yield spectra and pair amplitudes of the rings, large gauge transformations, and the odd ring from a stack."""
     for size, flux, winding, norbs in RINGS:
         system = ring(size, flux, winding, norbs)
-        where = f"{size} sites, flux {flux:g}, winding {winding}{', both spins' if norbs == 2 else ''}"
+        where = f"{size} sites, flux {flux:g}, winding {winding}{', norbs 2' if norbs == 2 else ''}"
         levels, amplitude = closed_form(size, flux, winding)
         found = np.sort(bdg.bound_states(system, 2 * norbs * size).energies)
         deviation = abs(found - np.repeat(levels, norbs)).max()
-        yield compare(f"{where}: all levels, max deviation/t", deviation, 0.0, 1e-12, ROUNDING, "E")
+        yield compare(f"{where}: levels, deviation/t", deviation, 0.0, 1e-12, ROUNDING, "E")
         for method, tolerance in (("dense", 1e-12), ("chebyshev", 1e-6)):
             values = bdg.pair_amplitude(system, TEMPERATURE, method=method).values
             yield _amplitude(where, values, amplitude, method, tolerance)
@@ -83,7 +83,7 @@ def _amplitude(where: str, values: np.ndarray, expected: np.ndarray, method: str
     worst = int(abs(values - expected).argmax())
     reason = ROUNDING if method == "dense" else "tol = 1e-6 relative to max|F|"
     pair = [[number.real, number.imag] for number in (values[worst], expected[worst])]
-    return compare(f"{where}: F at the worst site, {method}", pair[0], pair[1], tolerance, reason, "E")
+    return compare(f"{where}: worst F, {method}", pair[0], pair[1], tolerance, reason, "E")
 
 
 def _gauge() -> Comparison:
