@@ -12,7 +12,8 @@ GIB = 2.0**30
 def available_bytes(backend: Backend) -> float:
     """Return the bytes that can still be taken on the device of ``backend``."""
     if backend.device == "gpu":
-        return float(backend.xp.cuda.runtime.memGetInfo()[0])
+        pooled = backend.xp.get_default_memory_pool().free_bytes()  # CuPy keeps what it freed
+        return float(backend.xp.cuda.runtime.memGetInfo()[0] + pooled)
     try:
         with open("/proc/meminfo", encoding="ascii") as lines:
             for line in lines:

@@ -43,7 +43,7 @@ class _Box:
 FINE = _Box(2.4, 5e24, PATH_NM, (0, 1), (30.0, 19.0, 10.0))
 COLD = _Box(2.4, 5e24, PATH_NM, (0, 1), (4.2,))
 # a denser host on a coarser grid; disorder of width 4.0 t
-COARSE = _Box(3.0, 1e25, 10.96, (0, 1), (30.0, 19.0, 10.0))
+COARSE = _Box(3.0, 1e25, 11.0, (0, 1), (30.0, 19.0, 10.0))
 
 
 def compare_all(slow: bool) -> Iterator[Comparison]:
