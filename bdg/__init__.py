@@ -6,6 +6,7 @@ A `System` comes from `bdg.lattices`; the functions below take it and return res
 from bdg import lattices
 from bdg.errors import ConvergenceError, JobError
 from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError
+from bdg.green import GreenFunction, green_function
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.storage import ResultFileError
 from bdg.lattices.system import System
@@ -22,6 +23,7 @@ __all__ = [
     "BoundStates",
     "ConvergenceError",
     "Evidence",
+    "GreenFunction",
     "JobError",
     "MemoryBudgetError",
     "PairAmplitude",
@@ -31,6 +33,7 @@ __all__ = [
     "System",
     "bound_states",
     "count_states",
+    "green_function",
     "lattices",
     "load",
     "pair_amplitude",

@@ -69,7 +69,7 @@ def _quaternionic(system: System, poles: Poles, backend: Backend) -> tuple[np.nd
 
 def _complex(hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend) -> tuple[np.ndarray, dict[str, Any]]:
     system = hamiltonian.system
-    symbolic = _whole_symbolic(hamiltonian, backend)
+    symbolic = whole_symbolic(hamiltonian, backend)
     blocks = symbolic.pattern.split(hamiltonian.matrix)
     total = backend.xp.zeros(system.n_sites, dtype=np.complex128)
     kept = 0
@@ -94,7 +94,8 @@ def _site_symbolic(system: System, backend: Backend) -> Symbolic:
     return system.shared[key]
 
 
-def _whole_symbolic(hamiltonian: BdGHamiltonian, backend: Backend) -> Symbolic:
+def whole_symbolic(hamiltonian: BdGHamiltonian, backend: Backend) -> Symbolic:
+    """Return the symbolic factorisation of H, all rows of a site together, made once for a structure and device."""
     system = hamiltonian.system
     key = f"whole_symbolic_{backend.device}"
     if key not in system.shared:
