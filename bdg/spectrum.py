@@ -21,11 +21,13 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.thermal_sums import real_factor_flops
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DENSE_BELOW = 1500  # dimension: a dense eigh takes half a second there, as long as the sparse route
+SMALL_FRONTS = 2e8  # operations: below (wires, films, small cubes) SuperLU with ARPACK is as fast or faster
 GPU_FROM = 20_000  # dimension: below, fronts are too small to fill a GPU
 METHODS = ("auto", "dense", "shift_invert", "lanczos")
 PLANNED = ("chebyshev",)
@@ -288,6 +290,9 @@ def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int
     why = f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
     if device == "auto" and backend.device == "gpu" and dimension < GPU_FROM:
         return "lanczos", f"{why}; too small to gain from the GPU", cpu
+    flops = real_factor_flops(hamiltonian.system, backend)
+    if backend.device == "cpu" and flops < SMALL_FRONTS:
+        return "shift_invert", f"{why}; {flops:.0e} operations a factor are too few for dense fronts to gain", cpu
     return "lanczos", why, backend
 
 

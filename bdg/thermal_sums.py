@@ -45,6 +45,11 @@ def pair_amplitude_by_poles(hamiltonian: BdGHamiltonian, poles: Poles, backend: 
     return PoleSum(values.astype(complex), 0.5 * poles.error, {"poles": int(poles.frequencies.size), **facts})
 
 
+def real_factor_flops(system: System, backend: Backend) -> float:
+    """Return about how many operations one factorisation of a real H (two rows a site) takes."""
+    return 8.0 * _site_symbolic(system, backend).factor_flops(np.float64)
+
+
 def pole_flops(system: System, backend: Backend) -> float:
     """Return the real operations of factor and selected inverse at one pole."""
     symbolic = _site_symbolic(system, backend)

@@ -112,7 +112,9 @@ def run(suite: str = "all", slow: bool = False, json_path: str | os.PathLike[str
     for row in failed:
         allowed = f"{row.tolerance:.2g} ({row.reason})"
         print(f"FAILED {row.check}: {row.quantity}: off by {row.deviation:.2g}, allowed {allowed}")
-    print("; ".join(f"{code}: {STATUSES[code]}" for code in STATUSES if any(row.status == code for row in rows)))
+    for code, meaning in STATUSES.items():
+        if any(row.status == code for row in rows):
+            print(f"  {code}: {meaning}")
     return 1 if failed else 0
 
 

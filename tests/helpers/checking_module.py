@@ -146,6 +146,7 @@ class CheckingModule:
         self.free_bytes = 2**33
         runtime = _Namespace({"memGetInfo": lambda: (self.free_bytes, 2**33)})
         self.cuda = _Namespace({"runtime": runtime})
+        self.get_default_memory_pool = lambda: _Namespace({"free_bytes": lambda: 0})
         self.linalg = _Namespace({name: self._function(getattr(np.linalg, name)) for name in _LINALG})
         self.linalg.inv = self._inv
         for name in _FUNCTIONS:

@@ -170,11 +170,14 @@ def test_seed_repeats_bit_for_bit(grid, islands, method):
 
 
 def test_auto_chooses_by_dimension_and_says_why(grid, islands):
-    small, large = grid((6, 6), delta=0.3), grid((10, 10, 8), delta=islands(800), disorder=1.0)
+    small, large = grid((6, 6), delta=0.3), grid((12, 12, 12), delta=islands(1728), disorder=1.0)
     assert bdg.bound_states(small, 4).evidence.method == "dense"
     states = bdg.bound_states(large, 8)
-    assert states.evidence.method == "lanczos" and states.evidence.form == "takagi" and "1600" in states.evidence.why
+    assert states.evidence.method == "lanczos" and states.evidence.form == "takagi" and "3456" in states.evidence.why
     assert states.complete and states.evidence.device == "cpu" and states.evidence.dtype == "float64"
+    wire = bdg.bound_states(grid((400, 4), delta=islands(1600), disorder=1.0), 8)
+    assert wire.evidence.method == "shift_invert" and "too few for dense fronts" in wire.evidence.why
+    assert wire.complete
 
 
 def test_save_and_load(grid, spinful, tmp_path):
