@@ -14,7 +14,7 @@ from bdg.gpu.multifrontal import Factor, FactorError
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_sums import whole_symbolic
+from bdg.structure import whole_symbolic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -156,7 +156,7 @@ def _multifrontal(
     hamiltonian: BdGHamiltonian, z: complex, sites: np.ndarray | None, probes: np.ndarray, backend: Backend
 ) -> tuple[np.ndarray, float, float]:
     system, xp = hamiltonian.system, backend.xp
-    symbolic = whole_symbolic(hamiltonian, backend)
+    symbolic = whole_symbolic(system, backend)
     factor = Factor(symbolic, symbolic.pattern.split(hamiltonian.matrix), z, backend)
     wanted = probes if sites is None else sites
     rows = _rows(system, wanted)

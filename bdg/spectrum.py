@@ -13,14 +13,14 @@ from bdg.arguments import require_choice, require_system
 from bdg.gpu import dense
 from bdg.gpu import states as states_of
 from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.lanczos import LanczosEngine, LanczosStructure
-from bdg.gpu.ordering import dissect
+from bdg.gpu.lanczos import LanczosEngine, TakagiForm
 from bdg.gpu.shift_invert import ShiftInvertEngine
 from bdg.gpu.states import Eigenpairs, Engine, matrix_scale
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.structure import dof_order, site_symbolic, whole_symbolic
 from bdg.thermal_sums import real_factor_flops
 
 if TYPE_CHECKING:
@@ -242,14 +242,6 @@ def count_states(
     return StateCount(energy=energy, count=count, evidence=evidence)
 
 
-def dof_order(system: System) -> np.ndarray:
-    """Return the nested-dissection order of all 2 s N rows, the rows of a site together; made once for a structure."""
-    if "dof_order" not in system.shared:
-        sites = dissect(system.positions, system.adjacency).order
-        system.shared["dof_order"] = dof_rows(system)[sites].ravel()
-    return system.shared["dof_order"]
-
-
 def _require_k(k: Any, dimension: int) -> int:
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
         raise TypeError(f"k must be a whole number; got {k!r}")
@@ -300,20 +292,17 @@ def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engin
     system = hamiltonian.system
     if method == "shift_invert":
         return ShiftInvertEngine(hamiltonian.matrix, dof_order(system), hamiltonian.particle_hole_partner)
-    rows = dof_rows(system)
-    structure = system.shared.setdefault("lanczos_structure", LanczosStructure(rows))
     takagi = None
     if system.norbs == 1 and hamiltonian.dtype.kind != "c":
-        takagi = sp.csr_matrix(system.hamiltonian + 1j * system.pairing_block)
+        matrix = sp.csr_matrix(system.hamiltonian + 1j * system.pairing_block)
+        takagi = TakagiForm(matrix, lambda: site_symbolic(system, backend))
     return LanczosEngine(
-        hamiltonian.matrix, system.positions, structure, hamiltonian.particle_hole_partner, backend, takagi
+        hamiltonian.matrix,
+        lambda: whole_symbolic(system, backend),
+        hamiltonian.particle_hole_partner,
+        backend,
+        takagi,
     )
-
-
-def dof_rows(system: System) -> np.ndarray:
-    """Return the rows of H that belong to each site, (N, 2 s): electrons, then holes."""
-    electron = np.arange(system.norbs * system.n_sites).reshape(system.n_sites, system.norbs)
-    return np.concatenate([electron, electron + electron.size], axis=1)
 
 
 def _dense(hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None) -> Eigenpairs:

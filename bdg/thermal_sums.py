@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
-from bdg.gpu.multifrontal import Factor, FrontSettings, SitePattern, Symbolic, analyse, default_settings
-from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
+from bdg.gpu.multifrontal import Factor
+from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 from bdg.gpu.poles import Poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
+from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,19 @@ def pair_amplitude_by_poles(hamiltonian: BdGHamiltonian, poles: Poles, backend: 
 
 def real_factor_flops(system: System, backend: Backend) -> float:
     """Return about how many operations one factorisation of a real H (two rows a site) takes."""
-    return 8.0 * _site_symbolic(system, backend).factor_flops(np.float64)
+    return 8.0 * site_symbolic(system, backend).factor_flops(np.float64)
 
 
 def pole_flops(system: System, backend: Backend) -> float:
     """Return the real operations of factor and selected inverse at one pole."""
-    symbolic = _site_symbolic(system, backend)
+    symbolic = quaternion_symbolic(system, backend)
     one = symbolic.factor_flops(np.float64) + symbolic.selected_inverse_flops(np.float64)
     # a quaternion product is 8 real ones; for norbs = 2 fronts have 4 times the rows, in complex arithmetic (4x)
     return 8.0 * one if system.norbs == 1 else 4.0 * 64.0 * one
 
 
 def _quaternionic(system: System, poles: Poles, backend: Backend) -> tuple[np.ndarray, dict[str, Any]]:
-    symbolic = _site_symbolic(system, backend)
+    symbolic = quaternion_symbolic(system, backend)
     normal = symbolic.pattern.split(system.hamiltonian)
     pairing = symbolic.pattern.split(system.pairing_block)
     diagonal = backend.xp.asarray(symbolic.pattern.diagonal)
@@ -74,7 +74,7 @@ def _quaternionic(system: System, poles: Poles, backend: Backend) -> tuple[np.nd
 
 def _complex(hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend) -> tuple[np.ndarray, dict[str, Any]]:
     system = hamiltonian.system
-    symbolic = whole_symbolic(hamiltonian, backend)
+    symbolic = whole_symbolic(system, backend)
     blocks = symbolic.pattern.split(hamiltonian.matrix)
     total = backend.xp.zeros(system.n_sites, dtype=np.complex128)
     kept = 0
@@ -86,29 +86,3 @@ def _complex(hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend) -> tup
         hermitian = 0.5 * (upper + lower.conj().swapaxes(1, 2))
         total -= float(weight) * 0.5 * (hermitian[:, 0, 0] + hermitian[:, 1, 1])
     return backend.to_host(total), {"form": "complex", "dtype": "complex128", "factor_bytes": kept}
-
-
-def _site_symbolic(system: System, backend: Backend) -> Symbolic:
-    """Return the symbolic factorisation with one row a site, made once for a structure and device."""
-    key = f"site_symbolic_{backend.device}"
-    if key not in system.shared:
-        # the pattern must hold every bond of h and D, also where a phase makes one of them vanish
-        links = system.adjacency.astype(float) + sp.identity(system.n_sites)
-        settings = QUATERNION_CPU_SETTINGS if backend.device == "cpu" else default_settings(backend)
-        system.shared[key] = _analysed(system, SitePattern.of(sp.csr_matrix(links)), settings)
-    return system.shared[key]
-
-
-def whole_symbolic(hamiltonian: BdGHamiltonian, backend: Backend) -> Symbolic:
-    """Return the symbolic factorisation of H, all rows of a site together, made once for a structure and device."""
-    system = hamiltonian.system
-    key = f"whole_symbolic_{backend.device}"
-    if key not in system.shared:
-        electron = np.arange(system.norbs * system.n_sites).reshape(system.n_sites, system.norbs)
-        rows = np.concatenate([electron, electron + electron.size], axis=1)
-        system.shared[key] = _analysed(system, SitePattern.of(hamiltonian.matrix, rows), default_settings(backend))
-    return system.shared[key]
-
-
-def _analysed(system: System, pattern: SitePattern, settings: FrontSettings) -> Symbolic:
-    return analyse(system.positions, pattern, settings)

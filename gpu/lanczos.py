@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
 from bdg.gpu.krylov import RitzPairs, inverse_lanczos
-from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, SitePattern, Symbolic, analyse, default_settings
+from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Symbolic
 from bdg.gpu.states import Eigenpairs, Partner, matrix_scale, polished
 
 _MOVES = (0.0, 1.7e-6, 1.3e-5, 1.1e-4)  # of the scale of H: tried in turn where a shift gives no usable factors
@@ -25,13 +25,12 @@ _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default o
 _USABLE = 0.3  # largest contraction that refinement is asked to work against
 
 
-@dataclass(eq=False)
-class LanczosStructure:
-    """Symbolic factorisations of a geometry, made once: of H, and of the Takagi form."""
+@dataclass(frozen=True, eq=False)
+class TakagiForm:
+    """The complex symmetric matrix ``h + i D`` and, made on first use, the symbolic factorisation of its pattern."""
 
-    rows: np.ndarray
-    whole: Symbolic | None = None
-    takagi: Symbolic | None = None
+    matrix: sp.csr_matrix
+    symbolic: Callable[[], Symbolic]
 
 
 class LanczosEngine:
@@ -40,29 +39,25 @@ class LanczosEngine:
     Parameters
     ----------
     matrix : CSR (n, n), Hermitian
-    positions : array (N, dim)
-        Of the sites, for the ordering.
-    structure : LanczosStructure
-        Filled on first use; may be shared by matrices on the same sites and links.
+    symbolic : callable
+        Returns the symbolic factorisation of the matrix; called on first use, so that it can be shared and kept.
     partner : callable
     backend : Backend
-    takagi_matrix : CSR (n/2, n/2), complex symmetric, optional
-        ``h + i D`` where h and D are real and every site has one row of electrons.
+    takagi : TakagiForm, optional
+        Where h and D are real and every site has one row of electrons.
     """
 
     def __init__(
         self,
         matrix: sp.csr_matrix,
-        positions: np.ndarray,
-        structure: LanczosStructure,
+        symbolic: Callable[[], Symbolic],
         partner: Partner,
         backend: Backend,
-        takagi_matrix: sp.csr_matrix | None = None,
+        takagi: TakagiForm | None = None,
     ) -> None:
         self.matrix, self.partner = matrix, partner
         self.facts: dict[str, Any] = {"solves": 0, "restarts": 0}
-        self._positions, self._structure, self._backend = positions, structure, backend
-        self._takagi_matrix = takagi_matrix
+        self._symbolic, self._takagi, self._backend = symbolic, takagi, backend
         self._whole: BlockMatrix | None = None
         self._factors: tuple[float, bool, Factor] | None = None  # shift asked for, Takagi form, factors
 
@@ -145,9 +140,9 @@ class LanczosEngine:
         if self._factors is not None and self._factors[0] == shift:
             return self._factors[1:]
         reasons = []
-        if shift == 0 and self._takagi_matrix is not None:
-            symbolic = self._takagi_symbolic()
-            factor = Factor(symbolic, symbolic.pattern.split(self._takagi_matrix), 0.0, self._backend)
+        if shift == 0 and self._takagi is not None:
+            symbolic = self._takagi.symbolic()
+            factor = Factor(symbolic, symbolic.pattern.split(self._takagi.matrix), 0.0, self._backend)
             if factor.contraction < _USABLE:
                 return self._keep(shift, True, factor, shift)
             reasons.append(f"Takagi form: contraction {factor.contraction:.1e}")
@@ -171,22 +166,10 @@ class LanczosEngine:
         }
         return takagi, factor
 
-    def _symbolic(self) -> Symbolic:
-        if self._structure.whole is None:
-            pattern = SitePattern.of(self.matrix, self._structure.rows)
-            self._structure.whole = analyse(self._positions, pattern, default_settings(self._backend))
-        return self._structure.whole
-
     def _blocks(self) -> BlockMatrix:
         if self._whole is None:
             self._whole = self._symbolic().pattern.split(self.matrix)
         return self._whole
-
-    def _takagi_symbolic(self) -> Symbolic:
-        if self._structure.takagi is None:
-            pattern = SitePattern.of(self._takagi_matrix)
-            self._structure.takagi = analyse(self._positions, pattern, default_settings(self._backend))
-        return self._structure.takagi
 
 
 def _complex_span(known: np.ndarray) -> np.ndarray:

@@ -14,9 +14,8 @@ TINY = FrontSettings(leaf=2, base=2, chunk=64)  # leaves of two sites: a tree of
 
 @pytest.fixture(autouse=True)
 def small_leaves(monkeypatch):
-    monkeypatch.setattr("bdg.gpu.lanczos.default_settings", lambda backend: TINY)
-    monkeypatch.setattr("bdg.thermal_sums.default_settings", lambda backend: TINY)
-    monkeypatch.setattr("bdg.thermal_sums.QUATERNION_CPU_SETTINGS", TINY)
+    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: TINY)
+    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", TINY)
 
 
 @st.composite

@@ -1,0 +1,62 @@
+"""What the solvers need of a geometry: elimination orders and symbolic factorisations, made once and shared.
+
+They are kept with the structure of a `System`, so systems that differ in pairing, phases, onsite energies or field use
+the same ones. The pattern is that of all links, also where a value happens to vanish.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.gpu.backend import Backend
+from bdg.gpu.multifrontal import SitePattern, Symbolic, analyse, default_settings
+from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS
+from bdg.gpu.ordering import dissect
+from bdg.lattices.system import System
+
+
+def dof_rows(system: System) -> np.ndarray:
+    """Return the rows of H that belong to each site, (N, 2 s): electrons, then holes."""
+    electron = np.arange(system.norbs * system.n_sites).reshape(system.n_sites, system.norbs)
+    return np.concatenate([electron, electron + electron.size], axis=1)
+
+
+def dof_order(system: System) -> np.ndarray:
+    """Return the nested-dissection order of all 2 s N rows, the rows of a site together."""
+    if "dof_order" not in system.shared:
+        sites = dissect(system.positions, system.adjacency).order
+        system.shared["dof_order"] = dof_rows(system)[sites].ravel()
+    return system.shared["dof_order"]
+
+
+def site_symbolic(system: System, backend: Backend) -> Symbolic:
+    """Return the symbolic factorisation with one row a site: the complex symmetric form ``h + i D``."""
+    return _symbolic(system, backend, "site")
+
+
+def quaternion_symbolic(system: System, backend: Backend) -> Symbolic:
+    """Return the same with the front sizes that suit quaternions."""
+    return _symbolic(system, backend, "quaternion")
+
+
+def whole_symbolic(system: System, backend: Backend) -> Symbolic:
+    """Return the symbolic factorisation of H, all rows of a site together."""
+    return _symbolic(system, backend, "whole")
+
+
+def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
+    key = f"symbolic_{kind}_{backend.device}"
+    if key not in system.shared:
+        links = sp.csr_matrix(system.adjacency.astype(float) + sp.identity(system.n_sites))
+        if kind == "whole":
+            rows = dof_rows(system)
+            blocks = sp.kron(links, np.ones((2 * system.norbs,) * 2), format="csr")  # rows of a site are neighbours
+            order = np.argsort(rows.ravel())
+            pattern = SitePattern.of(blocks[order][:, order], rows)
+        else:
+            pattern = SitePattern.of(links)
+        small = kind == "quaternion" and backend.device == "cpu"
+        settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
+        system.shared[key] = analyse(system.positions, pattern, settings)
+    return system.shared[key]
