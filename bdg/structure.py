@@ -10,7 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
-from bdg.gpu.multifrontal import SitePattern, Symbolic, analyse, default_settings
+from bdg.gpu.memory import available_bytes
+from bdg.gpu.multifrontal import SitePattern, Symbolic, analyse, default_settings, predict_memory, split_to_fit
 from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS
 from bdg.gpu.ordering import dissect
 from bdg.lattices.system import System
@@ -58,5 +59,15 @@ def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
             pattern = SitePattern.of(links)
         small = kind == "quaternion" and backend.device == "cpu"
         settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
-        system.shared[key] = analyse(system.positions, pattern, settings)
+        symbolic = analyse(system.positions, pattern, settings)
+        system.shared[key] = split_to_fit(symbolic, lambda trial: _largest(trial, kind) < available_bytes(backend))
     return system.shared[key]
+
+
+def _largest(symbolic: Symbolic, kind: str) -> float:
+    """Return the bytes of the most demanding use: the selected inverse of a general matrix, if there is one."""
+    if kind == "site":
+        return predict_memory(symbolic, np.complex128).factor_peak
+    predicted = predict_memory(symbolic, np.complex128, general=True)
+    planes = 2 if kind == "quaternion" else 1  # four real planes against one complex matrix
+    return planes * max(predicted.factor_peak, predicted.releasing_peak)

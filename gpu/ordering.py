@@ -2,16 +2,23 @@
 
 Each part is cut at a lattice plane through the median of its longest axis. The separator is a minimum vertex cover of
 the edges that the cut crosses (Koenig's theorem on the bipartite graph of these edges), so hoppings of any range,
-periodic axes and disconnected parts need no special treatment. All parts of a level are cut at once.
+periodic axes and disconnected parts need no special treatment. All parts of a level are cut at once. Where positions
+mislead, METIS cuts the graph instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import maximum_bipartite_matching
+
+from bdg.gpu.graph_cut import halves, has_metis
+
+_METIS_FROM = 1000  # sites; below any order will do
+_METIS_GAIN = 0.7  # work grows with the cube of the separators: 0.7 is a third
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +45,9 @@ class DissectionTree:
         return np.lexsort((np.arange(self.owner.size), self.owner, -self.depth[self.owner]))
 
 
-def dissect(positions: np.ndarray, adjacency: sp.csr_matrix, leaf: int = 16) -> DissectionTree:
+def dissect(
+    positions: np.ndarray, adjacency: sp.csr_matrix, leaf: int = 16, by: Literal["positions", "metis"] = "positions"
+) -> DissectionTree:
     """Return the separator tree of the sites.
 
     Parameters
@@ -48,10 +57,11 @@ def dissect(positions: np.ndarray, adjacency: sp.csr_matrix, leaf: int = 16) -> 
         Symmetric pattern of the connected sites.
     leaf : int
         Parts of at most this many sites are not cut further.
+    by : {"positions", "metis"}
+        What decides where parts are cut; METIS looks at the connections only, and needs ``bdg[metis]``.
     """
     n_sites = positions.shape[0]
-    edges = sp.triu(adjacency, 1).tocoo()
-    start, end = edges.row.astype(np.int64), edges.col.astype(np.int64)
+    start, end = _edges(adjacency)
     owner = np.full(n_sites, -1, dtype=np.int64)
     part = np.zeros(n_sites, dtype=np.int64)
     parent, depth, is_leaf = [np.array([-1])], [np.array([0])], [np.array([n_sites <= leaf])]
@@ -62,16 +72,11 @@ def dissect(positions: np.ndarray, adjacency: sp.csr_matrix, leaf: int = 16) -> 
         active = active[~small]
         if not active.size:
             break
-        upper = _cut(positions, part, active)  # True on the far side of each part's plane
         side = np.zeros(n_sites, dtype=np.int8)
-        side[active] = np.where(upper, 2, 1)
+        side[active] = np.where(_sides(positions, part, active, start, end, by), 2, 1)
         inside = (side[start] > 0) & (side[end] > 0) & (part[start] == part[end])
         start, end = start[inside], end[inside]
-        crossing = side[start] != side[end]
-        flipped = side[start[crossing]] == 1
-        left = np.where(flipped, end[crossing], start[crossing])
-        right = np.where(flipped, start[crossing], end[crossing])
-        separator = _vertex_cover(left, right)
+        separator = _separator(side, start, end)
         owner[separator] = part[separator]
         side[separator] = 0
         active = active[side[active] > 0]
@@ -83,6 +88,41 @@ def dissect(positions: np.ndarray, adjacency: sp.csr_matrix, leaf: int = 16) -> 
         n_nodes += key.size
         level += 1
     return DissectionTree(owner, np.concatenate(parent), np.concatenate(depth), np.concatenate(is_leaf))
+
+
+def prefer_metis(positions: np.ndarray, adjacency: sp.csr_matrix) -> bool:
+    """Return whether METIS is installed and its first separator is much smaller than that from positions."""
+    n_sites = positions.shape[0]
+    if n_sites < _METIS_FROM or not has_metis():
+        return False
+    start, end = _edges(adjacency)
+    part, active = np.zeros(n_sites, dtype=np.int64), np.arange(n_sites)
+    size = {}
+    for by in ("positions", "metis"):
+        side = np.where(_sides(positions, part, active, start, end, by), 2, 1)
+        size[by] = _separator(side, start, end).size
+    return size["metis"] < _METIS_GAIN * size["positions"]
+
+
+def _edges(adjacency: sp.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
+    edges = sp.triu(adjacency, 1).tocoo()
+    return edges.row.astype(np.int64), edges.col.astype(np.int64)
+
+
+def _sides(
+    positions: np.ndarray, part: np.ndarray, active: np.ndarray, start: np.ndarray, end: np.ndarray, by: str
+) -> np.ndarray:
+    """Return, for each active site, whether it lies on the second side of its part; no side of a part is empty."""
+    return halves(part, active, start, end) if by == "metis" else _cut(positions, part, active)
+
+
+def _separator(side: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """Return a minimum set of sites that touches every edge between sides 1 and 2."""
+    crossing = side[start] != side[end]
+    flipped = side[start[crossing]] == 1
+    left = np.where(flipped, end[crossing], start[crossing])
+    right = np.where(flipped, start[crossing], end[crossing])
+    return _vertex_cover(left, right)
 
 
 def _cut(positions: np.ndarray, part: np.ndarray, active: np.ndarray) -> np.ndarray:

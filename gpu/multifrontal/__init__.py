@@ -5,7 +5,7 @@ from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memory
 from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse
 from bdg.gpu.multifrontal.settings import CPU_SETTINGS, GPU_SETTINGS, FrontSettings, default_settings
-from bdg.gpu.multifrontal.symbolic import Symbolic, analyse
+from bdg.gpu.multifrontal.symbolic import Symbolic, analyse, split_to_fit
 from bdg.gpu.superlu import FactorError
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "analyse",
     "default_settings",
     "predict_memory",
+    "split_to_fit",
 ]

@@ -13,6 +13,7 @@ import numpy as np
 from bdg.gpu.multifrontal.costs import factor_flops
 from bdg.gpu.multifrontal.fronts import FrontStructure
 from bdg.gpu.multifrontal.settings import FrontSettings
+from bdg.gpu.ordering import DissectionTree
 
 _MOST_SIZES = 400  # distinct sizes of one level that the dynamic programming looks at
 
@@ -28,12 +29,18 @@ class SizeClass:
 
 
 def size_classes(structure: FrontStructure, nd: int, settings: FrontSettings) -> list[SizeClass]:
-    """Return the stacks in the order of elimination: all leaves, then the inner nodes from the deepest level up."""
+    """Return the stacks in the order of elimination, children before parents.
+
+    Without a split: all leaves, then the inner nodes from the deepest level up. With one the subtrees below the top
+    levels follow one another like this, and each top node comes as soon as its subtrees are done.
+    """
     tree = structure.tree
-    group = np.where(tree.is_leaf, int(tree.depth.max()) + 1, tree.depth)
+    deepest = int(tree.depth.max())
+    level = np.where(tree.is_leaf, 0, deepest + 1 - tree.depth)
+    group = _turns(tree, settings.split) * (deepest + 2) + level
     classes = []
-    for level in np.unique(group)[::-1]:
-        nodes = np.flatnonzero(group == level)
+    for number in np.unique(group):
+        nodes = np.flatnonzero(group == number)
         for segment in _segments(nodes, structure, nd, settings.call_flops):
             pivots, updates = int(structure.n_pivots[segment].max()), int(structure.n_updates[segment].max())
             segment = segment[np.argsort(tree.parent[segment], kind="stable")]
@@ -43,6 +50,29 @@ def size_classes(structure: FrontStructure, nd: int, settings: FrontSettings) ->
                 classes.append(SizeClass(stack, pivots, updates, bool(tree.is_leaf[stack[0]])))
     _make_room_for_children(classes, tree.parent)
     return classes
+
+
+def _turns(tree: DissectionTree, split: int) -> np.ndarray:
+    """Return for each node when it is eliminated: nodes of one subtree below the top ``split`` levels share a turn."""
+    turn = np.zeros(tree.parent.size, dtype=np.int64)
+    if not split:
+        return turn
+    by_parent = np.argsort(tree.parent, kind="stable")
+    bounds = np.searchsorted(tree.parent[by_parent], np.arange(tree.parent.size + 1))
+    next_turn = 0
+    pending = [(0, False)]
+    while pending:
+        node, children_done = pending.pop()
+        if children_done or tree.depth[node] >= split:
+            turn[node] = next_turn
+            next_turn += 1
+            continue
+        pending.append((node, True))
+        pending += [(int(child), False) for child in by_parent[bounds[node] : bounds[node + 1]]]
+    by_depth = np.argsort(tree.depth, kind="stable")
+    for node in by_depth[tree.depth[by_depth] > split]:
+        turn[node] = turn[tree.parent[node]]
+    return turn
 
 
 def _segments(nodes: np.ndarray, structure: FrontStructure, nd: int, call_flops: float) -> list[np.ndarray]:

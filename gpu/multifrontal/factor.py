@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import require_memory
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.memory import GIB, available_bytes, require_memory
 from bdg.gpu.multifrontal.extend_add import extend_add
 from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.pattern import BlockMatrix
@@ -33,6 +33,7 @@ STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12
+_SMALL_BYTES = 1 << 27  # right-hand sides that are solved together without asking for memory
 
 
 class Factor:
@@ -54,12 +55,17 @@ class Factor:
         for complex z, where a Hermitian H cannot make a pivot small.
     single : bool
         Factors in single precision. For solves at complex z; real z and small ``Im z`` lose all digits.
+    on_host : bool, optional
+        Keep the factors of a GPU in host memory, and copy each stack when a sweep needs it: for systems whose fronts
+        fit on the device and whose factors do not. By default where it must be.
 
     Attributes
     ----------
     symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+) or "general"
     dtype : dtype of the factors
     kept_bytes : int
+    on_host : bool
+        The factors are in host memory, the work is done on the device.
     predicted_memory : MemoryPrediction
     moved_blocks : int
         Pivot blocks that static pivoting changed.
@@ -83,6 +89,7 @@ class Factor:
         log_determinant: bool = False,
         static_pivot: float | None = None,
         single: bool = False,
+        on_host: bool | None = None,
     ) -> None:
         if hamiltonian.pattern is not symbolic.pattern:
             raise ValueError("hamiltonian must be split on the pattern that symbolic was made for")
@@ -98,24 +105,34 @@ class Factor:
             raise ValueError("inertia needs a Hermitian H and a real z: a complex z - H has no signature")
         general, on_device = self.symmetry == "general", backend.device != "cpu"
         self.predicted_memory = predict_memory(symbolic, self.dtype, general, on_device=on_device)
-        require_memory(
-            self.predicted_memory.factor_peak,
-            backend,
-            f"factorising {symbolic.n_rows} rows in {self.dtype}",
-            "Use fewer sites, or a method without factors.",
-        )
+        self.on_host = self._fits_on_host_only() if on_host is None else bool(on_host) and on_device
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
         self._pivots = Pivots(static_pivot, STATIC_PIVOT_LAST * static_pivot, inertia, log_determinant)
         self.classes = symbolic.on(backend.xp)
         self.values = self._shifted_values()
-        self.inverses: list[Any] = []  # Pi of each stack
-        self.forward: list[Any] = []  # W
-        self.backward: list[Any] = []  # V, None unless general
+        self._released = False
+        self._kept: list[tuple[Any, ...]] = []  # Pi, W, V of each stack; None where it has none
         with np.errstate(all="ignore"):  # a singular front shows in the contraction, on every array module
             self._factorise()
-        self.kept_bytes = sum(x.nbytes for x in (*self.inverses, *self.forward, *self.backward) if x is not None)
+        self.kept_bytes = sum(x.nbytes for stack in self._kept for x in stack if x is not None)
         self.moved_blocks = self._pivots.n_moved
+
+    def _fits_on_host_only(self) -> bool:
+        """Return whether the factors have to be kept in host memory; raise where not even that is enough."""
+        predicted, backend = self.predicted_memory, self.backend
+        if backend.device != "cpu" and predicted.factor_peak > available_bytes(backend):
+            host = select_backend("cpu")
+            if predicted.factor_work < available_bytes(backend) and predicted.kept < available_bytes(host):
+                return True
+        require_memory(
+            predicted.factor_peak,
+            backend,
+            f"factorising {self.symbolic.n_rows} rows in {self.dtype}",
+            f"Use fewer sites: the factors alone take {predicted.kept / GIB:.1f} GiB, the largest fronts "
+            f"{predicted.factor_work / GIB:.1f} GiB.",
+        )
+        return False
 
     def _shifted_values(self) -> Any:
         """Return the elements of z - H on the pattern, flat, with one zero behind them, on the device."""
@@ -158,26 +175,41 @@ class Factor:
         return front
 
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
-        """Append Pi, W and V of a stack to the factors; return the Schur complements."""
-        xp, a, general = self.backend.xp, front_class.a, self.symmetry == "general"
+        """Keep Pi, W and V of a stack; return the Schur complements."""
+        xp, general = self.backend.xp, self.symmetry == "general"
+        a, u = front_class.a, front_class.u
         if not a:  # an empty separator
-            for kept in (self.inverses, self.forward, self.backward):
-                kept.append(None)
+            self._keep(None, None, None)
             return front
-        pivot_inverse = invert(front[:, :a, :a], last=not front_class.u)
-        self.inverses.append(pivot_inverse)
-        if not front_class.u:
-            self.forward.append(None)
-            self.backward.append(None)
+        pivot_inverse = invert(front[:, :a, :a], last=not u)
+        if not u:
+            self._keep(pivot_inverse, None, None)
             return None
         right = front[:, :a, a:]
         left = front[:, a:, :a] if general else reversed_(right, self.symmetry)
         forward = xp.matmul(pivot_inverse, right)
-        self.forward.append(forward)
-        self.backward.append(xp.matmul(left, pivot_inverse) if general else None)
-        upper = 0 if general else self.symbolic.settings.upper
-        schur = upper_product(xp, left, forward, upper)
+        self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
+        schur = upper_product(xp, left, forward, 0 if general else self.symbolic.settings.upper)
         return xp.subtract(front[:, a:, a:], schur, out=schur)
+
+    def _keep(self, *stack: Any) -> None:
+        to_host = self.backend.to_host
+        self._kept.append(tuple(to_host(x) if self.on_host and x is not None else x for x in stack))
+
+    def _fetch(self, kept: Any) -> Any:
+        return self.backend.xp.asarray(kept) if self.on_host and kept is not None else kept
+
+    def inverse_of(self, number: int) -> Any:
+        """Return Pi of a stack, on the device; None where the stack has no pivots."""
+        return self._fetch(self._kept[number][0])
+
+    def forward_of(self, number: int) -> Any:
+        """Return W of a stack; None where it has no updates."""
+        return self._fetch(self._kept[number][1])
+
+    def backward_of(self, number: int) -> Any:
+        """Return V of a stack; None unless the matrix is general."""
+        return self._fetch(self._kept[number][2])
 
     @cached_property
     def product(self) -> ShiftedProduct:
@@ -192,6 +224,7 @@ class Factor:
         for all t in [0, 1], so that M and A have the same inertia. Four power steps on four random columns; values
         near one are underestimated, hence the limit 1e-2 on trusted counts.
         """
+        self._require_factors()
         xp = self.backend.xp
         start = np.random.default_rng(0).standard_normal((self.symbolic.n_rows, 4))
         error = xp.asarray(start.astype(self.dtype))
@@ -253,22 +286,44 @@ class Factor:
         """
         if right_side.shape[0] != self.symbolic.n_rows:
             raise ValueError(f"right_side must have {self.symbolic.n_rows} rows; got shape {right_side.shape}")
+        self._require_factors()
         if refinements is None:
             self._require(0.5, "a solve")
             refinements = self.refinements
         columns = right_side.reshape(self.symbolic.n_rows, -1)
+        most = self._columns_at_once(columns.shape[1])
+        parts = [
+            self._solve(columns[:, begin : begin + most], refinements) for begin in range(0, columns.shape[1], most)
+        ]
+        solution = parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts, axis=1)
+        return solution.reshape(right_side.shape)
+
+    def _solve(self, columns: Any, refinements: int) -> Any:
         solution = sweep(self, columns)
         for _ in range(refinements):
             solution = solution + sweep(self, columns - self.product(solution))
-        return solution.reshape(right_side.shape)
+        return solution
 
-    def selected_inverse(self, restriction: Restriction | None = None) -> SelectedInverse:
+    def _columns_at_once(self, wanted: int) -> int:
+        """Return how many right-hand sides fit into memory together."""
+        each = 2 * self.predicted_memory.column  # complex columns of real factors, refinement
+        if wanted * each < _SMALL_BYTES:
+            return max(1, wanted)
+        free = available_bytes(self.backend)
+        if free < each:
+            what = f"solving for one column of {self.symbolic.n_rows} rows"
+            require_memory(each, self.backend, what, "Use fewer sites.")
+        return int(min(wanted, free // each))
+
+    def selected_inverse(self, restriction: Restriction | None = None, release: bool = False) -> SelectedInverse:
         """Return the blocks of ``(z - H)^-1`` between sites that H connects, the diagonal included.
 
         Parameters
         ----------
         restriction : Restriction, optional
             Only the parts of the tree that hold these sites.
+        release : bool
+            Give up the factors stack by stack on the way, for a lower peak; they cannot be used again.
 
         Raises
         ------
@@ -277,16 +332,31 @@ class Factor:
         MemoryBudgetError
             If the predicted peak does not fit.
         """
+        self._require_factors()
         if self.z.imag == 0:
             self._require(TRUSTED_CONTRACTION, "a selected inverse")
         if restriction is None:
+            predicted = self.predicted_memory
+            if self.on_host:
+                needed = predicted.selected_inverse_work
+            else:
+                needed = (predicted.releasing_peak if release else predicted.selected_inverse_peak) - predicted.kept
             require_memory(
-                self.predicted_memory.selected_inverse_peak - self.predicted_memory.kept,
+                needed,
                 self.backend,
                 f"the selected inverse of {self.symbolic.n_rows} rows in {self.dtype}",
                 "Restrict it to the sites that are wanted (Restriction).",
             )
-        return selected_inverse(self, restriction)
+        return selected_inverse(self, restriction, release)
+
+    def release(self, number: int) -> None:
+        """Give up the factors of one stack; then nothing else can be done with them."""
+        self._kept[number] = (None, None, None)
+        self._released = True
+
+    def _require_factors(self) -> None:
+        if self._released:
+            raise FactorError("the factors were given up by selected_inverse(release=True); factorise again")
 
     def _require(self, limit: float, what: str) -> None:
         if not self.contraction < limit:

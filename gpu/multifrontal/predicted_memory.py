@@ -12,20 +12,34 @@ from bdg.gpu.multifrontal.symbolic import Symbolic
 
 @dataclass(frozen=True, slots=True)
 class MemoryPrediction:
-    """Bytes of the factors, and the largest total during factorisation, solves and selected inversion.
+    """Bytes of the factors, and the largest total during factorisation and selected inversion.
 
-    The last three include the factors and the values of the matrix, not the index arrays.
+    The peaks include the factors and the values of the matrix, not the index arrays of the geometry.
+
+    Attributes
+    ----------
+    kept : float
+        The factors.
+    factor_peak, selected_inverse_peak : float
+        With the factors where the work is done.
+    factor_work, selected_inverse_work : float
+        The same peaks without the factors, for factors that are kept elsewhere.
+    releasing_peak : float
+        Of a selected inverse that gives up the factors on its way.
+    column : float
+        A solve, for each right-hand side.
     """
 
     kept: float
     factor_peak: float
-    solve_peak: float
+    factor_work: float
     selected_inverse_peak: float
+    selected_inverse_work: float
+    releasing_peak: float
+    column: float
 
 
-def predict_memory(
-    symbolic: Symbolic, dtype: Any, general: bool = False, columns: int = 1, on_device: bool = False
-) -> MemoryPrediction:
+def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_device: bool = False) -> MemoryPrediction:
     """Return the memory of the numeric stages.
 
     Parameters
@@ -34,19 +48,24 @@ def predict_memory(
     dtype : dtype of the factors
     general : bool
         The matrix is neither symmetric nor Hermitian.
-    columns : int
-        Right-hand sides that are solved at once.
     on_device : bool
         Count the operand copies and index arrays that CuPy makes.
     """
     size = np.dtype(dtype).itemsize
-    values = size * symbolic.pattern.n_blocks * symbolic.pattern.rows_per_site**2
-    kept = sum(_kept(c, general) for c in symbolic.classes) * size
-    factor = _factor_elements(symbolic, general, on_device)
-    solve = sum(2 * c.n * c.m for c in symbolic.classes) * columns
-    solve += 4 * (symbolic.n_rows + 1) * columns
-    selected = _selected_elements(symbolic, general, on_device)
-    return MemoryPrediction(kept, values + factor * size, values + kept + solve * size, 2 * values + selected * size)
+    values = symbolic.pattern.n_blocks * symbolic.pattern.rows_per_site**2
+    kept = sum(_kept(c, general) for c in symbolic.classes)
+    factor_peak, factor_work = _factor_elements(symbolic, general, on_device)
+    inverse_peak, inverse_work, releasing = _selected_elements(symbolic, general, on_device)
+    column = sum(2 * c.n * c.m for c in symbolic.classes) + 4 * (symbolic.n_rows + 1)
+    return MemoryPrediction(
+        kept=size * kept,
+        factor_peak=size * (values + factor_peak),
+        factor_work=size * (values + factor_work),
+        selected_inverse_peak=size * (2 * values + inverse_peak),
+        selected_inverse_work=size * (2 * values + inverse_work),
+        releasing_peak=size * (2 * values + releasing),
+        column=size * column,
+    )
 
 
 def _kept(front_class: Any, general: bool) -> int:
@@ -54,33 +73,39 @@ def _kept(front_class: Any, general: bool) -> int:
     return c.n * c.a * (c.m + (c.u if general else 0))
 
 
-def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> float:
-    kept = alive = peak = 0.0
+def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tuple[float, float]:
+    """Return the largest number of matrix elements with and without the factors."""
+    kept = alive = peak = work = 0.0
     schur: dict[int, float] = {}
     uses = [len(c.up) for c in symbolic.classes]
     for number, c in enumerate(symbolic.classes):
         front = float(c.n * c.m**2)
         # an indexed addition holds the index, the elements read, and the children's Schur complements
         largest = max((link.places.size * link.places.shape[1] for link in c.down), default=0)
-        peak = max(peak, kept + alive + front + (3.0 * largest if on_device else 0.0))
+        most = alive + front + (3.0 * largest if on_device else 0.0)
         for link in c.down:
             uses[link.child] -= 1
             if not uses[link.child]:
                 alive -= schur.pop(link.child)
         pivot, update = float(c.n * c.a**2), float(c.n * c.u**2)
-        peak = max(peak, kept + alive + front + 2.2 * pivot)  # inverse, and the halves of its recursion
-        kept += _kept(c, general)
+        most = max(most, alive + front + 2.2 * pivot)  # inverse, and the halves of its recursion
         copies = 2.0 * c.n * c.a * c.u if on_device else 0.0
-        peak = max(peak, kept + alive + front + update + copies)
+        mine = float(_kept(c, general))
+        peak, work = max(peak, kept + most), max(work, most)
+        kept += mine
+        most = alive + front + update + copies
+        peak, work = max(peak, kept + most), max(work, mine + most)
         if c.up:
             schur[number] = update
             alive += update
-    return peak
+    return peak, work
 
 
-def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> float:
+def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tuple[float, float, float]:
+    """Return the largest number of elements with all factors, without them, and with those not yet given up."""
     kept = float(sum(_kept(c, general) for c in symbolic.classes))
-    alive = peak = 0.0
+    left = kept
+    alive = peak = work = releasing = 0.0
     held: dict[int, float] = {}
     uses = [len(c.down) for c in symbolic.classes]
     for number in range(len(symbolic.classes) - 1, -1, -1):
@@ -90,7 +115,9 @@ def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> fl
         temporary = update + (3 if general else 2) * cross + 2 * pivot
         if on_device:  # contiguous operands, and the index of the gathered elements
             temporary += update + cross
-        peak = max(peak, kept + alive + mine + temporary)
+        most = alive + mine + temporary
+        peak, work, releasing = max(peak, kept + most), max(work, _kept(c, general) + most), max(releasing, left + most)
+        left -= _kept(c, general)
         if not c.is_leaf:
             held[number] = mine
             alive += mine
@@ -100,4 +127,4 @@ def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> fl
                 alive -= held.pop(link.parent, 0.0)
         if not c.down:
             alive -= held.pop(number, 0.0)
-    return peak
+    return peak, work, releasing

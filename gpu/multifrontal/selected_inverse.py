@@ -88,7 +88,7 @@ class Restriction:
         return self._uploaded[1:]
 
 
-def selected_inverse(factor: Factor, restriction: Restriction | None = None) -> SelectedInverse:
+def selected_inverse(factor: Factor, restriction: Restriction | None, release: bool) -> SelectedInverse:
     """Return the selected inverse of a `Factor`; see `Factor.selected_inverse`."""
     xp, pattern = factor.backend.xp, factor.symbolic.pattern
     nd = pattern.rows_per_site
@@ -106,10 +106,12 @@ def selected_inverse(factor: Factor, restriction: Restriction | None = None) -> 
         c = classes[number]
         if not c.n:
             continue
-        stored: tuple[Any, ...] = (factor.inverses[number], factor.forward[number], factor.backward[number])
+        stored: tuple[Any, ...] = (factor.inverse_of(number), factor.forward_of(number), factor.backward_of(number))
         if kept[number] is not None:
             stored = tuple(None if x is None else x[kept[number]] for x in stored)
         fronts[number] = _one_stack(factor, c, stored, _outer_inverse(factor, c, fronts), out)
+        if release:
+            factor.release(number)
         if not c.down:
             del fronts[number]
         for link in c.up:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from bdg.gpu.backend import Backend
 
@@ -24,6 +25,12 @@ class FrontSettings:
         Blocks of at most this size are inverted with pivoting (LAPACK, cuSOLVER); larger ones by 2 x 2 recursion.
     upper : int
         Symmetric products of at least this size are formed in row blocks, without the lower triangle; 0 never.
+    split : int
+        The nodes of so many levels at the top of the tree are taken one after the other, each behind its own subtrees:
+        fewer fronts wait at the same time, in more and smaller stacks.
+    ordering : {"auto", "positions", "metis"}
+        What decides where parts are cut. "auto" takes METIS where it is installed (``bdg[metis]``) and its first
+        separator is much smaller than that from positions.
     """
 
     leaf: int = 32
@@ -31,15 +38,21 @@ class FrontSettings:
     chunk: int = 1 << 21
     base: int = 64
     upper: int = 192
+    split: int = 3
+    ordering: Literal["auto", "positions", "metis"] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("leaf", "chunk", "base"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)!r}")
+        if self.split < 0:
+            raise ValueError(f"split must be at least 0; got {self.split!r}")
+        if self.ordering not in ("auto", "positions", "metis"):
+            raise ValueError(f"ordering must be 'auto', 'positions' or 'metis'; got {self.ordering!r}")
 
 
 CPU_SETTINGS = FrontSettings()
-GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0)
+GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0, split=0)
 
 
 def default_settings(backend: Backend) -> FrontSettings:

@@ -30,10 +30,10 @@ def sweep(factor: Factor, columns: Any) -> Any:
         c = factor.classes[number]
         if not c.a:
             continue
-        part = xp.matmul(factor.inverses[number], pivots[number])
+        part = xp.matmul(factor.inverse_of(number), pivots[number])
         pivots[number] = None
         if c.u:
-            part -= xp.matmul(factor.forward[number], x[c.updates])
+            part -= xp.matmul(factor.forward_of(number), x[c.updates])
         x[c.pivots] = part
     return x[:-1]
 
@@ -69,7 +69,7 @@ def _backward(factor: Factor, number: int, own: Any) -> Any:
     """Return ``V own``."""
     xp = factor.backend.xp
     if factor.symmetry == "general":
-        return xp.matmul(factor.backward[number], own)
+        return xp.matmul(factor.backward_of(number), own)
     if factor.symmetry == "symmetric":
-        return swapped(xp.matmul(swapped(own), factor.forward[number]))
-    return swapped(xp.matmul(swapped(own).conj(), factor.forward[number]).conj())
+        return swapped(xp.matmul(swapped(own), factor.forward_of(number)))
+    return swapped(xp.matmul(swapped(own).conj(), factor.forward_of(number)).conj())

@@ -7,7 +7,8 @@ matrix element goes where. New energies, gaps, phases and disorder reuse all of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,11 @@ from bdg.gpu.multifrontal.fronts import FrontStructure
 from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.pattern import SitePattern
 from bdg.gpu.multifrontal.settings import CPU_SETTINGS, FrontSettings
-from bdg.gpu.ordering import dissect
+from bdg.gpu.ordering import dissect, prefer_metis
 
 _SECONDS_PER_RUN = 1.1e-6  # one slice of a front against one indexed element on the CPU: which way is faster
 _SECONDS_PER_ELEMENT = 1.5e-9
+_MOST_SPLIT = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +47,15 @@ class Symbolic:
     settings : FrontSettings
     classes : list of FrontClass
         In the order of elimination, arrays on the host.
+    ordering : "positions" or "metis"
+        What decided where parts were cut.
     """
 
     pattern: SitePattern
     structure: FrontStructure
     settings: FrontSettings
     classes: list[FrontClass]
+    ordering: str = "positions"
     _uploaded: _Uploaded | None = field(default=None, repr=False)
 
     def on(self, xp: Any) -> list[FrontClass]:
@@ -133,10 +138,33 @@ def analyse(positions: np.ndarray, pattern: SitePattern, settings: FrontSettings
             f"positions must be finite and have shape ({pattern.n_sites}, dim), one row a site; "
             f"got shape {positions.shape}"
         )
-    tree = dissect(positions, pattern.adjacency, leaf=settings.leaf)
+    ordering = settings.ordering
+    if ordering == "auto":
+        ordering = "metis" if prefer_metis(positions, pattern.adjacency) else "positions"
+    tree = dissect(positions, pattern.adjacency, leaf=settings.leaf, by=ordering)
     structure = FrontStructure.of(tree, pattern)
     sizes = size_classes(structure, pattern.rows_per_site, settings)
-    return Symbolic(pattern, structure, settings, _Builder(pattern, structure, sizes).classes())
+    return Symbolic(pattern, structure, settings, _Builder(pattern, structure, sizes).classes(), ordering)
+
+
+def split_to_fit(symbolic: Symbolic, fits: Callable[[Symbolic], bool]) -> Symbolic:
+    """Return the symbolic factorisation with as many top levels taken in turn as it needs to fit, if that helps.
+
+    Parameters
+    ----------
+    symbolic : Symbolic
+    fits : callable
+        Whether a symbolic factorisation fits. If none does, the one with most levels in turn is returned.
+    """
+    pattern, structure = symbolic.pattern, symbolic.structure
+    split = symbolic.settings.split
+    while not fits(symbolic) and split < min(_MOST_SPLIT, symbolic.depth - 1):
+        split += 1
+        settings = replace(symbolic.settings, split=split)
+        sizes = size_classes(structure, pattern.rows_per_site, settings)
+        classes = _Builder(pattern, structure, sizes).classes()
+        symbolic = Symbolic(pattern, structure, settings, classes, symbolic.ordering)
+    return symbolic
 
 
 class _Builder:

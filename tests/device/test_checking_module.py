@@ -5,8 +5,10 @@ import pytest
 import scipy.sparse as sp
 from checking_module import StrictError, checking_backend
 
-from bdg.gpu.backend import select_backend
+from bdg.gpu import memory
+from bdg.gpu.backend import MemoryBudgetError, select_backend
 from bdg.gpu.multifrontal import GPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
+from bdg.gpu.multifrontal import factor as factor_module
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
@@ -108,6 +110,33 @@ def test_factorisation_and_selected_inverse_do_not_wait():
     module.reset()
     factor.solve(columns, refinements=1)
     assert (module.synchronisations, module.uploads) == (0, 0)
+
+
+@pytest.mark.parametrize(("kind", "z"), [("real", 0.0137), ("hermitian", 0.1j), ("takagi", 0.0)])
+def test_factors_in_host_memory_give_the_same(kind, z):
+    symbolic, hamiltonian = _analysed(_composite(5, kind), DEEP)
+    backend, module = checking_backend()
+    device, host = (Factor(symbolic, hamiltonian, z, backend, on_host=on_host) for on_host in (False, True))
+    assert (device.on_host, host.on_host) == (False, True) and device.kept_bytes == host.kept_bytes
+    assert all(x is None or isinstance(x, np.ndarray) for stack in host._kept for x in stack)
+    columns = module.asarray(np.ones((symbolic.n_rows, 2)) + 0j)
+    assert np.array_equal(module.asnumpy(device.solve(columns)), module.asnumpy(host.solve(columns)))
+    blocks = (module.asnumpy(f.selected_inverse(release=True).blocks) for f in (device, host))
+    assert np.array_equal(*blocks)
+
+
+def test_factors_go_to_the_host_where_only_the_fronts_fit(monkeypatch):
+    symbolic, hamiltonian = _analysed(_composite(6), DEEP)
+    backend, _ = checking_backend()
+    predicted = Factor(symbolic, hamiltonian, 0.1, backend).predicted_memory
+    room = {"gpu": predicted.factor_peak - 1, "cpu": predicted.kept + 1}
+    for module in (factor_module, memory):
+        monkeypatch.setattr(module, "available_bytes", lambda where: room[where.device])
+    factor = Factor(symbolic, hamiltonian, 0.1, backend)
+    assert factor.on_host and factor.trusted
+    room["cpu"] = predicted.kept - 1
+    with pytest.raises(MemoryBudgetError, match="the factors alone take"):
+        Factor(symbolic, hamiltonian, 0.1, backend)
 
 
 @pytest.mark.parametrize(
