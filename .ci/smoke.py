@@ -41,3 +41,8 @@ energies = np.sort(states.energies)
 assert energies.shape == (4,) and np.allclose(energies, -energies[::-1], atol=1e-10), energies
 assert states.u.shape == (10, 4) and max(states.residuals) < 1e-8, states.residuals
 print("bound states of ten sites:", np.round(energies, 6))
+
+# The sources of the kernels are in the wheel.
+from bdg.gpu.kernels.source import kernel_source  # noqa: E402
+
+assert "extend_add" in kernel_source("extend_add")

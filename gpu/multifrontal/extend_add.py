@@ -1,8 +1,8 @@
 """Adding the children's Schur complements into their parents' fronts, and reading parents' inverses for the children.
 
-Locations are unique within one call (siblings go in separate calls, padded rows to unused places), so plain indexed
-assignment loses nothing and the result does not depend on the order. On the CPU large fronts go run by run: U of a
-child is a few unbroken runs of its parent's front, and a pair of runs is one slice of the matrix.
+Locations are unique within one call (siblings go in separate calls, padded rows to unused places), so plain addition
+loses nothing and the result does not depend on the order. On a GPU each call is one kernel. On the CPU large fronts go
+run by run: U of a child is a few unbroken runs of its parent's front, and a pair of runs is one slice of the matrix.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.kernels import kernel_set
 from bdg.gpu.multifrontal.links import Link
 
 _BATCH = 1 << 14  # matrix elements indexed at a time: the index arrays stay in cache
@@ -21,14 +22,17 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
 
     Parameters
     ----------
-    front : array (n, m, m)
-    schur : array (n_children, u, u)
+    front : array (n, m, m), or planes (4, n, m, m)
+    schur : array (n_children, u, u), or planes
     upper : bool
-        Only the upper triangle is needed.
+        Only the upper triangle is needed; what the lower one holds is not said.
     """
     if xp is not np:
-        rows, columns = link.places[:, :, None], link.places[:, None, :]
-        front[link.parents[:, None, None], rows, columns] += schur if link.whole else schur[link.rows]
+        kernel_set(xp).extend_add(front, schur, link.parents, link.rows, link.places, upper)
+        return
+    if front.ndim == 4:
+        for front_plane, schur_plane in zip(front, schur, strict=True):
+            extend_add(xp, front_plane, link, schur_plane, upper)
         return
     flat, m = front.reshape(-1), front.shape[1]
     by_index = []
@@ -54,16 +58,17 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
 def gather(xp: Any, inverse: Any, link: Link, out: Any) -> Any:
     """Set ``out[child] = inverse[parent, loc, loc]`` for all pairs of a link; return ``out``, or the array instead.
 
-    ``out`` is None where the link fills a whole stack and nothing has to be kept.
+    ``out`` is None where the link fills a whole stack and nothing has to be kept. Both may be planes (4, n, m, m).
     """
     if xp is not np:
-        block = inverse[link.parents[:, None, None], link.places[:, :, None], link.places[:, None, :]]
-        if out is None:
-            return block
-        out[link.rows] = block
-        return out
+        return kernel_set(xp).gather(inverse, link.parents, link.rows, link.places, out)
     if out is None:
-        out = np.zeros((link.rows.size, link.places.shape[1], link.places.shape[1]), inverse.dtype)
+        size = link.places.shape[1]
+        out = np.zeros((*inverse.shape[:-3], link.rows.size, size, size), inverse.dtype)
+    if inverse.ndim == 4:
+        for inverse_plane, out_plane in zip(inverse, out, strict=True):
+            gather(xp, inverse_plane, link, out_plane)
+        return out
     flat, m = inverse.reshape(-1), inverse.shape[1]
     by_index = []
     for k, runs in enumerate(link.runs):

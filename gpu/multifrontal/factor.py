@@ -155,8 +155,9 @@ class Factor:
     def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
         """Factorise a stack and return its Schur complements; the children's are dropped after their last use."""
         front = self._assemble(front_class)
+        upper = self.symmetry != "general" and self.symbolic.settings.upper > 0  # else base blocks are read whole
         for link in front_class.down:
-            extend_add(self.backend.xp, front, link, schur[link.child], upper=self.symmetry != "general")
+            extend_add(self.backend.xp, front, link, schur[link.child], upper=upper)
             uses[link.child] -= 1
             if not uses[link.child]:
                 del schur[link.child]

@@ -49,7 +49,7 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
     general : bool
         The matrix is neither symmetric nor Hermitian.
     on_device : bool
-        Count the operand copies and index arrays that CuPy makes.
+        Count the copies of operands that CuPy makes.
     """
     size = np.dtype(dtype).itemsize
     values = symbolic.pattern.n_blocks * symbolic.pattern.rows_per_site**2
@@ -80,9 +80,7 @@ def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tupl
     uses = [len(c.up) for c in symbolic.classes]
     for number, c in enumerate(symbolic.classes):
         front = float(c.n * c.m**2)
-        # an indexed addition holds the index, the elements read, and the children's Schur complements
-        largest = max((link.places.size * link.places.shape[1] for link in c.down), default=0)
-        most = alive + front + (3.0 * largest if on_device else 0.0)
+        most = alive + front
         for link in c.down:
             uses[link.child] -= 1
             if not uses[link.child]:
@@ -113,8 +111,8 @@ def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tu
         pivot, cross, update = (float(c.n * x) for x in (c.a**2, c.a * c.u, c.u**2))
         mine = pivot + cross + (cross if general or not c.is_leaf else 0.0) + (0.0 if c.is_leaf else update)
         temporary = update + (3 if general else 2) * cross + 2 * pivot
-        if on_device:  # contiguous operands, and the index of the gathered elements
-            temporary += update + cross
+        if on_device:  # contiguous operands
+            temporary += cross
         most = alive + mine + temporary
         peak, work, releasing = max(peak, kept + most), max(work, _kept(c, general) + most), max(releasing, left + most)
         left -= _kept(c, general)

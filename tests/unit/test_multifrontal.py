@@ -146,6 +146,18 @@ def test_orders_of_the_graph_give_the_same(name):
     _check(factor, dense)
 
 
+@pytest.mark.parametrize("upper", [0, 3, 64])
+def test_large_fronts_of_random_points(upper):
+    """Fronts whose maps into their parents are long runs and single places: both ways of adding, and both triangles."""
+    points = np.random.default_rng(3).random((1500, 3)) * 1500 ** (1 / 3)
+    adjacency = _linked(points, 1.6)
+    h = adjacency + sp.diags(np.random.default_rng(4).standard_normal(len(points)))
+    pattern = SitePattern.of(h)
+    settings = FrontSettings(leaf=16, call_flops=1e7, base=16, upper=upper)
+    factor = Factor(analyse(points, pattern, settings), pattern.split(sp.csr_matrix(h)), 0.2j, CPU)
+    assert factor.contraction < 1e-12
+
+
 def test_trees_are_deep():
     symbolic = _factor(*GEOMETRIES["cube"], 1, "real")[0].symbolic
     assert symbolic.depth >= 5 and len(symbolic.classes) > 8
