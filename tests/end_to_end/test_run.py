@@ -325,7 +325,7 @@ def test_kill_nine_during_a_write_leaves_no_half_point(place):
 
 SMALL = [
     "--set", "size_nm=[21, 21, 21]", "--set", "spacing_nm=3", "--set", "diameter_nm=[9, 12]",
-    "--set", "temperature_K=[19, 30]", "--set", "states=8", "--set", "sample_sites=60",
+    "--set", "temperature_K=[19, 30]", "--set", "states=8", "--set", "sample_sites=60", "--set", "seed=[0, 1]",
 ]  # fmt: skip
 
 

@@ -92,6 +92,20 @@ def test_the_sample_is_of_the_host_and_of_the_seed(outcome, dense):
     np.testing.assert_array_equal(every["sample_sites"].value, np.flatnonzero(system.grain == -1))
 
 
+def test_without_a_sample_the_amplitude_is_there_on_all_sites(dense):
+    system, _, amplitude = dense
+    observables, evidence = composite.compute(parameters_of(JOB.replace("sample_sites = 90", "")), "cpu")
+    found = {name: item.value for name, item in observables.items()}
+    np.testing.assert_allclose(found["pair_amplitude"], amplitude, atol=1e-8 * abs(amplitude).max())
+    assert abs(found["pair_amplitude"] - amplitude).max() <= found["amplitude_error"]
+    np.testing.assert_allclose(found["positions_nm"], system.positions)
+    np.testing.assert_array_equal(found["site_grain"], system.grain)
+    host = np.flatnonzero(system.grain == -1)
+    np.testing.assert_array_equal(found["sample_sites"], host)
+    assert found["profile_count"].sum() == host.size
+    assert evidence["pair_amplitude"]["converged"]
+
+
 def test_the_slice_cuts_most_grain_sites(outcome, dense):
     found, _ = outcome
     system, _, amplitude = dense

@@ -107,14 +107,14 @@ def tiny_job(system="x_nm = 1", compute="", output="", job='kind = "tiny"'):
         ("[15, 20]", "[20, 15]", "[system] diameter_nm: must be [low, high]; got [20.0, 15.0]"),
         ("states = 64", "states = 20000", "[compute] states: must be at most 16000, the dimension of H"),
         # sweeps
-        ("{ range = [0, 2] }", "{ range = [2, 2] }", "[system] seed: an empty list of values"),
+        ("{ range = [0, 4] }", "{ range = [2, 2] }", "[system] seed: an empty list of values"),
         (
-            "{ range = [0, 2] }",
+            "{ range = [0, 4] }",
             "{ rnge = [0, 2] }",
             "[system] seed: a table must be a sweep, {linspace = [a, b, n]} or {range = [a, b]}; got {rnge}",
         ),
         (
-            "{ range = [0, 2] }",
+            "{ range = [0, 4] }",
             "{ range = [0, 2.5] }",
             "[system] seed: range must be [a, b] or [a, b, step] with whole numbers; got [0, 2.5]",
         ),
@@ -269,11 +269,11 @@ def test_a_bad_override_is_refused(override, expected):
     assert expected in line
 
 
-@pytest.mark.parametrize("name", ["composite", "sns"])
+@pytest.mark.parametrize("name", ["composite", "composite_fine", "sns"])
 def test_the_shipped_jobs_are_valid(name):
     job = load_job(ROOT / "runs" / f"{name}.toml")
-    assert (job.name, job.kind.name) == (name, name)
-    assert len(job.points) == {"composite": 8, "sns": 123}[name]
+    assert (job.name, job.kind.name) == (name, name.removesuffix("_fine"))
+    assert len(job.points) == {"composite": 16, "composite_fine": 16, "sns": 123}[name]
     for keys in job.kind.schema.values():
         for key in keys:
             assert key.doc and "\n" not in key.doc

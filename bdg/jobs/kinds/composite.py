@@ -56,7 +56,7 @@ SYSTEM_KEYS = (
 COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature", above=0),
     Key("states", "int", "bound states of lowest |E|, both signs counted; 0: none, and no count", default=64, least=0),
-    Key("sample_sites", "int", "random host sites for |F| against distance", default=1000, least=20),
+    Key("sample_sites", "int", "random host sites for |F| against distance; default: F on all sites", None, least=20),
     Key("slice", "bool", "|F| on the lattice plane that cuts most grain sites", default=True),
     Key("tolerance", "float", "of F, relative to max|F|", default=1e-5, above=0, most=0.1),
 )
@@ -158,17 +158,22 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         }
         evidence |= {"bound_states": dict(found.evidence), "count_states": dict(below.evidence)}
     sample, plane = _sample(composite, wanted["sample_sites"], keys["seed"]), _plane(composite, keys["spacing_nm"])
-    wanted_sites = np.union1d(sample, plane.sites) if wanted["slice"] else sample
+    if wanted["sample_sites"] is None:
+        wanted_sites = None
+    else:
+        wanted_sites = np.union1d(sample, plane.sites) if wanted["slice"] else sample
     amplitude = pair_amplitude(
         composite, temperature, sites=wanted_sites, tol=wanted["tolerance"], device=device, seed=keys["seed"]
     )
     evidence["pair_amplitude"] = dict(amplitude.evidence)
     on_sample = _restricted(amplitude, sample)
     observables |= {
-        "sample_sites": Observable(sample, "1", "numbers of the random host sites"),
+        "sample_sites": Observable(sample, "1", "numbers of the host sites that the profile is made of"),
         "sample_amplitude": Observable(on_sample.values, "1", "pair amplitude F on them"),
         "amplitude_error": Observable(amplitude.error, "1", "absolute error of every F"),
     }
+    if wanted_sites is None:
+        observables |= _map_facts(composite, amplitude)
     if wanted["slice"]:
         observables |= _slice_facts(composite, plane, _restricted(amplitude, plane.sites))
     path = keys["mean_free_path_nm"]
@@ -200,10 +205,10 @@ def _plane(composite: System, spacing: float) -> _Plane:
     return _Plane(np.flatnonzero(index[:, axis] == number), axis, float((number + 0.5) * spacing))
 
 
-def _sample(composite: System, count: int, seed: int) -> np.ndarray:
-    """Return up to ``count`` random host sites in ascending order."""
+def _sample(composite: System, count: int | None, seed: int) -> np.ndarray:
+    """Return up to ``count`` random host sites in ascending order; all of them if it is None."""
     host = np.flatnonzero(composite.grain < 0)
-    if count >= host.size:
+    if count is None or count >= host.size:
         return host
     # a stream of its own, so that the sample does not follow the packing drawn from the same seed
     return np.sort(np.random.default_rng([seed, 1]).choice(host, size=count, replace=False))
@@ -239,6 +244,14 @@ def _host_facts(host: EffectiveMass) -> dict[str, Observable]:
         "fermi_wavelength_nm": Observable(host.fermi_wavelength_nm, "nm", "Fermi wavelength of the host"),
         "sites_per_wavelength": Observable(host.sites_per_wavelength, "1", "lattice constants in a Fermi wavelength"),
         "velocity_error": Observable(host.velocity_error, "1", "v_F of the lattice relative to the continuum, minus 1"),
+    }
+
+
+def _map_facts(composite: System, amplitude: PairAmplitude) -> dict[str, Observable]:
+    return {
+        "positions_nm": Observable(composite.positions, "nm", "all sites (N, 3)"),
+        "site_grain": Observable(composite.grain, "1", "grain of each site, -1 in the host (N,)"),
+        "pair_amplitude": Observable(amplitude.values, "1", "pair amplitude F on all sites (N,)"),
     }
 
 
