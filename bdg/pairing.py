@@ -18,12 +18,12 @@ import numpy as np
 from bdg.arguments import require_choice, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, dense
 from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.poles import MAX_TOL, MIN_TOL, matsubara_poles
+from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_sums import pair_amplitude_by_poles, pole_flops
+from bdg.thermal_sums import pair_amplitude_by_poles, pole_seconds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 METHODS = ("auto", "dense", "chebyshev", "poles")
 SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
 SINGLE_PRECISION_ERROR = 3e-8  # absolute, on moments of size 1, as summed in double precision
-POLE_ROUNDING = 1e-12  # of selected inverses at 1e-4 t and above
+SMALL_AMPLITUDE = 0.05  # max|F| that "poles" assumes; the sum is made again where it is smaller
+FIT_SHARE = 0.06  # of tol is the error of the fit of tanh; F errs by half of it
+POLE_ROUNDING = 1e-12  # of the sum over poles, relative to F = 1, at temperatures down to ROUNDING_FROM
+ROUNDING_FROM = 1.4e-4  # of the spectral bound; below it grows like 1/T^3 where there are levels at zero energy
+DENSE_BELOW = 500  # dimension
 MAX_DEGREE = 400_000
 
 
@@ -44,7 +48,8 @@ class PairAmplitude(Result):
     values : array (S,), complex128
         F in the order of ``sites``.
     error : float
-        Absolute error of every value: a bound ("poles") or an estimate ("chebyshev").
+        Absolute error of every value: an estimate ("chebyshev"); for "poles" a bound of the fit of tanh, plus the
+        estimated error of those poles that are computed in single precision (evidence names both).
     temperature : float
         k_B T in the unit of the hopping.
     sites : array (S,) of int
@@ -89,7 +94,7 @@ def pair_amplitude(
         Default: all sites.
     method : {"auto", "dense", "chebyshev", "poles"}
         "dense" sums over all eigenstates; "chebyshev" expands tanh(H/2T) exactly on one column a site, at a cost
-        proportional to ``len(sites) * N / T``; "poles" takes one selected inverse at each of 10 to 20 Matsubara
+        proportional to ``len(sites) * N / T``; "poles" takes one selected inverse at each of about 10 imaginary
         frequencies and gives all sites at once, at a cost that hardly depends on T. "auto" takes what is estimated to
         cost least, dense below dimension 1500.
     tol : float
@@ -127,7 +132,7 @@ def pair_amplitude(
     backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)
     bound = chebyshev.spectral_bound(hamiltonian.matrix, 0 if seed is None else seed)
-    method, why = _choose_method(method, hamiltonian, temperature, chosen.size, bound, tol, backend)
+    method, why = _choose_method(method, hamiltonian, temperature, chosen, bound, tol, backend)
     if method == "dense":
         values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
     elif method == "poles":
@@ -163,39 +168,61 @@ def degree_for(bound: float, temperature: float, tol: float) -> int:
 
 
 def _choose_method(
-    method: str, hamiltonian: BdGHamiltonian, temperature: float, n_columns: int, bound: float, tol: float, backend: Any
+    method: str,
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    backend: Any,
 ) -> tuple[str, str]:
     dimension = hamiltonian.shape[0]
-    smallest = bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8))
-    if temperature < smallest:
-        if method == "chebyshev":
-            raise ValueError(
-                f"method='chebyshev' affords temperatures down to {smallest:.3g} for this system (degree "
-                f"{MAX_DEGREE}); got temperature = {temperature!r}. Use method='dense' below"
-            )
-        if not dense.dense_fits(dimension, hamiltonian.dtype, backend):
-            raise ValueError(
-                f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; "
-                f"the smallest temperature that method='chebyshev' affords is {smallest:.3g}"
-            )
-        return "dense", "as asked" if method == "dense" else f"temperature {temperature!r} is out of reach otherwise"
+    smallest = {
+        "chebyshev": bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8)),
+        "poles": ROUNDING_FROM * bound * (POLE_ROUNDING / (0.05 * tol)) ** (1 / 3),
+    }
+    if method in smallest and temperature < smallest[method]:
+        raise ValueError(
+            f"method={method!r} affords temperatures down to {smallest[method]:.3g} for this system and tol; got "
+            f"temperature = {temperature!r}. Use method='dense' below"
+        )
     if method != "auto":
         return method, "as asked"
-    if dimension < 1500:
-        return "dense", f"dimension {dimension} is below 1500"
-    # measured rates of one core: 2e10 flop/s in a dense eigh (about 9 n^3 flops), 1.1e10 (real) and 5e9 (complex) in
-    # products of sparse matrices with blocks, 1.2e10 to 2.5e10 in fronts
-    column_rate = 5e9 if hamiltonian.dtype.kind == "c" else 1.1e10
-    seconds = {"dense": 9.0 * dimension**3 / 2e10}
-    products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
-    seconds["chebyshev"] = n_columns * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / column_rate
-    n_poles = 4 + 1.5 * np.log10(bound / temperature) + 1.5 * np.log10(1 / tol)
-    seconds["poles"] = n_poles * pole_flops(hamiltonian.system, backend) / 1.5e10
-    if not dense.dense_fits(dimension, hamiltonian.dtype, backend):
-        del seconds["dense"]
+    if dimension < DENSE_BELOW:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+    possible = [name for name, lowest in smallest.items() if temperature >= lowest]
+    if dense.dense_fits(dimension, hamiltonian.dtype, backend):
+        possible.append("dense")
+    if not possible:
+        raise ValueError(
+            f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; the "
+            f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
+        )
+    seconds = {name: _seconds(name, hamiltonian, temperature, sites, bound, tol, backend) for name in possible}
     best = min(seconds, key=seconds.__getitem__)
     estimates = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-    return best, f"estimated on one core for {n_columns} sites: {estimates}"
+    return best, f"estimated on one core for {sites.size} sites: {estimates}"
+
+
+def _seconds(
+    method: str,
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    backend: Backend,
+) -> float:
+    """Return about how long a method takes, from rates measured on one core."""
+    dimension, is_complex = hamiltonian.shape[0], hamiltonian.dtype.kind == "c"
+    if method == "dense":  # eigh takes about 9 n^3 operations, four times as many complex ones
+        return (4 if is_complex else 1) * 9.0 * dimension**3 / 2e10
+    if method == "chebyshev":
+        products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
+        return sites.size * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / (5e9 if is_complex else 1.1e10)
+    n_poles = _fitted(bound, temperature, FIT_SHARE * tol).frequencies.size
+    single = 0.6 if tol >= SINGLE_PRECISION_FROM else 1.0
+    return single * n_poles * pole_seconds(hamiltonian, backend, sites)
 
 
 def _dense(
@@ -278,18 +305,24 @@ def _strongest_sites(system: System, n_sites: int = 8) -> np.ndarray:
 def _poles(
     hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, bound: float, tol: float, backend: Backend
 ) -> tuple[np.ndarray, float, dict[str, Any]]:
-    """Sum over Matsubara poles; the fit is made again, tighter, if max|F| turns out smaller than assumed."""
-    fit_tol = 0.1 * tol  # enough where max|F| is at least 0.05
-    repeated = False
+    """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than assumed."""
+    fit_tol, allowed, repeated = FIT_SHARE * tol, SMALL_AMPLITUDE * tol, False
     while True:
-        poles = matsubara_poles(bound, temperature, float(np.clip(fit_tol, MIN_TOL, MAX_TOL)))
-        sums = pair_amplitude_by_poles(hamiltonian, poles, backend)
-        values = sums.values[sites]
-        needed = tol * float(abs(values).max())
+        poles = _fitted(bound, temperature, fit_tol)
+        sums = pair_amplitude_by_poles(hamiltonian, poles, backend, sites, allowed)
+        needed = tol * float(abs(sums.values).max())
         if sums.error <= needed or repeated or not needed:
             facts = {"spectral_bound": bound, "fit_error": poles.error, "repeated": repeated, **sums.facts}
-            return values, sums.error + POLE_ROUNDING, facts
-        fit_tol, repeated = needed, True
+            return sums.values, sums.error + _pole_rounding(bound, temperature), facts
+        fit_tol, allowed, repeated = needed, needed, True
+
+
+def _fitted(bound: float, temperature: float, tol: float) -> Poles:
+    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
+
+
+def _pole_rounding(bound: float, temperature: float) -> float:
+    return POLE_ROUNDING * max(1.0, ROUNDING_FROM * bound / temperature) ** 3
 
 
 def _tanh(slope: float) -> Callable[[np.ndarray], np.ndarray]:

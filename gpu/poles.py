@@ -4,7 +4,8 @@ r"""Which few poles stand for tanh: a rational approximation on an interval, wit
           \quad\longrightarrow\quad d\,x + \sum_{j=1}^{P} c_j \frac{x}{x^2 + w_j^2}, \quad |x| \le s.
 
 The infinite sum converges like 1/n. A few of its own poles, with weights of their own and a linear term for the far
-ones, reach any accuracy down to rounding; P grows like the logarithm of s/a times that of the accuracy.
+ones, reach any accuracy down to rounding (`matsubara_poles`); poles at the best places on the imaginary axis reach it
+with about two thirds as many (`tanh_poles`). P grows like the logarithm of s/a times that of the accuracy.
 For a symmetric or Hermitian matrix, ``x/(x^2 + w^2) = -Re 1/(iw - x)``: one inverse for each pole.
 """
 
@@ -20,6 +21,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from bdg.gpu.free_frequencies import free_frequencies
+
 MIN_TOL = 1e-12  # least squares and the sum itself leave 1e-15 to 2e-14 up to bound/width = 1e5
 MAX_TOL = 0.1
 MAX_RATIO = 1e9
@@ -34,8 +37,8 @@ class Poles:
     ``bound``, ``width`` and ``frequencies`` have the unit of x, so have ``weights``; ``linear`` has its inverse.
     """
 
-    frequencies: np.ndarray  # (P,) float64, w_j > 0, ascending: odd multiples of pi * width, the lowest included
-    weights: np.ndarray  # (P,) float64, c_j; the highest may be negative
+    frequencies: np.ndarray  # (P,) float64, w_j >= pi * width, ascending
+    weights: np.ndarray  # (P,) float64, c_j; of Matsubara frequencies the highest may be negative
     linear: float  # d
     bound: float  # the fit holds on |x| <= bound
     width: float  # a
@@ -43,6 +46,7 @@ class Poles:
     error: float  # max over |x| <= bound of |fit - tanh(x/2a)|, measured on a finer grid than the fit's; < tol
     error_at: float  # the |x| where that maximum is met
     log_cosh_error: float  # the same for log_cosh; at most error * bound / (2 * width) + rounding
+    matsubara: bool  # the frequencies are odd multiples of pi * width, the lowest included
 
     def tanh(self, x: np.ndarray | float) -> np.ndarray:
         """Return the fit of ``tanh(x/2a)``; ``error`` is its bound for ``|x| <= bound``."""
@@ -135,6 +139,40 @@ def matsubara_poles(bound: float, width: float, tol: float) -> Poles:
     T. Ozaki, Phys. Rev. B 75, 035123 (2007): poles of the continued fraction, their number grows like sqrt(s/a);
     J. Kaye, K. Chen, O. Parcollet, Phys. Rev. B 105, 235115 (2022): nodes on the imaginary axis by pivoted QR.
     """
+    return _scaled(_scaled_fit, bound, width, tol)
+
+
+def tanh_poles(bound: float, width: float, tol: float) -> Poles:
+    r"""Return fewer poles than `matsubara_poles` for the same: their frequencies are free, above pi * width.
+
+    The frequencies and weights minimise the squared error on a grid, one pole after the other until the error,
+    measured as in `matsubara_poles`, is below ``tol``. All weights are positive. Where this fails, the Matsubara fit
+    is returned (``matsubara`` tells). Kept in memory in the same way; takes 0.02 to 0.1 s the first time.
+
+    Parameters
+    ----------
+    bound, width, tol : float
+        As in `matsubara_poles`.
+
+    Returns
+    -------
+    Poles
+
+    Raises
+    ------
+    TypeError, ValueError, ArithmeticError
+        As in `matsubara_poles`.
+
+    Examples
+    --------
+    >>> len(tanh_poles(bound=7, width=0.0085, tol=1e-6).frequencies)
+    10
+    """
+    return _scaled(_scaled_free_fit, bound, width, tol)
+
+
+def _scaled(fit_of: Callable[[float, float], _Fit], bound: float, width: float, tol: float) -> Poles:
+    """Return the fit of ``fit_of(bound/width, tol)`` in the unit of the arguments, after their checks."""
     bound, width, tol = (_positive(*item) for item in (("bound", bound), ("width", width), ("tol", tol)))
     if not MIN_TOL <= tol <= MAX_TOL:
         raise ValueError(
@@ -146,7 +184,7 @@ def matsubara_poles(bound: float, width: float, tol: float) -> Poles:
             f"bound/width must be at most {MAX_RATIO:g}; got bound={bound!r}, width={width!r}. Take a larger width, "
             "or the limit of zero width, sign(x)"
         )
-    fit = _scaled_fit(float(f"{bound / width:.8e}"), tol)
+    fit = fit_of(float(f"{bound / width:.8e}"), tol)
     frequencies, weights = fit.frequencies * width, fit.weights * width
     frequencies.setflags(write=False)
     weights.setflags(write=False)
@@ -160,6 +198,7 @@ def matsubara_poles(bound: float, width: float, tol: float) -> Poles:
         error=fit.error,
         error_at=min(fit.error_at * width, bound),
         log_cosh_error=fit.log_cosh_error,
+        matsubara=fit.matsubara,
     )
 
 
@@ -172,6 +211,7 @@ class _Fit(NamedTuple):
     error: float
     error_at: float
     log_cosh_error: float
+    matsubara: bool = True
 
 
 @lru_cache(maxsize=256)
@@ -193,6 +233,21 @@ def _scaled_fit(ratio: float, tol: float) -> _Fit:
         f"tol={tol:g} is not reached for bound/width = {ratio:.6g}: {most} poles leave an error of {best:.2g} at "
         "best. Take a larger tol or a larger width"
     )
+
+
+@lru_cache(maxsize=256)
+def _scaled_free_fit(ratio: float, tol: float) -> _Fit:
+    """Return the smallest accepted fit with free frequencies, or the Matsubara fit."""
+    edge = ratio * (1 + 1e-8)
+    for w, residual in free_frequencies(edge, MAX_POLES):
+        if residual > 2 * tol:
+            continue
+        fit = _measured_fit(w, _fit_grid(edge), _check_grid(edge))
+        if fit.error <= SAFETY * tol:
+            return fit._replace(matsubara=False)
+        if residual < 0.1 * tol:  # one pole more would not help
+            break
+    return _scaled_fit(ratio, tol)
 
 
 def _fit_grid(edge: float) -> np.ndarray:

@@ -25,6 +25,7 @@ from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.quaternion_algebra import QuaternionAlgebra
+from bdg.gpu.multifrontal.selected_inverse import Restriction
 from bdg.gpu.multifrontal.settings import FrontSettings
 from bdg.gpu.multifrontal.symbolic import Symbolic
 
@@ -134,8 +135,7 @@ class QuaternionFactor:
         if c.ones.size:
             flat[0][c.ones] = 1
         for link in c.down:
-            for plane in range(4):
-                extend_add(xp, front[plane], link, schur[link.child][plane], upper=self.symmetric)
+            extend_add(xp, front, link, schur[link.child], upper=self.symmetric)
             uses[link.child] -= 1
             if not uses[link.child]:
                 del schur[link.child]
@@ -168,21 +168,35 @@ class QuaternionFactor:
             raise ValueError("log_determinant needs QuaternionFactor(..., log_determinant=True)")
         return float(self.backend.xp.stack(self._algebra.log_determinants).sum())
 
-    def selected_inverse(self, release: bool = False) -> NambuInverse:
+    def selected_inverse(self, restriction: Restriction | None = None, release: bool = False) -> NambuInverse:
         """Return the elements of ``(i w - H)^-1`` between connected sites.
 
         Parameters
         ----------
+        restriction : Restriction, optional
+            Only the parts of the tree that hold these sites; elements elsewhere may be nan.
         release : bool
             Give up the factors stack by stack on the way, for a lower peak; they cannot be used again.
         """
         xp, pattern = self.backend.xp, self.symbolic.pattern
         out = xp.zeros((4, pattern.n_blocks), self.dtype)
-        uses = [len(c.down) for c in self.classes]
+        if restriction is None:
+            classes, kept = self.classes, [None] * len(self.classes)
+        else:
+            if restriction.symbolic is not self.symbolic:
+                raise ValueError("restriction must be made for the symbolic factorisation of this factor")
+            classes, kept = restriction.on(xp)
+            out += np.nan
+        uses = [len(c.down) for c in classes]
         fronts: dict[int, Any] = {}
-        for number in range(len(self.classes) - 1, -1, -1):
-            c = self.classes[number]
-            fronts[number] = self._one_inverse(number, fronts, out)
+        for number in range(len(classes) - 1, -1, -1):
+            c = classes[number]
+            if not c.n:
+                continue
+            stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
+            if kept[number] is not None:
+                stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
+            fronts[number] = self._one_inverse(c, stored, fronts, out)
             if release:
                 self.inverses[number] = self.forward[number] = self.backward[number] = None
             if not c.down:
@@ -199,10 +213,10 @@ class QuaternionFactor:
         normal, anomalous = out[1] - 1j * out[0], out[3] - 1j * out[2]
         return NambuInverse(pattern, normal, anomalous * self.phase)
 
-    def _one_inverse(self, number: int, fronts: dict[int, Any], out: Any) -> Any:
+    def _one_inverse(self, c: FrontClass, stored: tuple[Any, ...], fronts: dict[int, Any], out: Any) -> Any:
         """Write the elements of one stack into ``out``; return its inverse (4, n, m, m)."""
-        xp, algebra, c = self.backend.xp, self._algebra, self.classes[number]
-        pivot_inverse, forward, backward = self.inverses[number], self.forward[number], self.backward[number]
+        xp, algebra = self.backend.xp, self._algebra
+        pivot_inverse, forward, backward = stored
         outer = self._outer_inverse(c, fronts)
         if not c.a:
             return outer
@@ -236,8 +250,7 @@ class QuaternionFactor:
             return None
         outer = self.backend.xp.zeros((4, c.n, c.u, c.u), self.dtype)
         for link in c.up:
-            for plane in range(4):
-                gather(self.backend.xp, fronts[link.parent][plane], link, outer[plane])
+            gather(self.backend.xp, fronts[link.parent], link, outer)
         return outer
 
 

@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
+from bdg import thermal_sums
 from bdg.gpu import chebyshev
-from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
+from bdg.gpu.multifrontal import FrontSettings
+from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z
+from bdg.lattices.system import System
 
 
 def _systems(grid, spinful, islands):
@@ -38,17 +42,102 @@ def test_columns_equal_dense_within_the_stated_error(grid, spinful, islands, nam
     assert columns.evidence.dtype in (("float32", "complex64") if tol >= 1e-5 else ("float64", "complex128"))
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("temperature", [0.015, 0.3])
-@pytest.mark.parametrize("tol", [1e-8, 1e-6, 1e-3])
+def _more_systems(grid, spinful, islands):
+    """Every kind of pairing, with which form of ``i w - H`` it takes."""
+    bonded = grid((5, 5, 4), delta=islands(100, 4), disorder=1.0)
+    spins = spinful(grid((5, 5, 4), delta=islands(100, 4, True), disorder=1.0))
+    in_field = spinful(bonded).with_onsite(0.3 * SIGMA_Z + 0.2 * SIGMA_X + 0.1 * SIGMA_Y)
+    systems = {name: (system, "quaternion") for name, system in _systems(grid, spinful, islands).items()}
+    systems["spinful"] = (systems["spinful"][0], "majorana_symmetric")  # the field lies in a plane once turned
+    links = sp.triu(abs(bonded.hamiltonian), 1)
+    systems["bonds"] = (_with_pairing(bonded, 0.2 * (links + links.T)), "quaternion")
+    systems["complex bonds"] = (
+        _with_pairing(bonded.with_field((0, 0, 0.05)), (0.1 + 0.2j) * (links + links.T)),
+        "quaternion",
+    )
+    systems["spinful, bonds"] = (
+        _with_pairing(spins, sp.kron(links + links.T, 0.2 * SIGMA_0) + sp.kron(links - links.T, 0.1 * SIGMA_X)),
+        "majorana",
+    )
+    rashba = sp.kron(links - links.T, 0.3j * SIGMA_X) + sp.kron(
+        sp.diags(np.ones(99), 1) - sp.diags(np.ones(99), -1), 0.2j * SIGMA_Y
+    )
+    systems["Rashba and field"] = (
+        System(
+            hamiltonian=in_field.hamiltonian + rashba,
+            positions=in_field.positions,
+            delta=in_field.delta,
+            norbs=2,
+        ).with_field((0.02, 0, 0.03)),
+        "majorana",
+    )
+    return systems
+
+
+def _with_pairing(system, pairing):
+    return System(
+        hamiltonian=system.hamiltonian,
+        positions=system.positions,
+        delta=system.delta,
+        pairing=pairing,
+        norbs=system.norbs,
+    )
+
+
+ALL_NAMES = [*NAMES, "bonds", "complex bonds", "spinful, bonds", "Rashba and field"]
+
+
+@pytest.mark.parametrize("name", ALL_NAMES)
+@pytest.mark.parametrize("temperature", [0.015, 0.06, 0.15])  # 0.05, 0.2, 0.5 of the pairing
+@pytest.mark.parametrize("tol", [1e-8, 1e-5, 1e-3])
 def test_poles_equal_dense_within_the_stated_error(grid, spinful, islands, name, temperature, tol):
-    system = _systems(grid, spinful, islands)[name]
+    system, form = _more_systems(grid, spinful, islands)[name]
     dense = bdg.pair_amplitude(system, temperature, method="dense")
     poles = bdg.pair_amplitude(system, temperature, method="poles", tol=tol)
     assert abs(poles.values - dense.values).max() <= poles.error
     assert poles.error <= tol * abs(dense.values).max() + 1e-11
-    assert poles.evidence.converged and poles.evidence.poles < 40
-    assert poles.evidence.form == ("complex" if name == "spinful" else "quaternion")
+    evidence = poles.evidence
+    assert evidence.converged and evidence.form == form
+    assert evidence.frequencies == "free" and evidence.poles <= 12
+    assert (evidence.single_precision_poles > 0) == (evidence.single_precision_error > 0)
+    if tol == 1e-8:
+        assert evidence.single_precision_poles == 0
+
+
+def test_single_precision_is_taken_where_the_tolerance_allows_it_and_is_stated(grid, islands):
+    system = grid((9, 9, 9), delta=islands(729, 2), disorder=1.0)
+    exact = bdg.pair_amplitude(system, 0.015, method="poles", tol=1e-9).values
+    loose = bdg.pair_amplitude(system, 0.015, method="poles", tol=1e-5)
+    evidence = loose.evidence
+    assert evidence.single_precision_poles >= evidence.poles - 3
+    deviation = abs(loose.values - exact).max()
+    assert 1e-9 < deviation <= loose.error <= 1e-5 * abs(exact).max()
+    # the bound of the fit alone, half its error, does not make up the stated error
+    assert loose.error > 0.5 * evidence.fit_error + 0.99 * evidence.single_precision_error
+    assert evidence.single_precision_error < 3e-7
+
+
+def test_single_precision_is_not_trusted_where_it_changes_more_than_expected(grid, islands, monkeypatch):
+    """An expectation that is 1e4 too small is found out at the first pole that is computed in both."""
+    system = grid((6, 6, 6), delta=islands(216, 2), disorder=1.0)
+    expected = thermal_sums.single_precision_errors
+    monkeypatch.setattr(thermal_sums, "single_precision_errors", lambda poles: 1e-4 * expected(poles))
+    exact = bdg.pair_amplitude(system, 0.015, method="dense").values
+    result = bdg.pair_amplitude(system, 0.015, method="poles", tol=1e-7)
+    assert result.evidence.single_precision_poles == 0
+    assert abs(result.values - exact).max() <= result.error <= 1e-7 * abs(exact).max()
+
+
+@pytest.mark.parametrize("name", ["disordered", "complex bonds", "spinful, bonds"])
+def test_poles_at_few_sites_leave_out_the_rest_of_the_tree(grid, spinful, islands, name, monkeypatch):
+    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: FrontSettings(leaf=4, split=0))
+    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", FrontSettings(leaf=4, split=0))
+    system, _ = _more_systems(grid, spinful, islands)[name]
+    whole = bdg.pair_amplitude(system, 0.06, method="poles", tol=1e-8)
+    sites = np.array([31, 7, 31])
+    part = bdg.pair_amplitude(system, 0.06, sites=sites, method="poles", tol=1e-8)
+    assert whole.evidence.inverse_share == 1 and part.evidence.inverse_share < 0.8
+    assert abs(part.values - whole.values[sites]).max() <= part.error + whole.error
 
 
 def test_poles_tighten_their_fit_where_the_amplitude_is_small(grid):
@@ -132,7 +221,7 @@ def test_spectral_bound_is_above_the_spectrum(grid, seed):
 
 def test_auto_says_why(grid, islands):
     small = bdg.pair_amplitude(grid((6, 6), delta=0.3), 0.1)
-    assert small.evidence.method == "dense" and "below 1500" in small.evidence.why
+    assert small.evidence.method == "dense" and "below 500" in small.evidence.why
     system = grid((10, 10, 10), delta=islands(1000), disorder=1.0)
     few = bdg.pair_amplitude(system, 0.1, sites=[3, 5])
     assert few.evidence.method == "chebyshev" and "for 2 sites" in few.evidence.why

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from bdg.gpu import poles as module
-from bdg.gpu.poles import matsubara_poles
+from bdg.gpu.poles import matsubara_poles, tanh_poles
 
 EPS = np.finfo(float).eps
 # Poles for tol = 1e-3, 1e-6, 1e-9: what a fit with the same candidates took elsewhere, two poles at a time.
@@ -46,11 +46,15 @@ def deviation(poles, x):
     return np.abs(value - np.tanh(x / (2 * poles.width)))
 
 
+BOTH = pytest.mark.parametrize("fit", [matsubara_poles, tanh_poles])
+
+
+@BOTH
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
 @pytest.mark.parametrize("ratio", [20, 82, 205, 821, 4107, 2e4])
-def test_the_error_is_below_tol_on_points_that_the_fit_has_never_seen(ratio, tol):
+def test_the_error_is_below_tol_on_points_that_the_fit_has_never_seen(ratio, tol, fit):
     width = 0.0085
-    poles = matsubara_poles(ratio * width, width, tol)
+    poles = fit(ratio * width, width, tol)
     x = points(poles.bound, width, poles.frequencies)
 
     found = deviation(poles, x).max()
@@ -62,14 +66,50 @@ def test_the_error_is_below_tol_on_points_that_the_fit_has_never_seen(ratio, tol
     assert_allclose(deviation(poles, np.array([poles.error_at])), poles.error, rtol=1e-6, atol=1e-13)
 
 
-def test_the_error_is_below_tol_for_arbitrary_arguments():
+@BOTH
+def test_the_error_is_below_tol_for_arbitrary_arguments(fit):
     rng = np.random.default_rng(11)
     for _ in range(12):
         width, ratio, tol = 10.0 ** rng.uniform((-8, -3, -12), (3, 6, -1))
-        poles = matsubara_poles(ratio * width, width, tol)
+        poles = fit(ratio * width, width, tol)
         found = deviation(poles, points(poles.bound, width, poles.frequencies)).max()
         assert found <= tol, (width, ratio, tol)
         assert found <= 1.0001 * poles.error + 1e-13
+
+
+FREE_COUNTS = {20: (3, 4, 5), 82: (4, 6, 8), 205: (5, 8, 10), 821: (6, 10, 13), 2053: (7, 11, 15), 1e5: (10, 17, 24)}
+
+
+@pytest.mark.parametrize("ratio", FREE_COUNTS)
+def test_free_frequencies_need_fewer_poles(ratio):
+    """Each pole more divides the error by the same factor; the counts were found once and must not grow."""
+    for tol, count in zip((1e-3, 1e-6, 1e-9), FREE_COUNTS[ratio], strict=True):
+        poles = tanh_poles(ratio, 1, tol)
+        assert not poles.matsubara
+        assert len(poles.frequencies) == count < len(matsubara_poles(ratio, 1, tol).frequencies)
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-5, 1e-8, 1e-12])
+@pytest.mark.parametrize("ratio", [0.01, 3, 20, 821, 2e4, 1e7])
+def test_free_frequencies_interlace_and_have_positive_weights(ratio, tol):
+    """tanh(x)/x is a Stieltjes function of x^2: what such a function's interpolants must look like."""
+    width = 0.37
+    poles = tanh_poles(ratio * width, width, tol)
+    atoms = (2 * np.arange(poles.frequencies.size) + 1) * np.pi * width
+    assert not poles.matsubara
+    assert (poles.frequencies >= atoms).all() and (np.diff(poles.frequencies) > 0).all()
+    assert (poles.weights > 0).all() and poles.linear > 0
+
+
+def test_the_matsubara_fit_is_returned_where_the_free_one_fails(monkeypatch):
+    def stuck(edge, most):
+        yield from ((np.pi * np.arange(1.1, count + 1), 1e-20) for count in range(1, 4))
+
+    monkeypatch.setattr(module, "free_frequencies", stuck)
+    poles, expected = tanh_poles(777, 1, 1e-7), matsubara_poles(777, 1, 1e-7)
+    assert poles.matsubara and poles.error == expected.error
+    assert_array_equal(poles.frequencies, expected.frequencies)
+    module._scaled_free_fit.cache_clear()  # nothing of this may stay
 
 
 @pytest.mark.parametrize("ratio", COUNTS)
@@ -80,9 +120,10 @@ def test_the_number_of_poles_stays_small(ratio):
 
 def test_fewer_poles_for_less():
     """More accuracy or a longer interval never takes fewer poles, over three decades of each."""
-    table = [[len(matsubara_poles(10.0**s, 1, 10.0**t).weights) for t in (-2, -5, -8)] for s in (1, 2.5, 4)]
-    assert (np.diff(table, axis=0) > 0).all()
-    assert (np.diff(table, axis=1) > 0).all()
+    for fit in (matsubara_poles, tanh_poles):
+        table = [[len(fit(10.0**s, 1, 10.0**t).weights) for t in (-2, -5, -8)] for s in (1, 2.5, 4)]
+        assert (np.diff(table, axis=0) > 0).all()
+        assert (np.diff(table, axis=1) > 0).all()
 
 
 @pytest.mark.parametrize("tol", [1e-3, 1e-9])
@@ -93,7 +134,7 @@ def test_frequencies_are_odd_multiples_of_pi_times_width(ratio, tol):
     odd = np.rint(poles.frequencies / (np.pi * width)).astype(int)
 
     assert odd[0] == 1  # the nearest pole always
-    assert (odd % 2 == 1).all()
+    assert (odd % 2 == 1).all() and poles.matsubara
     assert (np.diff(odd) > 0).all()
     assert_allclose(poles.frequencies, odd * np.pi * width, rtol=4 * EPS)
     assert poles.weights.shape == poles.frequencies.shape
@@ -114,8 +155,9 @@ def test_a_narrow_interval_needs_one_pole():
         assert_allclose(poles.linear + poles.weights[0] / np.pi**2, 0.5, rtol=1e-12)
 
 
+@BOTH
 @pytest.mark.parametrize("dtype", [float, complex])
-def test_a_matrix_function_by_one_inverse_a_pole(dtype):
+def test_a_matrix_function_by_one_inverse_a_pole(dtype, fit):
     rng = np.random.default_rng(2)
     n, width = 60, 0.02
     matrix = rng.normal(size=(n, n)).astype(dtype)
@@ -124,7 +166,7 @@ def test_a_matrix_function_by_one_inverse_a_pole(dtype):
     matrix = (matrix + matrix.conj().T) / 2
     levels, vectors = np.linalg.eigh(matrix)
     exact = (vectors * np.tanh(levels / (2 * width))) @ vectors.conj().T
-    poles = matsubara_poles(np.abs(levels).max(), width, 1e-7)
+    poles = fit(np.abs(levels).max(), width, 1e-7)
 
     fitted = poles.linear * matrix
     for w, c in zip(poles.frequencies, poles.weights, strict=True):
@@ -137,11 +179,12 @@ def test_a_matrix_function_by_one_inverse_a_pole(dtype):
     assert found > 0.01 * poles.error  # and it is the error that limits, so the comparison has seen it
 
 
+@BOTH
 @pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
 @pytest.mark.parametrize("ratio", [20, 821, 2e4])
-def test_log_cosh_is_off_by_no_more_than_the_integral_of_the_error(ratio, tol):
+def test_log_cosh_is_off_by_no_more_than_the_integral_of_the_error(ratio, tol, fit):
     width = 2.5
-    poles = matsubara_poles(ratio * width, width, tol)
+    poles = fit(ratio * width, width, tol)
     x = points(poles.bound, width, poles.frequencies)
     exact = np.logaddexp(x / (2 * width), -x / (2 * width))
     found = np.abs(poles.log_cosh(x) - exact)
@@ -152,8 +195,9 @@ def test_log_cosh_is_off_by_no_more_than_the_integral_of_the_error(ratio, tol):
     assert poles.log_cosh(0.0) == np.log(2)
 
 
-def test_methods_agree_with_the_coefficients():
-    poles = matsubara_poles(7, 0.05, 1e-6)
+@BOTH
+def test_methods_agree_with_the_coefficients(fit):
+    poles = fit(7, 0.05, 1e-6)
     x = np.linspace(-7, 7, 501).reshape(3, 167)
     assert_allclose(np.abs(poles.tanh(x) - np.tanh(x / 0.1)), deviation(poles, x), rtol=0, atol=1e-14)
     # d/dx log_cosh = tanh/2a, by central differences: step^2/6 |f'''| / tanh' scale, with f'' <= 1/(2a)^2.
@@ -162,14 +206,15 @@ def test_methods_agree_with_the_coefficients():
     assert_allclose(slope, poles.tanh(x) / 0.1, rtol=0, atol=step**2 / 0.1**3)
 
 
-def test_the_trace_of_log_cosh_follows_from_determinants():
+@BOTH
+def test_the_trace_of_log_cosh_follows_from_determinants(fit):
     rng = np.random.default_rng(4)
     n, width = 40, 0.05
     matrix = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
     matrix = (matrix + matrix.conj().T) / 2
     levels = np.linalg.eigvalsh(matrix)
     exact = np.logaddexp(levels / (2 * width), -levels / (2 * width)).sum()
-    poles = matsubara_poles(np.abs(levels).max(), width, 1e-8)
+    poles = fit(np.abs(levels).max(), width, 1e-8)
     logs = np.array([np.linalg.slogdet(1j * w * np.eye(n) - matrix)[1] for w in poles.frequencies])
 
     trace = poles.trace_log_cosh(logs, (np.abs(matrix) ** 2).sum(), n)
@@ -202,11 +247,13 @@ def test_a_fit_is_made_once_for_each_ratio_and_tol(monkeypatch):
     assert len(calls) == 3
 
 
-def test_a_second_fit_is_bitwise_the_first():
-    first = matsubara_poles(333, 1, 1e-7)
+@BOTH
+def test_a_second_fit_is_bitwise_the_first(fit):
+    first = fit(333, 1, 1e-7)
     module._scaled_fit.cache_clear()
-    matsubara_poles(31, 1, 1e-3)
-    second = matsubara_poles(333, 1, 1e-7)
+    module._scaled_free_fit.cache_clear()
+    fit(31, 1, 1e-3)
+    second = fit(333, 1, 1e-7)
     assert second is not first
     assert_array_equal(first.frequencies, second.frequencies)
     assert_array_equal(first.weights, second.weights)
@@ -242,8 +289,9 @@ def test_what_is_shared_cannot_be_written_to():
     ],
 )
 def test_wrong_arguments_are_named(arguments, kind, text):
-    with pytest.raises(kind, match=text):
-        matsubara_poles(**({"bound": 7.0, "width": 0.05, "tol": 1e-6} | arguments))
+    for fit in (matsubara_poles, tanh_poles):
+        with pytest.raises(kind, match=text):
+            fit(**({"bound": 7.0, "width": 0.05, "tol": 1e-6} | arguments))
 
 
 def test_a_limit_on_the_number_of_poles_says_what_was_reached():
