@@ -4,16 +4,28 @@ A `System` comes from `bdg.lattices`; the functions below take it and return res
 """
 
 from bdg import lattices
+from bdg.critical import CriticalTemperature, critical_temperature
+from bdg.density import ElectronDensity, electron_density
+from bdg.dos import DensityOfStates, density_of_states
 from bdg.errors import ConvergenceError, JobError
+from bdg.free_energy import FreeEnergy, free_energy
+from bdg.gap import Gap, solve_gap
+from bdg.gap_ratios import LevelStatistics, level_statistics
 from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError
 from bdg.green import GreenFunction, green_function
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.storage import ResultFileError
 from bdg.lattices.system import System
+from bdg.ldos import LocalDensityOfStates, local_density_of_states
+from bdg.level_curves import LevelCurves, spectrum_along
 from bdg.pairing import PairAmplitude, pair_amplitude
+from bdg.phase_terms import PhaseHarmonics, phase_harmonics
+from bdg.phases import PhaseResponse, phase_response
 from bdg.proximity import ProximityLength, proximity_length
 from bdg.results import Evidence, load
+from bdg.spectral_function import SpectralFunction, spectral_function
 from bdg.spectrum import BoundStates, StateCount, bound_states, count_states
+from bdg.twisted_boundaries import ThoulessEnergy, thouless_energy
 
 __version__ = "0.1.0.dev0"
 
@@ -22,20 +34,44 @@ __all__ = [
     "BdGHamiltonian",
     "BoundStates",
     "ConvergenceError",
+    "CriticalTemperature",
+    "DensityOfStates",
+    "ElectronDensity",
     "Evidence",
+    "FreeEnergy",
+    "Gap",
     "GreenFunction",
     "JobError",
+    "LevelCurves",
+    "LevelStatistics",
+    "LocalDensityOfStates",
     "MemoryBudgetError",
     "PairAmplitude",
+    "PhaseHarmonics",
+    "PhaseResponse",
     "ProximityLength",
     "ResultFileError",
+    "SpectralFunction",
     "StateCount",
     "System",
+    "ThoulessEnergy",
     "bound_states",
     "count_states",
+    "critical_temperature",
+    "density_of_states",
+    "electron_density",
+    "free_energy",
     "green_function",
     "lattices",
+    "level_statistics",
     "load",
+    "local_density_of_states",
     "pair_amplitude",
+    "phase_harmonics",
+    "phase_response",
     "proximity_length",
+    "solve_gap",
+    "spectral_function",
+    "spectrum_along",
+    "thouless_energy",
 ]

@@ -35,7 +35,7 @@ def require_choice(name: str, value: Any, choices: Sequence[str], planned: Seque
     raise ValueError(f"{name} must be one of {', '.join(choices)}; got {value!r}")
 
 
-def require_sites(sites: Any, n_sites: int) -> np.ndarray:
+def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
     """Return site numbers as an array of int64; None means all sites. A boolean mask (N,) is accepted."""
     if sites is None:
         return np.arange(n_sites)
@@ -43,8 +43,8 @@ def require_sites(sites: Any, n_sites: int) -> np.ndarray:
     if array.dtype == bool and array.shape == (n_sites,):
         return np.flatnonzero(array)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
-        raise ValueError(f"sites must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
+        raise ValueError(f"{name} must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
     if array.min() < 0 or array.max() >= n_sites:
         wrong = array[(array < 0) | (array >= n_sites)][0]
-        raise ValueError(f"sites must be between 0 and {n_sites - 1}; got {wrong}")
+        raise ValueError(f"{name} must be between 0 and {n_sites - 1}; got {wrong}")
     return array.astype(np.int64)

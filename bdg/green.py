@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.arguments import require_choice, require_sites, require_system
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.multifrontal import Factor, FactorError
+from bdg.gpu.backend import select_backend
+from bdg.gpu.memory import require_memory
+from bdg.gpu.multifrontal import FactorError
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
+from bdg.resolvent import Resolvent, ResolventAt, site_rows, with_progress
 from bdg.results import Evidence, Result, quantity
-from bdg.structure import whole_symbolic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("auto", "multifrontal", "dense")
 _PROBES = 4  # sites whose columns are solved for, to check the selected inverse
+_UNUSABLE = 1e-4  # of the largest element: difference of the selected inverse to these columns
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,30 +32,41 @@ class GreenFunction(Result):
     Attributes
     ----------
     values : array, complex128
-        Chosen sites: (2 s S, 2 s S), rows and columns in the order electron of all these sites | hole of all of them.
-        All sites: the diagonal blocks (N, 2 s, 2 s). An array of z adds a leading axis.
+        Chosen sites: (2 s S, 2 s S), rows and columns in the order electron of all these sites | hole of all of them;
+        with ``sources`` (2 s S, 2 s C). All sites: the diagonal blocks (N, 2 s, 2 s). An array of z adds a leading
+        axis.
     z : array or number, complex
     sites : array (S,) of int, empty for the site diagonal
+    sources : array (C,) of int, equal to ``sites`` where none were given
     positions : array (N, dim)
     """
 
     values: np.ndarray = quantity("blocks of (z - H)^-1", "1/hopping")
     z: np.ndarray = quantity("complex energies", "hopping")
-    sites: np.ndarray = quantity("chosen sites (S,), empty for the diagonal blocks of all sites")
+    sites: np.ndarray = quantity("sites of the rows (S,), empty for the diagonal blocks of all sites")
+    sources: np.ndarray = quantity("sites of the columns (C,), empty for the diagonal blocks of all sites")
     positions: np.ndarray = quantity("positions of all sites (N, dim)", "length of the system")
 
     def plot(self, ax: Any = None) -> Figure:
-        """Return a Figure of ``-Im Tr G_ee / pi``, summed over spins, of each site at the first z."""
+        """Return a Figure at the first z.
+
+        ``-Im Tr G_ee / pi`` of each site, summed over spins; with ``sources`` the sum of |G|^2 over these and both
+        parts.
+        """
         from bdg.plotting import plot_site_map
 
         values = self.values if self.z.ndim == 0 else self.values[0]
-        if self.sites.size:
-            half = values.shape[0] // 2
-            spectral = -np.diag(values)[:half].imag.reshape(self.sites.size, -1).sum(axis=1) / np.pi
-            return plot_site_map(self.positions[self.sites], spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
-        electron = values.shape[1] // 2
-        spectral = -np.trace(values[:, :electron, :electron], axis1=1, axis2=2).imag / np.pi
-        return plot_site_map(self.positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
+        if not self.sites.size:
+            electron = values.shape[1] // 2
+            spectral = -np.trace(values[:, :electron, :electron], axis1=1, axis2=2).imag / np.pi
+            return plot_site_map(self.positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
+        positions = self.positions[self.sites]
+        if not np.array_equal(self.sites, self.sources):
+            strength = (abs(values) ** 2).sum(axis=1).reshape(2, self.sites.size, -1).sum(axis=(0, 2))
+            return plot_site_map(positions, strength, r"$\sum |G|^2$", ax)
+        half = values.shape[0] // 2
+        spectral = -np.diag(values)[:half].imag.reshape(self.sites.size, -1).sum(axis=1) / np.pi
+        return plot_site_map(positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
 
 
 def green_function(
@@ -61,6 +74,7 @@ def green_function(
     z: Any,
     sites: Any = None,
     *,
+    sources: Any = None,
     method: str = "auto",
     device: str = "auto",
     seed: int | None = None,
@@ -75,6 +89,9 @@ def green_function(
         In the unit of the hopping; real values away from eigenvalues are allowed.
     sites : list of int or mask (N,), optional
         All blocks between these sites; default: the diagonal blocks of all sites, by selected inversion.
+    sources : list of int or mask (N,), optional
+        Only the columns of these sites: ``values`` (2 s S, 2 s C) with rows on ``sites``, by default on all sites. What
+        a source sends to the whole system costs one solve a column this way.
     method : {"auto", "multifrontal", "dense"}
         "auto" is "multifrontal"; "dense" inverts the full matrix, for comparison.
     device : {"auto", "cpu", "gpu"}
@@ -86,8 +103,9 @@ def green_function(
     Returns
     -------
     GreenFunction
-        On the host; the evidence holds ``max_residual``: of ``(z - H) G e - e`` for the columns that were solved for,
-        or the largest difference of the selected inverse to four such columns.
+        On the host. The evidence holds ``max_residual``: the largest norm of ``(z - H) G e - e`` of the columns that
+        were solved for; without ``sites`` also the largest difference of the selected inverse to the columns of four
+        sites; and ``form``: the kind of factors ("quaternion", "majorana" at large systems and imaginary z).
 
     Raises
     ------
@@ -110,84 +128,87 @@ def green_function(
         raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
     if not np.isfinite(energies).all():
         raise ValueError(f"z must be finite; got {z!r:.80}")
-    chosen = None if sites is None else require_sites(sites, system.n_sites)
+    chosen = None if sites is None and sources is None else require_sites(sites, system.n_sites)
+    origin = chosen if sources is None else require_sites(sources, system.n_sites, "sources")
     backend = select_backend(device)
-    hamiltonian = BdGHamiltonian(system)
+    resolvent = Resolvent(BdGHamiltonian(system), backend)
     probes = np.random.default_rng(0 if seed is None else seed).permutation(system.n_sites)[:_PROBES]
-    points = np.atleast_1d(energies).astype(complex)
-    if progress:
-        from tqdm import tqdm
-
-        points = tqdm(points, unit="energy", desc="Green function")
-    results, residuals, contractions = [], [], []
-    for point in points:
+    results, residuals, forms = [], [], set()
+    for point in with_progress(np.atleast_1d(energies).astype(complex), progress, "Green function"):
         if method == "dense":
-            values, residual, contraction = _dense(hamiltonian, complex(point), chosen)
+            values, residual = _dense(resolvent, complex(point), chosen, origin)
+            form = "dense"
         else:
-            values, residual, contraction = _multifrontal(hamiltonian, complex(point), chosen, probes, backend)
+            at = resolvent.at(complex(point))
+            form = at.form
+            if chosen is None or origin is None:
+                values, residual = _site_diagonal(at, probes)
+            else:
+                values, residual = _between(at, chosen, origin)
         results.append(values)
         residuals.append(residual)
-        contractions.append(contraction)
+        forms.add(form)
     evidence = Evidence.of(
         method="dense" if method == "dense" else "multifrontal",
         why="as asked" if method != "auto" else "one factorisation for each energy",
-        backend=select_backend("cpu") if method == "dense" else backend,
+        backend=backend,
         dtype=results[0].dtype,
         start=start,
         max_residual=float(max(residuals)),
-        contraction=float(max(contractions)),
+        form=", ".join(sorted(forms)),
     )
+    none = np.empty(0, dtype=np.int64)
     return GreenFunction(
         values=results[0] if energies.ndim == 0 else np.stack(results),
         z=energies.astype(complex),
-        sites=np.empty(0, dtype=np.int64) if chosen is None else chosen,
+        sites=none if chosen is None else chosen,
+        sources=none if origin is None else origin,
         positions=system.positions,
         evidence=evidence,
     )
 
 
-def _rows(system: System, sites: np.ndarray) -> np.ndarray:
-    """Return the rows of chosen sites: electron of all of them, then hole of all of them."""
-    electron = (sites[:, None] * system.norbs + np.arange(system.norbs)).ravel()
-    return np.concatenate([electron, electron + system.norbs * system.n_sites])
+def _between(at: ResolventAt, sites: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the blocks between sites and sources, and the largest residual."""
+    system, backend = at.resolvent.system, at.resolvent.backend
+    wanted = backend.xp.asarray(site_rows(system, sites))
+    parts, worst = [], 0.0
+    for solved in at.columns(site_rows(system, sources)):
+        parts.append(backend.to_host(solved.values[wanted]))
+        worst = max(worst, float(solved.residuals.max()))
+    return np.concatenate(parts, axis=1).astype(complex), worst
 
 
-def _multifrontal(
-    hamiltonian: BdGHamiltonian, z: complex, sites: np.ndarray | None, probes: np.ndarray, backend: Backend
-) -> tuple[np.ndarray, float, float]:
-    system, xp = hamiltonian.system, backend.xp
-    symbolic = whole_symbolic(system, backend)
-    factor = Factor(symbolic, symbolic.pattern.split(hamiltonian.matrix), z, backend)
-    wanted = probes if sites is None else sites
-    rows = _rows(system, wanted)
-    unit = np.zeros((hamiltonian.shape[0], rows.size), dtype=complex)
-    unit[rows, np.arange(rows.size)] = 1
-    columns = backend.to_host(factor.solve(xp.asarray(unit)))
-    residual = float(abs(z * columns - hamiltonian @ columns - unit).max())
-    if sites is not None:
-        return columns[rows], residual, factor.contraction
-    blocks = backend.to_host(factor.selected_inverse().diagonal(xp)).astype(complex)
-    solved = columns[rows].reshape(2, wanted.size, system.norbs, 2, wanted.size, system.norbs)
-    own = np.arange(wanted.size)
-    expected = solved[:, own, :, :, own, :].reshape(wanted.size, 2 * system.norbs, 2 * system.norbs)
-    deviation = float(abs(blocks[wanted] - expected).max())
-    if deviation > 1e-4 * max(1.0, float(abs(expected).max())):
+def _site_diagonal(at: ResolventAt, probes: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the diagonal block of each site, and their largest difference to solved columns."""
+    system = at.resolvent.system
+    blocks = at.blocks(np.arange(system.n_sites))
+    solved, residual = _between(at, probes, probes)
+    columns = solved.reshape(2, probes.size, system.norbs, 2, probes.size, system.norbs)
+    own = np.arange(probes.size)
+    expected = columns[:, own, :, :, own, :].reshape(probes.size, 2 * system.norbs, 2 * system.norbs)
+    deviation = float(abs(blocks[probes] - expected).max())
+    if not deviation <= _UNUSABLE * max(1.0, float(abs(expected).max())):
         raise FactorError(
-            f"the selected inverse at z = {z} differs by {deviation:.2g} from solved columns; move z away from the "
+            f"the selected inverse at z = {at.z} differs by {deviation:.2g} from solved columns; move z away from the "
             "eigenvalue next to it, or ask for chosen sites"
         )
-    return blocks, max(deviation, residual), factor.contraction
+    return blocks, max(deviation, residual)
 
 
-def _dense(hamiltonian: BdGHamiltonian, z: complex, sites: np.ndarray | None) -> tuple[np.ndarray, float, float]:
-    system = hamiltonian.system
-    matrix = z * np.eye(hamiltonian.shape[0]) - hamiltonian.matrix.toarray()
-    inverse = np.linalg.inv(matrix)
-    residual = float(abs(matrix @ inverse - np.eye(len(matrix))).max())
-    if sites is not None:
-        rows = _rows(system, sites)
-        return inverse[np.ix_(rows, rows)], residual, 0.0
+def _dense(
+    resolvent: Resolvent, z: complex, sites: np.ndarray | None, sources: np.ndarray | None
+) -> tuple[np.ndarray, float]:
+    system, dimension, backend = resolvent.system, resolvent.hamiltonian.shape[0], resolvent.backend
+    require_memory(4 * 16.0 * dimension**2, backend, f"inverting dimension {dimension}", "Use method='multifrontal'.")
+    xp = backend.xp
+    matrix = xp.asarray(z * np.eye(dimension) - resolvent.hamiltonian.matrix.toarray())
+    found = xp.linalg.inv(matrix)
+    residual = float(abs(xp.matmul(matrix, found) - xp.eye(dimension)).max())
+    inverse = backend.to_host(found)
+    if sites is not None and sources is not None:
+        return inverse[np.ix_(site_rows(system, sites), site_rows(system, sources))], residual
     whole = inverse.reshape(2, system.n_sites, system.norbs, 2, system.n_sites, system.norbs)
     every = np.arange(system.n_sites)
     shape = (system.n_sites, 2 * system.norbs, 2 * system.norbs)
-    return whole[:, every, :, :, every, :].reshape(shape), residual, 0.0
+    return whole[:, every, :, :, every, :].reshape(shape), residual

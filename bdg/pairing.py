@@ -188,8 +188,6 @@ def _choose_method(
         )
     if method != "auto":
         return method, "as asked"
-    if dimension < DENSE_BELOW:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
     possible = [name for name, lowest in smallest.items() if temperature >= lowest]
     if dense.dense_fits(dimension, hamiltonian.dtype, backend):
         possible.append("dense")
@@ -198,6 +196,8 @@ def _choose_method(
             f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; the "
             f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
         )
+    if dimension < DENSE_BELOW and "dense" in possible:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
     seconds = {name: _seconds(name, hamiltonian, temperature, sites, bound, tol, backend) for name in possible}
     best = min(seconds, key=seconds.__getitem__)
     estimates = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())

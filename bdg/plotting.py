@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bdg.ldos import LocalDensityOfStates
     from bdg.proximity import ProximityLength
     from bdg.spectrum import BoundStates, StateCount
 
@@ -93,6 +94,38 @@ def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any
     axes.set_xlabel("$x$ (unit of the positions)")
     axes.set_ylabel("$y$ (unit of the positions)")
     figure.colorbar(points, ax=axes, label=label)
+    return figure
+
+
+def plot_local_densities(result: LocalDensityOfStates, ax: Any = None) -> Figure:
+    """Return a Figure: a map of the sites at a single energy, a map of E and x in 1-D, else one curve a site.
+
+    Of more than six sites in 2-D and 3-D it shows the mean and the range.
+    """
+    label = r"local density of states $\rho$"
+    if result.energies.size == 1:
+        return plot_site_map(result.positions, result.values[0], label, ax)
+    figure, axes = axes_for(ax)
+    by_energy = np.argsort(result.energies, kind="stable")
+    energies, values = result.energies[by_energy], result.values[by_energy]
+    unit = "(unit of the hopping)"
+    if result.sites.size > 6 and result.positions.shape[1] == 1:
+        by_place = np.argsort(result.positions[:, 0], kind="stable")
+        place = result.positions[by_place, 0]
+        shown = axes.pcolormesh(place, energies, values[:, by_place], cmap="cividis", shading="nearest")
+        axes.set_xlabel("position $x$ (unit of the positions)")
+        axes.set_ylabel(f"energy $E$ {unit}")
+        figure.colorbar(shown, ax=axes, label=label)
+        return figure
+    if result.sites.size > 6:
+        axes.fill_between(energies, values.min(axis=1), values.max(axis=1), color=SKY, alpha=0.5, label="range")
+        axes.plot(energies, values.mean(axis=1), color=BLUE, label=f"mean of {result.sites.size} sites")
+    else:
+        for site, curve, color in zip(result.sites, values.T, (BLUE, ORANGE, GREEN, RED, PURPLE, BLACK), strict=False):
+            axes.plot(energies, curve, color=color, label=f"site {site}")
+    axes.set_xlabel(f"energy $E$ {unit}")
+    axes.set_ylabel(label)
+    axes.legend(frameon=False)
     return figure
 
 

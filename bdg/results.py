@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bdg.gpu.backend import Backend
 from bdg.lattices.storage import ResultFileError, read_file, write_file
+from bdg.lattices.system import System
 from bdg.lattices.system import load as load_system
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Result:
         }
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            if dataclasses.is_dataclass(value):
+            if dataclasses.is_dataclass(value) and not isinstance(value, System):
                 for part in dataclasses.fields(value):
                     metadata = part.metadata
                     described[f"{item.name}/{part.name}"] = (
@@ -109,6 +110,8 @@ class Result:
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> Result:
         """Return the result that a file's content describes."""
+        systems = {name: System.from_content(part) for name, part in content.items() if name == "system"}
+        content = {**content, **systems}
         return cls(**{**content, "evidence": Evidence(content["evidence"])})
 
     def plot(self, ax: Any = None) -> Figure:
@@ -140,6 +143,8 @@ def load(path: str | os.PathLike[str]) -> Any:
 def _storable(value: Any) -> Any:
     if isinstance(value, Evidence):
         return dict(value)
+    if isinstance(value, System):
+        return value.content()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {item.name: _storable(getattr(value, item.name)) for item in dataclasses.fields(value)}
     return value

@@ -249,6 +249,10 @@ class System:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the system to an HDF5 file that solves where kwant is not installed."""
+        write_file(path, "System", self.content(), _DESCRIPTIONS)
+
+    def content(self) -> dict[str, Any]:
+        """Return what a file holds of the system; `from_content` is the way back."""
         content = {name: getattr(self, name) for name in _SAVED}
         content["leads"] = {
             str(number): {
@@ -260,7 +264,19 @@ class System:
             }
             for number, lead in enumerate(self.leads)
         }
-        write_file(path, "System", content, _DESCRIPTIONS)
+        return content
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> System:
+        """Return the system that `content` described."""
+        fields = dict(content)
+        fields["period"] = tuple(fields["period"])
+        leads = sorted(fields["leads"].items(), key=lambda item: int(item[0]))
+        fields["leads"] = tuple(
+            Lead(lead["cell_hamiltonian"], lead["hopping"], lead["interface"], lead["norbs"], complex(lead["delta"][0]))
+            for _, lead in leads
+        )
+        return cls(**fields)
 
 
 def load(path: str | os.PathLike[str]) -> System:
@@ -272,13 +288,7 @@ def load(path: str | os.PathLike[str]) -> System:
         If the file is missing, damaged, of a newer format or holds something else.
     """
     _, content = read_file(path, "System")
-    leads = content.pop("leads")
-    content["period"] = tuple(content["period"])
-    content["leads"] = tuple(
-        Lead(lead["cell_hamiltonian"], lead["hopping"], lead["interface"], lead["norbs"], complex(lead["delta"][0]))
-        for _, lead in sorted(leads.items(), key=lambda item: int(item[0]))
-    )
-    return System(**content)
+    return System.from_content(content)
 
 
 _SAVED = ("hamiltonian", "positions", "delta", "pairing", "attraction", "grain", "period", "norbs", "info")

@@ -27,7 +27,7 @@ def test_every_row_of_a_check_passes(name):
 
 def test_the_checks_that_users_were_promised_exist():
     physics, experiments = set(report.checks("physics")), set(report.checks("experiments"))
-    assert physics >= {"O3", "O4", "O5", "O9", "O11", "O14", "O17", "O18"}
+    assert physics >= {"O3", "O4", "O5", "O9", "O10", "O11", "O14", "O15", "O17", "O18"}
     assert experiments >= {f"row {number}" for number in range(1, 6)}
     with pytest.raises(ValueError, match="suite must be 'all', 'physics', 'experiments'; got 'chemistry'"):
         report.checks("chemistry")
@@ -127,6 +127,34 @@ def test_a_sign_error_in_the_pair_amplitude_is_caught(monkeypatch, change):
     monkeypatch.setattr(pairing, "_chebyshev", wrong(right_columns))
     assert "O16" in _failing(["O16"])
     assert bdg.pair_amplitude is pairing.pair_amplitude
+
+
+def _other_sign_of_holes(values):
+    rows = np.arange(values.shape[-2])
+    return np.where(rows < rows.size // 2, 1, -1)[:, None] * values
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "caught"),
+    [
+        ("O10", lambda values: 1.001 * values, "normal, w 0.1: worst |(w/pi) sum_j |G_ij|^2 / rho_i - 1|"),
+        ("O15", lambda values: 1.001 * values, "T 0.05, d 4: E_J/Delta^2"),
+        ("O10", np.conj, "normal, w 0.1: worst |(w/pi) sum_j |G_ij|^2 / rho_i - 1|"),
+        ("O15", _other_sign_of_holes, "d 8, Delta 0.2: [F(pi) - F(0)]/2 from G, from all levels"),
+    ],
+    ids=["factor, O10", "factor, O15", "advanced for retarded, O10", "sign of the hole block, O15"],
+)
+def test_a_wrong_green_function_is_caught(monkeypatch, name, change, caught):
+    import dataclasses
+
+    right = bdg.green_function
+
+    def wrong(*arguments, **options):
+        found = right(*arguments, **options)
+        return dataclasses.replace(found, values=change(found.values))
+
+    monkeypatch.setattr(bdg, "green_function", wrong)
+    assert next(row for row in report.rows_of(report.checks()[name]) if row.failed).quantity == caught
 
 
 def test_the_other_sign_of_the_pairing_is_caught(monkeypatch):

@@ -9,7 +9,8 @@ from numpy.testing import assert_allclose
 import bdg
 from bdg.gpu.multifrontal import FrontSettings
 
-TINY = FrontSettings(leaf=2, base=2, chunk=64, split=1)  # leaves of two sites: a tree of 40 sites is at least four levels deep
+# leaves of two sites: a tree of 40 sites is at least four levels deep
+TINY = FrontSettings(leaf=2, base=2, chunk=64, split=1)
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
+from bdg import resolvent
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
 
@@ -49,6 +50,88 @@ def test_array_of_energies_adds_an_axis(grid):
         assert_allclose(one, bdg.green_function(system, point, [3, 5]).values, atol=1e-13)
 
 
+@pytest.fixture
+def imaginary_forms(monkeypatch):
+    """Quaternion and Majorana forms also for small systems."""
+    monkeypatch.setattr(resolvent, "IMAGINARY_FORM_FROM", {1: 0.0, 2: 0.0})
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("w", [0.3, 0.01])
+def test_forms_of_the_imaginary_axis(grid, spinful, islands, imaginary_forms, name, w):
+    system = _systems(grid, spinful, islands)[name]
+    sites, sources = [7, 2, 20], [4, 7]
+    for arguments in ({}, {"sites": sites}, {"sites": sites, "sources": sources}):
+        found = bdg.green_function(system, 1j * w, **arguments)
+        dense = bdg.green_function(system, 1j * w, **arguments, method="dense")
+        assert found.evidence.form == ("majorana" if name == "spinful" else "quaternion")
+        assert_allclose(found.values, dense.values, rtol=0, atol=1e-12 / w**2)
+        assert found.evidence.max_residual < 1e-11 / w**2
+    below = bdg.green_function(system, -1j * w, sites)
+    assert below.evidence.form.startswith("complex")
+    assert_allclose(below.values, bdg.green_function(system, 1j * w, sites).values.conj().T, rtol=0, atol=1e-12 / w**2)
+
+
+def test_one_phase_of_all_pairing_in_the_quaternion_form(grid, imaginary_forms):
+    system = grid((5, 4), delta=0.3 * np.exp(1.1j), disorder=1.0)
+    found, dense = (bdg.green_function(system, 0.1j, [3, 8], method=method).values for method in ("auto", "dense"))
+    assert_allclose(found, dense, rtol=0, atol=1e-12)
+
+
+def test_sources_give_columns(grid, spinful, islands, monkeypatch):
+    monkeypatch.setattr(resolvent, "_COLUMNS", 4)  # in several parts
+    monkeypatch.setattr(resolvent, "_COLUMN_BYTES", 0)
+    for system in _systems(grid, spinful, islands).values():
+        s, n = system.norbs, system.n_sites
+        z, sources = 0.2 + 0.1j, np.array([9, 3, 21])
+        whole = np.linalg.inv(z * np.eye(2 * s * n) - bdg.BdGHamiltonian(system).matrix.toarray())
+        columns = resolvent.site_rows(system, sources)
+        sent = bdg.green_function(system, z, sources=sources)
+        assert sent.values.shape == (2 * s * n, 2 * s * 3) and sent.sites.size == n
+        assert_allclose(sent.values, whole[:, columns], rtol=0, atol=1e-11)
+        some = bdg.green_function(system, [z], [5, 6], sources=sources, method="dense")
+        assert_allclose(
+            some.values[0], whole[np.ix_(resolvent.site_rows(system, np.array([5, 6])), columns)], atol=1e-12
+        )
+
+
+def test_refinement_repairs_bad_factors(grid, monkeypatch):
+    """Factors that are wrong by 1e-4 still give columns to rounding, and a residual that says so."""
+    right = resolvent._ComplexAt.apply
+    monkeypatch.setattr(resolvent._ComplexAt, "apply", lambda at, columns: (1 + 1e-4) * right(at, columns))
+    system = grid((6, 6), delta=0.3, disorder=1.0)
+    found = bdg.green_function(system, 0.1 + 0.05j, [3, 17])
+    dense = bdg.green_function(system, 0.1 + 0.05j, [3, 17], method="dense")
+    assert_allclose(found.values, dense.values, rtol=0, atol=1e-11)
+    assert found.evidence.max_residual < 1e-11
+
+
+def test_factors_that_cannot_be_repaired_are_refused(grid, monkeypatch):
+    right = resolvent._ComplexAt.apply
+    monkeypatch.setattr(resolvent._ComplexAt, "apply", lambda at, columns: -right(at, columns))
+    with pytest.raises(ArithmeticError, match=r"have a residual of 2.*z is too close to an eigenvalue"):
+        bdg.green_function(grid((6, 6), delta=0.3), 0.05j, [3])
+
+
+def test_a_wrong_selected_inverse_is_refused(grid, monkeypatch):
+    right = resolvent._ComplexAt.blocks
+    monkeypatch.setattr(resolvent._ComplexAt, "blocks", lambda at, *rest: 1.01 * right(at, *rest))
+    with pytest.raises(ArithmeticError, match="the selected inverse at z = .* differs by .* from solved columns"):
+        bdg.green_function(grid((6, 6), delta=0.3), 0.05j)
+
+
+def test_symbolic_work_is_done_once(grid, monkeypatch):
+    from bdg import structure
+
+    calls = []
+    right = structure.analyse
+    monkeypatch.setattr(structure, "analyse", lambda *arguments: calls.append(1) or right(*arguments))
+    system = grid((5, 5), delta=0.3)
+    bdg.green_function(system, [0.1j, 0.2j, 0.1 + 0.1j], [3])
+    bdg.green_function(system.with_onsite(0.1), 0.3j, [3])
+    assert len(calls) == 1
+
+
 def test_ward_identity(grid):
     """sum_j |G_ij|^2 = -Im G_ii / w at z = i w."""
     system = grid((4, 5), delta=0.0, disorder=2.0)
@@ -62,7 +145,12 @@ def test_save_load_plot(grid, tmp_path):
     result.save(tmp_path / "g.h5")
     loaded = bdg.load(tmp_path / "g.h5")
     assert np.array_equal(loaded.values, result.values) and loaded.z == 0.1j
-    for part in (result, bdg.green_function(grid((4, 4), delta=0.3), [0.1j, 0.2j], [1, 2, 9])):
+    system = grid((4, 4), delta=0.3)
+    for part in (
+        result,
+        bdg.green_function(system, [0.1j, 0.2j], [1, 2, 9]),
+        bdg.green_function(system, 0.1j, sources=[5]),
+    ):
         assert part.plot().axes
 
 
@@ -72,6 +160,7 @@ def test_save_load_plot(grid, tmp_path):
         ({"z": "i"}, TypeError, "z must be a complex number or a list"),
         ({"z": np.nan}, ValueError, "z must be finite"),
         ({"z": 0.1j, "sites": [99]}, ValueError, "sites must be between 0 and 15; got 99"),
+        ({"z": 0.1j, "sources": [16]}, ValueError, "sources must be between 0 and 15; got 16"),
         ({"z": 0.1j, "method": "series"}, ValueError, "method must be one of auto, multifrontal, dense"),
     ],
 )

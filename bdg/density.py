@@ -1,0 +1,101 @@
+r"""How many electrons are on each site.
+
+.. math:: n_i = \sum_\sigma \langle c^\dagger_{i\sigma} c_{i\sigma} \rangle
+          = \sum_\sigma \Big[ \frac{1 - \tanh(H/2T)}{2} \Big]_{i\sigma, i\sigma}
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.free_energy import METHODS
+from bdg.gpu.backend import select_backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import thermal_elements
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ElectronDensity(Result):
+    """Electrons on each site.
+
+    Attributes
+    ----------
+    values : array (N,), float64
+        Both spins, 0 to 2.
+    error : float
+        Bound of the error of every value.
+    temperature : float
+    positions : array (N, dim)
+    """
+
+    values: np.ndarray = quantity("electrons on each site, both spins (N,)")
+    error: float = quantity("bound of the error of every value")
+    temperature: float = quantity("k_B T", "hopping")
+    positions: np.ndarray = quantity("positions of the sites (N, dim)", "length of the system")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of n over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
+        from bdg.plotting import plot_site_map
+
+        return plot_site_map(self.positions, self.values, "n", ax)
+
+
+def electron_density(
+    system: System,
+    temperature: float,
+    *,
+    method: str = "auto",
+    tol: float = 1e-6,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> ElectronDensity:
+    r"""Return ``n_i = sum_s <c^+_is c_is>`` on all sites.
+
+    norbs = 1: ``2 sum_n f(E_n) |u_n(i)|^2`` over all 2N levels, f the Fermi function; norbs = 2 without the factor 2.
+
+    Parameters
+    ----------
+    system : System
+    temperature : float
+        k_B T >= 0; 0 needs the dense method.
+    method : {"auto", "dense", "poles"}
+        "auto" is dense below dimension 500 and at T = 0.
+    tol : float
+        Absolute error of n, from 2e-12 to 0.1.
+    device : {"auto", "cpu", "gpu"}
+    seed, progress
+        Without influence; accepted for uniformity.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or temperature is 0 with method "poles".
+    MemoryBudgetError
+        If matrix or factors do not fit.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    tol = positive_number("tol", tol, "absolute error of the density")
+    backend = select_backend(device)
+    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)
+    return ElectronDensity(
+        values=found.electron_density(),
+        error=found.error,
+        temperature=temperature,
+        positions=system.positions,
+        evidence=Evidence.of(backend=backend, start=start, **found.facts),
+    )

@@ -1,0 +1,131 @@
+r"""The free energy and the entropy of a system.
+
+.. math:: F = -T \,\mathrm{Tr} \ln 2\cosh(H/2T) + \mathrm{Tr}\, h + \sum_i |\Delta_i|^2 / U_i
+
+for norbs = 1 (trace over all 2N levels; both spins); for norbs = 2 the trace and Tr h count half. The last sum is over
+sites with U > 0. ``S = -dF/dT`` at fixed Delta, which is the whole derivative where Delta is self-consistent.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.gpu.backend import select_backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import ThermalElements, thermal_elements
+
+METHODS = ("auto", "dense", "poles")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FreeEnergy(Result):
+    """Free energy of a system at one temperature.
+
+    Attributes
+    ----------
+    value : float
+        F, both spins, condensation energy included.
+    error : float
+        Bound of its error.
+    entropy : float
+        ``-dF/dT`` at fixed Delta, in units of k_B; 0 at T = 0.
+    condensation : float
+        ``sum |Delta|^2/U``, part of ``value``.
+    temperature : float
+    """
+
+    value: float = quantity("free energy, both spins", "hopping")
+    error: float = quantity("bound of its error", "hopping")
+    entropy: float = quantity("-dF/dT at fixed Delta", "k_B")
+    condensation: float = quantity("sum |Delta|^2/U, part of the value", "hopping")
+    temperature: float = quantity("k_B T", "hopping")
+
+
+def free_energy(
+    system: System,
+    temperature: float,
+    *,
+    method: str = "auto",
+    tol: float = 1e-10,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> FreeEnergy:
+    r"""Return free energy and entropy of a system.
+
+    Parameters
+    ----------
+    system : System
+        Its Delta is taken as it is; sites with U > 0 add ``|Delta|^2/U``.
+    temperature : float
+        k_B T >= 0; 0 needs the dense method.
+    method : {"auto", "dense", "poles"}
+        "poles": determinants at the poles of a rational fit of tanh, no dense matrix. "auto" is dense below dimension
+        500 and at T = 0.
+    tol : float
+        Absolute error of tanh in the fit, from 1e-12 to 0.1; ``error`` says what follows for F.
+    device : {"auto", "cpu", "gpu"}
+    seed, progress
+        Without influence; accepted for uniformity.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or temperature is 0 with method "poles".
+    MemoryBudgetError
+        If matrix or factors do not fit.
+
+    References
+    ----------
+    J. Bardeen, R. Kuemmel, A. E. Jacobs, L. Tewordt, Phys. Rev. 187, 556 (1969).
+    """
+    start = time.perf_counter()
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    tol = positive_number("tol", tol, "absolute error of tanh")
+    backend = select_backend(device)
+    hamiltonian = BdGHamiltonian(system)
+    found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=True)
+    share = 1.0 / system.norbs
+    normal_trace = share * float(system.hamiltonian.diagonal().real.sum())
+    attractive = system.attraction > 0
+    condensation = float((abs(system.delta[attractive]) ** 2 / system.attraction[attractive]).sum())
+    energy_times_tanh = _trace_of_product(hamiltonian, found)
+    if temperature > 0:
+        trace = temperature * found.log_cosh
+        entropy = share * (found.log_cosh - energy_times_tanh / (2 * temperature))
+        error = share * temperature * found.log_cosh_error
+    else:
+        trace, entropy = 0.5 * found.facts["sum_of_levels"], 0.0
+        error = share * found.error * trace
+    evidence = Evidence.of(backend=backend, start=start, **found.facts)
+    return FreeEnergy(
+        value=normal_trace + condensation - share * trace,
+        error=float(error),
+        entropy=float(entropy),
+        condensation=condensation,
+        temperature=temperature,
+        evidence=evidence,
+    )
+
+
+def _trace_of_product(hamiltonian: BdGHamiltonian, found: ThermalElements) -> float:
+    """Return ``Tr H tanh(H/2T)``: twice the electron rows, by particle-hole symmetry."""
+    system, pattern, spins = hamiltonian.system, found.pattern, hamiltonian.system.norbs
+    sites = np.arange(spins * system.n_sites).reshape(-1, spins)
+    total = 0.0
+    for matrix, elements in ((system.hamiltonian, found.normal), (system.pairing_block, found.anomalous)):
+        entries = matrix.tocoo()
+        first, second = entries.row // spins, entries.col // spins
+        block = np.searchsorted(pattern.first * pattern.n_sites + pattern.second, first * pattern.n_sites + second)
+        values = elements[block, entries.row - sites[first, 0], entries.col - sites[second, 0]]
+        total += float((entries.data.conj() * values).real.sum())
+    return 2.0 * total

@@ -1,0 +1,318 @@
+r"""The resolvent ``(z - H)^{-1}`` of a BdG Hamiltonian at many z: columns with their residuals, and the site diagonal.
+
+What does not depend on z is made once. At ``z = i w`` large systems take the quaternion form (norbs = 1) or the real
+Majorana form (norbs = 2), elsewhere complex factors. For complex z the residual of each column is measured and lowered
+by refinement, so no factor has to be judged beforehand. A column x of the source i with residual r misses its own
+element by
+
+.. math:: |e_i^T (G e_i - x)| = |e_i^T G r| \le \lVert G^\dagger e_i \rVert \, \lVert r \rVert
+          = \sqrt{-\mathrm{Im}\, G_{ii}(z) / \mathrm{Im}\, z} \; \lVert r \rVert,
+
+where the last step is the Ward identity ``(G G^+)_ii = -Im G_ii / Im z`` of every Hermitian H.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from bdg.gpu.backend import Backend
+from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Restriction, SelectedInverse, Symbolic
+from bdg.gpu.multifrontal.imaginary_solve import majorana_solve, quaternion_solve
+from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.sweep import as_complex, as_real
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.nambu import particle_hole
+from bdg.lattices.system import System
+from bdg.structure import quaternion_symbolic, whole_symbolic
+
+# operations of a complex factor with its selected inverse from which the forms at i w are faster (measured)
+IMAGINARY_FORM_FROM = {1: 4e9, 2: 1e9}
+UNUSABLE = 1e-2  # residual of a unit column from which the factors are no inverse
+_ROUNDING = 10 * np.finfo(float).eps  # of a residual itself, in units of |z - H| |x|: rows have up to 8 elements
+_COLUMNS, _COLUMN_BYTES = 128, 1 << 29  # solved at a time, and what they may take
+_REFINEMENTS = 3
+
+
+def site_rows(system: System, sites: np.ndarray) -> np.ndarray:
+    """Return the rows of chosen sites: electron of all of them, then hole of all of them."""
+    electron = (sites[:, None] * system.norbs + np.arange(system.norbs)).ravel()
+    return np.concatenate([electron, electron + system.norbs * system.n_sites])
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedColumns:
+    """Some columns of the resolvent.
+
+    Attributes
+    ----------
+    sources : array (R,) of int
+        Rows of H that hold the sources.
+    values : array (2 s N, R), complex, on the device
+    residuals : array (R,)
+        ``||e - (z - H) x||`` with the rounding error of its computation.
+    """
+
+    sources: np.ndarray
+    values: Any
+    residuals: np.ndarray
+
+
+class Resolvent:
+    """``(z - H)^-1``.
+
+    Parameters
+    ----------
+    hamiltonian : BdGHamiltonian
+    backend : Backend
+    """
+
+    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
+        self.hamiltonian, self.backend = hamiltonian, backend
+        self._restrictions: list[tuple[Symbolic, np.ndarray, Restriction]] = []
+
+    @property
+    def system(self) -> System:
+        """The system of the Hamiltonian."""
+        return self.hamiltonian.system
+
+    @cached_property
+    def symbolic(self) -> Symbolic:
+        """Symbolic factorisation of H."""
+        return whole_symbolic(self.system, self.backend)
+
+    @cached_property
+    def blocks(self) -> BlockMatrix:
+        """H on its pattern."""
+        return self.symbolic.pattern.split(self.hamiltonian.matrix)
+
+    @cached_property
+    def majorana(self) -> MajoranaForm:
+        """Majorana form of H (norbs = 2)."""
+        return MajoranaForm.of(self.blocks, particle_hole(np.eye(4), 2))
+
+    @cached_property
+    def nambu(self) -> tuple[Symbolic, BlockMatrix, BlockMatrix]:
+        """Symbolic factorisation, h and D of the quaternion form (norbs = 1)."""
+        symbolic = quaternion_symbolic(self.system, self.backend)
+        split = symbolic.pattern.split
+        return symbolic, split(self.system.hamiltonian), split(self.system.pairing_block)
+
+    def multiply(self, columns: Any) -> Any:
+        """Return ``H columns`` on the device: SciPy's CSR on the CPU, gathered rows of similar length elsewhere."""
+        if self.backend.device == "cpu":
+            return self.hamiltonian.matrix @ columns
+        xp = self.backend.xp
+        if self.blocks.dtype.kind != "c" and columns.dtype.kind == "c":
+            return as_complex(self.multiply(as_real(xp, columns)))
+        out = xp.zeros(columns.shape, columns.dtype)
+        for rows, neighbours, values in self._row_groups:
+            out[rows] = xp.matmul(values, columns[neighbours])[:, 0]
+        return out
+
+    @cached_property
+    def _row_groups(self) -> list[tuple[Any, Any, Any]]:
+        xp = self.backend.xp
+        values = xp.asarray(np.append(self.blocks.blocks.reshape(-1), 0))  # missing elements read the zero at the end
+        groups = self.symbolic.row_groups(xp)
+        return [(rows, neighbours, values[places][:, None, :]) for rows, neighbours, places in groups]
+
+    @cached_property
+    def norm(self) -> float:
+        """Largest absolute row sum of H, a bound of its eigenvalues."""
+        return self.blocks.norm
+
+    def flops(self) -> tuple[float, float, float]:
+        """Return the operations of a complex factor, of its selected inverse, and of a solve for one column."""
+        general, symbolic = not self.blocks.is_symmetric, self.symbolic
+        factor, inverse = symbolic.factor_flops(complex, general), symbolic.selected_inverse_flops(complex, general)
+        return factor, inverse, symbolic.solve_flops(complex)
+
+    def restriction(self, symbolic: Symbolic, sites: np.ndarray) -> Restriction:
+        """Return the part of a tree that the selected inverse on ``sites`` needs; made once."""
+        for known, of, restriction in self._restrictions:
+            if known is symbolic and np.array_equal(of, sites):
+                return restriction
+        restriction = Restriction(symbolic, sites)
+        self._restrictions.append((symbolic, sites, restriction))
+        return restriction
+
+    def at(self, z: complex) -> ResolventAt:
+        """Return the factors at z.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If they do not fit.
+        """
+        imaginary = z.real == 0 and z.imag > 0
+        if imaginary and sum(self.flops()[:2]) >= IMAGINARY_FORM_FROM[self.system.norbs]:
+            return (_QuaternionicAt if self.system.norbs == 1 else _MajoranaAt)(self, z)
+        return _ComplexAt(self, z)
+
+
+class ResolventAt:
+    """Factors of ``z - H`` at one z."""
+
+    form = ""
+
+    def __init__(self, resolvent: Resolvent, z: complex) -> None:
+        self.resolvent, self.z = resolvent, z
+
+    def apply(self, columns: Any) -> Any:
+        """Return ``(z - H)^-1 columns`` on the device, as good as the factors are."""
+        raise NotImplementedError
+
+    def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
+        """Return the diagonal blocks (S, 2 s, 2 s) of chosen sites by selected inversion, on the host.
+
+        ``restricted``: pass over the parts of the tree that these sites do not need.
+        """
+        raise NotImplementedError
+
+    def checked_blocks(self, sites: np.ndarray, restricted: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return `blocks`, and how much the diagonal block of ``(z - H) G - 1`` misses on these sites, if it is known.
+
+        That needs the blocks between each site and all that H connects with it. It shows where G is least accurate,
+        not by how much: errors along a state near z are multiplied by a small number in it.
+        """
+        return self.blocks(sites, restricted), None
+
+    def columns(self, sources: np.ndarray) -> Iterator[SolvedColumns]:
+        """Yield the columns of the resolvent at the given rows, some at a time.
+
+        Raises
+        ------
+        FactorError
+            If the residuals cannot be lowered: z is too close to an eigenvalue.
+        """
+        each = 128 * self.resolvent.hamiltonian.shape[0]  # eight complex copies
+        step = int(np.clip(_COLUMN_BYTES // each, 4, _COLUMNS))
+        for begin in range(0, sources.size, step):
+            some = sources[begin : begin + step]
+            yield SolvedColumns(some, *self._solved(some))
+
+    def _solved(self, sources: np.ndarray) -> tuple[Any, np.ndarray]:
+        backend = self.resolvent.backend
+        xp = backend.xp
+        host = np.zeros((self.resolvent.hamiltonian.shape[0], sources.size), dtype=complex)
+        host[sources, np.arange(sources.size)] = 1
+        unit = xp.asarray(host)
+        with np.errstate(all="ignore"):  # what is not finite is refused below, on every array module
+            x = self.apply(unit)
+            rest = unit - self.product(x)
+            floor, norm = self._sizes(x, rest)
+            for _ in range(_REFINEMENTS):
+                if not (norm > 4 * floor).any():
+                    break
+                better = x + self.apply(rest)
+                left = unit - self.product(better)
+                new_floor, new_norm = self._sizes(better, left)
+                if not new_norm.max() < 0.5 * norm.max():
+                    break
+                x, rest, floor, norm = better, left, new_floor, new_norm
+        worst = float(norm.max())
+        if not worst < UNUSABLE:
+            raise FactorError(
+                f"the columns of (z - H)^-1 at z = {self.z} have a residual of {worst:.2g}: z is too close to an "
+                "eigenvalue. Move it away, give it a larger imaginary part, or use method='dense'"
+            )
+        return x, norm + floor
+
+    def _sizes(self, x: Any, rest: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rounding error of the residuals of columns, and their norms."""
+        xp = self.resolvent.backend.xp
+        norms = self.resolvent.backend.to_host(xp.sqrt(xp.stack([(abs(y) ** 2).sum(0) for y in (x, rest)])))
+        return _ROUNDING * (self.resolvent.norm + abs(self.z)) * norms[0], norms[1]
+
+    def product(self, columns: Any) -> Any:
+        """Return ``(z - H) columns`` on the device."""
+        return self.z * columns - self.resolvent.multiply(columns)
+
+
+class _ComplexAt(ResolventAt):
+    """Complex factors of z - H; real ones at real z."""
+
+    def __init__(self, resolvent: Resolvent, z: complex) -> None:
+        super().__init__(resolvent, z)
+        self.factor = Factor(resolvent.symbolic, resolvent.blocks, z, resolvent.backend)
+        self.form = f"{'real' if self.factor.dtype.kind != 'c' else 'complex'} {self.factor.symmetry}"
+
+    def apply(self, columns: Any) -> Any:
+        # static pivots may have changed the matrix at real z: there the factor judges itself
+        return self.factor.solve(columns, refinements=None if self.z.imag == 0 else 0)
+
+    def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
+        backend = self.resolvent.backend
+        inverse = self._inverse(sites, restricted)
+        return backend.to_host(inverse.blocks[backend.xp.asarray(inverse.pattern.diagonal[sites])]).astype(complex)
+
+    def checked_blocks(self, sites: np.ndarray, restricted: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        if restricted:  # blocks of neighbours are missing
+            return self.blocks(sites, restricted), None
+        inverse = self.resolvent.backend.to_host(self._inverse(sites, False).blocks)
+        pattern, unit = self.resolvent.symbolic.pattern, np.eye(self.resolvent.symbolic.pattern.rows_per_site)
+        first = np.flatnonzero(np.diff(pattern.first, prepend=-1))  # every site is connected with itself
+        product = np.add.reduceat(np.matmul(self.resolvent.blocks.blocks, inverse[pattern.transposed]), first, axis=0)
+        blocks = inverse[pattern.diagonal].astype(complex)
+        defect = abs(self.z * blocks - product - unit).max(axis=(1, 2))
+        return blocks[sites], defect[sites]
+
+    def _inverse(self, sites: np.ndarray, restricted: bool) -> SelectedInverse:
+        restriction = self.resolvent.restriction(self.resolvent.symbolic, sites) if restricted else None
+        return self.factor.selected_inverse(restriction)
+
+
+class _QuaternionicAt(ResolventAt):
+    """Factors of w + i H in planes (norbs = 1)."""
+
+    form = "quaternion"
+
+    def __init__(self, resolvent: Resolvent, z: complex) -> None:
+        super().__init__(resolvent, z)
+        self.factor = QuaternionFactor(*resolvent.nambu, z.imag, resolvent.backend)
+
+    def apply(self, columns: Any) -> Any:
+        return quaternion_solve(self.factor, columns)
+
+    def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
+        backend = self.resolvent.backend
+        restriction = self.resolvent.restriction(self.factor.symbolic, sites) if restricted else None
+        inverse = self.factor.selected_inverse(restriction)
+        numbers = backend.xp.asarray(inverse.pattern.diagonal[sites])
+        normal, anomalous = (backend.to_host(x[numbers]) for x in (inverse.normal, inverse.anomalous))
+        rows = np.stack([normal, anomalous, anomalous.conj(), -normal.conj()], axis=1)
+        return rows.reshape(-1, 2, 2).astype(complex)
+
+
+class _MajoranaAt(ResolventAt):
+    """Real factors of w + i H in the Majorana basis (norbs = 2)."""
+
+    form = "majorana"
+
+    def __init__(self, resolvent: Resolvent, z: complex) -> None:
+        super().__init__(resolvent, z)
+        self.factor = MajoranaFactor(resolvent.symbolic, resolvent.majorana, z.imag, resolvent.backend)
+
+    def apply(self, columns: Any) -> Any:
+        return majorana_solve(self.factor, columns)
+
+    def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
+        backend = self.resolvent.backend
+        restriction = self.resolvent.restriction(self.factor.symbolic, sites) if restricted else None
+        inverse = self.factor.selected_inverse(restriction)
+        return backend.to_host(inverse.blocks(backend.xp, inverse.inverse.pattern.diagonal[sites]))
+
+
+def with_progress(points: Any, progress: bool, what: str) -> Any:
+    """Return an iterable over points, with a bar if that is wished."""
+    if not progress:
+        return points
+    from tqdm import tqdm
+
+    return tqdm(points, unit="energy", desc=what)

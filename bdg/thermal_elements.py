@@ -1,0 +1,261 @@
+r"""Elements of tanh(H/2T) between connected sites, and the trace of ln 2cosh(H/2T): all that thermal averages need.
+
+.. math:: f(H) = \tfrac12 [1 - \tanh(H/2T)]
+
+holds the density matrix (electron-electron), the pair amplitude (electron-hole), the bond currents (between
+neighbours); the trace is the free energy. "dense" takes all eigenvectors. "poles" needs one factorisation and one
+selected inverse for each pole of a rational fit (`bdg.gpu.poles`), never a dense matrix:
+
+.. math:: \tanh(H/2T) = d H - \tfrac12 \sum_j c_j [G(i w_j) + G(i w_j)^\dagger]
+
+No element of a function of H exceeds its norm, so ``max|fit - tanh|`` bounds the error of every element.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bdg.gpu import dense
+from bdg.gpu.backend import Backend
+from bdg.gpu.chebyshev import spectral_bound
+from bdg.gpu.multifrontal import SitePattern
+from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.nambu import particle_hole
+from bdg.structure import quaternion_symbolic, whole_symbolic
+
+DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
+ROUNDING = 1e-12  # of selected inverses at the lowest pole, relative to tanh
+
+
+@dataclass(frozen=True, eq=False)
+class ThermalElements:
+    """Elements of tanh(H/2T) on the pairs of a pattern.
+
+    Attributes
+    ----------
+    pattern : SitePattern
+        One block for each pair of connected sites, both directions, and each site with itself.
+    normal, anomalous : arrays (n_blocks, s, s), complex128
+        Electron-electron and electron-hole blocks between the sites ``pattern.first`` and ``pattern.second``.
+    error : float
+        Bound of the error of every element.
+    log_cosh : float
+        ``Tr ln 2cosh(H/2T)`` over all 2 s N levels; nan unless asked for.
+    log_cosh_error : float
+        Bound of its error.
+    facts : dict
+        For the evidence: method, why, what it took.
+    """
+
+    pattern: SitePattern
+    normal: np.ndarray
+    anomalous: np.ndarray
+    error: float
+    log_cosh: float = np.nan
+    log_cosh_error: float = np.nan
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def pair_amplitude(self) -> np.ndarray:
+        """Return the singlet F of each site (N,): half the mean over spins of the electron-hole element."""
+        onsite = self.anomalous[self.pattern.diagonal]
+        return 0.5 * np.trace(onsite, axis1=1, axis2=2) / onsite.shape[1]
+
+    def electron_density(self) -> np.ndarray:
+        """Return the electrons on each site (N,), both spins."""
+        onsite = self.normal[self.pattern.diagonal]
+        spins = onsite.shape[1]
+        return 1.0 - np.trace(onsite, axis1=1, axis2=2).real / spins
+
+
+def thermal_elements(
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    tol: float,
+    backend: Backend,
+    *,
+    method: str = "auto",
+    log_cosh: bool = False,
+    elements: bool = True,
+) -> ThermalElements:
+    """Return the elements of tanh(H/2T) with absolute error below ``tol``.
+
+    Parameters
+    ----------
+    hamiltonian : BdGHamiltonian
+    temperature : float
+        T >= 0; T = 0 (the sign function) needs "dense".
+    tol : float
+        Absolute error of the elements, from 1e-12 to 0.1.
+    method : {"auto", "dense", "poles"}
+    log_cosh : bool
+        Also the trace of ln 2cosh.
+    elements : bool
+        If False only the trace: no selected inverses.
+    """
+    method, why = _choose(method, hamiltonian, temperature)
+    if method == "dense":
+        found = _dense(hamiltonian, temperature, backend)
+    else:
+        found = _poles(hamiltonian, temperature, tol, backend, log_cosh, elements)
+    found.facts.update(method=method, why=why)
+    return found
+
+
+def _choose(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> tuple[str, str]:
+    dimension = hamiltonian.shape[0]
+    if method == "poles" and temperature == 0:
+        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+    if method != "auto":
+        return method, "as asked"
+    if temperature == 0:
+        return "dense", "temperature 0"
+    if dimension < DENSE_BELOW:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+    return "poles", f"dimension {dimension} is at least {DENSE_BELOW}"
+
+
+def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) -> ThermalElements:
+    system = hamiltonian.system
+    pattern = quaternion_symbolic(system, backend).pattern
+    energies, vectors = dense.eigh(hamiltonian.matrix, backend)
+    scale = float(abs(energies).max())
+    if temperature > 0:
+        weight = np.tanh(energies / (2 * temperature))
+        size = abs(energies) / (2 * temperature)
+        log_cosh = float((size + np.log1p(np.exp(-2 * size))).sum())
+    else:  # levels that are zero to rounding contribute nothing: the limit T -> 0
+        weight = np.where(abs(energies) > 1e-12 * scale, np.sign(energies), 0.0)
+        log_cosh = np.inf
+    half, spins = hamiltonian.shape[0] // 2, system.norbs
+    u, v = (part.reshape(-1, spins, energies.size) for part in (vectors[:half], vectors[half:]))
+    normal = np.empty((pattern.n_blocks, spins, spins), dtype=complex)
+    anomalous = np.empty_like(normal)
+    step = max(1, (1 << 23) // max(1, spins * energies.size))
+    for begin in range(0, pattern.n_blocks, step):
+        chosen = slice(begin, begin + step)
+        left = u[pattern.first[chosen]] * weight
+        second = pattern.second[chosen]
+        normal[chosen] = np.matmul(left, u[second].conj().swapaxes(1, 2))
+        anomalous[chosen] = np.matmul(left, v[second].conj().swapaxes(1, 2))
+    rounding = 10 * np.finfo(float).eps * np.sqrt(energies.size)
+    error = float(rounding * (1 + scale / max(temperature, 1e-3 * scale)))
+    facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size), "temperature_zero": temperature == 0}
+    facts["sum_of_levels"] = float(abs(energies).sum())
+    return ThermalElements(pattern, normal, anomalous, error, log_cosh, float(rounding * abs(energies).sum()), facts)
+
+
+def _poles(
+    hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, log_cosh: bool, elements: bool
+) -> ThermalElements:
+    bound = spectral_bound(hamiltonian.matrix, 0)
+    poles = tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
+    form = (_Quaternions if hamiltonian.system.norbs == 1 else _Majorana)(hamiltonian, backend)
+    normal, anomalous = form.linear(hamiltonian, poles.linear)
+    logs = []
+    for frequency, weight in zip(poles.frequencies, poles.weights, strict=True):
+        form.factorise(float(frequency), log_cosh)
+        if log_cosh:
+            logs.append(form.log_determinant())
+        if elements:
+            g_normal, g_anomalous = form.hermitian_elements()
+            normal -= weight * g_normal
+            anomalous -= weight * g_anomalous
+    trace, trace_error = np.nan, np.nan
+    if log_cosh:
+        dimension = hamiltonian.shape[0]
+        square = float((abs(hamiltonian.matrix.data) ** 2).sum())
+        trace = poles.trace_log_cosh(np.array(logs), square, dimension)
+        trace_error = dimension * poles.log_cosh_error + 1e-13 * abs(trace)
+    facts = {
+        "form": form.name,
+        "dtype": "float64",
+        "poles": int(poles.frequencies.size),
+        "fit_error": poles.error,
+        "spectral_bound": bound,
+        "factor_bytes": form.factor_bytes,
+    }
+    return ThermalElements(form.pattern, normal, anomalous, poles.error + ROUNDING, trace, trace_error, facts)
+
+
+class _Form:
+    """Factors of ``i w - H`` at one frequency after the other, and the elements of ``[G + G^+]/2``."""
+
+    name: str
+    pattern: SitePattern
+    factor_bytes = 0
+    factor: Any
+
+    def log_determinant(self) -> float:
+        """Return ln|det(i w - H)|."""
+        return self.factor.log_determinant()
+
+    def _keep(self, factor: Any) -> None:
+        self.factor, self.factor_bytes = factor, max(self.factor_bytes, factor.kept_bytes)
+
+
+class _Quaternions(_Form):
+    """norbs = 1."""
+
+    name = "quaternion"
+
+    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
+        system = hamiltonian.system
+        self._symbolic, self._backend = quaternion_symbolic(system, backend), backend
+        self.pattern = self._symbolic.pattern
+        self._normal = self.pattern.split(system.hamiltonian)
+        self._pairing = self.pattern.split(system.pairing_block)
+
+    def linear(self, hamiltonian: BdGHamiltonian, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``factor * H`` on the pattern."""
+        return factor * self._normal.blocks.astype(complex), factor * self._pairing.blocks.astype(complex)
+
+    def factorise(self, frequency: float, log_determinant: bool) -> None:
+        """Make the factors at ``i frequency``."""
+        matrices = self._symbolic, self._normal, self._pairing
+        self._keep(QuaternionFactor(*matrices, frequency, self._backend, log_determinant=log_determinant))
+
+    def hermitian_elements(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return both parts (n_blocks, 1, 1); the factors are given up."""
+        inverse = self.factor.selected_inverse(release=True)
+        normal, anomalous = (self._backend.to_host(x) for x in (inverse.normal, inverse.anomalous))
+        back = self.pattern.transposed
+        normal = 0.5 * (normal + normal[back].conj())
+        anomalous = 0.5 * (anomalous + anomalous[back])  # G_vu(j, i) = G_uv(j, i)*
+        return normal[:, None, None], anomalous[:, None, None]
+
+
+class _Majorana(_Form):
+    """norbs = 2."""
+
+    name = "majorana"
+
+    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
+        self._symbolic, self._backend = whole_symbolic(hamiltonian.system, backend), backend
+        self.pattern = self._symbolic.pattern
+        self._blocks = self.pattern.split(hamiltonian.matrix)
+        self._form = MajoranaForm.of(self._blocks, particle_hole(np.eye(4), 2))
+
+    def linear(self, hamiltonian: BdGHamiltonian, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return ``factor * H`` on the pattern."""
+        whole = factor * self._blocks.blocks.astype(complex)
+        return whole[:, :2, :2].copy(), whole[:, :2, 2:].copy()
+
+    def factorise(self, frequency: float, log_determinant: bool) -> None:
+        """Make the factors at ``i frequency``."""
+        factor = MajoranaFactor(
+            self._symbolic, self._form, frequency, self._backend, log_determinant=log_determinant
+        )
+        self._keep(factor)
+
+    def hermitian_elements(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return both parts (n_blocks, 2, 2); the factors are given up."""
+        inverse = self.factor.selected_inverse(release=True)
+        whole = self._backend.to_host(inverse.blocks(self._backend.xp))
+        whole = 0.5 * (whole + whole[self.pattern.transposed].conj().swapaxes(1, 2))
+        return whole[:, :2, :2], whole[:, :2, 2:]

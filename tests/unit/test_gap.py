@@ -1,0 +1,193 @@
+"""The self-consistent gap: a closed form, an independent iteration, pinned regions, filling, checkpoints, errors."""
+
+import numpy as np
+import pytest
+
+import bdg
+from bdg.lattices.storage import ResultFileError
+from bdg.mixing import AndersonMixing
+
+
+def _torus(size=8, mu=-0.5, attraction=2.5, **fields):
+    hop = np.roll(np.eye(size), 1, axis=0)
+    hop = hop + hop.T
+    h = -np.kron(hop, np.eye(size)) - np.kron(np.eye(size), hop) - mu * np.eye(size**2)
+    positions = np.stack(np.meshgrid(*[np.arange(size)] * 2, indexing="ij"), -1).reshape(-1, 2)
+    return bdg.lattices.from_hamiltonian(
+        h, positions, attraction=attraction, period=(float(size),) * 2, **{"grain": 0, **fields}
+    )
+
+
+def _uniform_gap(size, mu, attraction, temperature):
+    """Solve 1 = U/N sum_k tanh(E/2T)/2E by bisection."""
+    k = 2 * np.pi * np.arange(size) / size
+    xi = -2 * np.cos(k)[:, None] - 2 * np.cos(k)[None] - mu
+
+    def excess(delta):
+        energy = np.hypot(xi, delta)
+        thermal = np.tanh(energy / (2 * temperature)) if temperature else 1.0
+        return attraction * np.mean(thermal / (2 * energy)) - 1
+
+    low, high = 1e-9, 3.0
+    for _ in range(100):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+    return low
+
+
+@pytest.mark.parametrize("temperature", [0, 0.1, 0.25])
+@pytest.mark.parametrize("method", ["dense", "poles"])
+def test_uniform_gap_of_a_torus(temperature, method):
+    if method == "poles" and not temperature:
+        pytest.skip("poles need a temperature")
+    found = bdg.solve_gap(_torus(), temperature, tol=1e-9, method=method)
+    exact = _uniform_gap(8, -0.5, 2.5, temperature)
+    assert found.converged and found.iterations < 30
+    assert abs(found.delta - exact).max() < max(found.error, 1e-11) < 1e-9
+    assert found.system.delta is not None and np.array_equal(found.system.delta, found.delta)
+    assert found.free_energy == pytest.approx(bdg.free_energy(found.system, temperature, method="dense").value)
+
+
+def test_above_tc_the_solution_is_the_normal_state():
+    found = bdg.solve_gap(_torus(), 0.5)
+    assert found.converged and not found.delta.any() and found.evidence.normal_state
+
+
+def _composite():
+    system = bdg.lattices.grain_composite(
+        (6, 6, 6), 1, volume_fraction=0.2, diameter=3.5, mu=-1, delta=0.3, attraction=4.0, disorder=1, seed=2
+    )
+    return system
+
+
+@pytest.mark.parametrize("kind", ["real", "phases and field", "spinful"])
+def test_disordered_grains_obey_the_gap_equation(kind, spinful):
+    system = _composite()
+    if kind == "phases and field":
+        system = system.with_field([0.0, 0.0, 0.02]).with_phases({0: 0.7})
+    if kind == "spinful":
+        system = spinful(system)
+    found = bdg.solve_gap(system, 0.08, tol=1e-7)
+    amplitude = bdg.pair_amplitude(found.system, 0.08, method="dense").values
+    inside = system.attraction > 0
+    residual = abs(system.attraction * amplitude - found.delta)[inside].max()
+    assert residual < 3 * found.error < 1e-6
+    assert abs(found.delta[inside]).min() > 0.05 and not found.delta[~inside].any()
+    # the solution is a stationary point of the free energy: half of it to second order
+    shaken = found.system.with_delta(found.delta * (1 + 1e-3))
+    assert bdg.free_energy(shaken, 0.08).value > found.free_energy
+
+
+def test_linear_mixing_finds_the_same_and_needs_more():
+    anderson, linear = (bdg.solve_gap(_composite(), 0.05, tol=1e-6, mixing=m) for m in ("anderson", "linear"))
+    assert abs(anderson.delta - linear.delta).max() < 2e-6
+    assert anderson.iterations < linear.iterations
+
+
+def test_warm_start_in_temperature():
+    cold = bdg.solve_gap(_composite(), 0.10)
+    warm = bdg.solve_gap(bdg.solve_gap(_composite(), 0.099).system, 0.10)
+    assert abs(cold.delta - warm.delta).max() < 1e-6 and warm.iterations < cold.iterations
+
+
+def test_pinned_sites_and_pinned_phases():
+    chain = bdg.lattices.stack(
+        [
+            bdg.lattices.Layer(8, delta=0.5, attraction=2),
+            bdg.lattices.Layer(3),
+            bdg.lattices.Layer(8, delta=0.5, attraction=2, phase=1.2),
+        ]
+    )
+    ends = [0, 18]
+    found = bdg.solve_gap(chain, 0.05, pinned=ends)
+    assert np.array_equal(found.delta[ends], chain.delta[ends])
+    phases = bdg.solve_gap(chain, 0.05, pinned={"phase": ends})
+    assert np.allclose(np.angle(phases.delta[ends]), [0, 1.2]) and abs(phases.delta[0]) != abs(chain.delta[0])
+    free = np.setdiff1d(np.flatnonzero(chain.attraction), ends)
+    amplitude = bdg.pair_amplitude(phases.system, 0.05, method="dense").values
+    assert abs(2 * amplitude - phases.delta)[free].max() < 1e-6
+
+
+def test_filling_and_hartree_shift():
+    found = bdg.solve_gap(_torus(mu=0.0), 0.1, filling=0.7, hartree=True, tol=1e-8)
+    assert found.density.mean() == pytest.approx(0.7, abs=1e-6)
+    # uniform: the Hartree shift -U n/2 only moves the chemical potential
+    mu = found.chemical_shift + 2.5 * 0.7 / 2
+    assert found.delta == pytest.approx(_uniform_gap(8, mu, 2.5, 0.1), abs=1e-6)
+    assert bdg.electron_density(found.system, 0.1).values.mean() == pytest.approx(0.7, abs=1e-5)
+    plain = bdg.solve_gap(_torus(mu=0.0), 0.1, filling=0.7, tol=1e-8)
+    assert plain.chemical_shift == pytest.approx(mu, abs=1e-6)
+
+
+def test_an_interrupted_solution_goes_on_from_its_checkpoint(tmp_path):
+    path = tmp_path / "gap.h5"
+    with pytest.raises(bdg.ConvergenceError, match="after 4 iterations") as caught:
+        bdg.solve_gap(_composite(), 0.1, checkpoint=path, max_iterations=4)
+    assert caught.value.result.iterations == 4 and not caught.value.result.converged
+    resumed = bdg.solve_gap(_composite(), 0.1, checkpoint=path)
+    whole = bdg.solve_gap(_composite(), 0.1)
+    assert resumed.evidence.resumed_after == 3 and resumed.iterations == whole.iterations
+    assert np.array_equal(resumed.delta, whole.delta)
+    with pytest.raises(ResultFileError, match="checkpoint of another system, temperature"):
+        bdg.solve_gap(_composite(), 0.11, checkpoint=path)
+    warm = bdg.solve_gap(caught.value.result.system, 0.1)
+    assert abs(warm.delta - whole.delta).max() < 1e-6
+
+
+def test_result_is_saved_and_drawn(tmp_path):
+    found = bdg.solve_gap(_torus(), 0.1)
+    found.save(tmp_path / "gap.h5")
+    again = bdg.load(tmp_path / "gap.h5")
+    assert np.array_equal(again.delta, found.delta) and np.array_equal(again.system.delta, found.delta)
+    assert abs(again.system.hamiltonian - found.system.hamiltonian).max() == 0
+    assert found.plot().axes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: {"system": s.with_delta(0.3), "drop": True}, "system has no attraction"),
+        (lambda s: {"pinned": range(64)}, "pinned covers every site with attraction"),
+        (lambda s: {"pinned": {"amplitude": [1]}}, "must have the one key 'phase'"),
+        (lambda s: {"pinned": {"phase": [1]}}, "holds sites where system.delta is 0"),
+        (lambda s: {"pinned": [99]}, "pinned must be between 0 and 63; got 99"),
+        (lambda s: {"mixing": "broyden"}, "mixing must be one of anderson, linear"),
+        (lambda s: {"filling": 2.5}, "filling must lie between 0 and 2"),
+        (lambda s: {"max_iterations": 0}, "max_iterations must be a whole number >= 1"),
+        (lambda s: {"method": "poles", "temperature": 0}, "method='poles' needs temperature > 0"),
+        (lambda s: {"tol": -1}, "tol must be"),
+    ],
+)
+def test_bad_input_is_named(change, message):
+    torus = _torus()
+    arguments = change(torus)
+    system = _torus(attraction=0.0) if arguments.pop("drop", False) else torus
+    arguments.pop("system", None)
+    temperature = arguments.pop("temperature", 0.1)
+    if isinstance(arguments.get("pinned"), range):
+        arguments["pinned"] = list(arguments["pinned"])
+    with pytest.raises(ValueError, match=message):
+        bdg.solve_gap(system, temperature, **arguments)
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.95, 0.995])
+@pytest.mark.parametrize("memory", [0, 8])
+def test_error_estimate_of_the_mixing(rate, memory):
+    """A linear map whose slope has the eigenvalue ``rate``: the estimate is above half of the truth, and not far above."""
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.standard_normal((200, 200)))[0]
+    slope = (basis * np.concatenate([[rate], rng.uniform(-0.3, 0.6, 199)])) @ basis.T
+    shift = rng.standard_normal(200)
+    exact = np.linalg.solve(np.eye(200) - slope, shift)
+    state, point = AndersonMixing(memory=memory), np.zeros(200)
+    for count in range(400):
+        residual = slope @ point + shift - point
+        following = state.next(point, residual)
+        error = state.error(point, following, residual)
+        if error < 1e-6 * abs(exact).max():
+            break
+        point = following
+    else:
+        assert memory == 0 and rate > 0.9  # linear mixing is slow, and knows it
+    assert 0.5 * abs(point - exact).max() < error < 100 * abs(point - exact).max()
+    assert memory == 0 or count < 30

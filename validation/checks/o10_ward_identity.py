@@ -1,0 +1,80 @@
+r"""The Ward identity ``sum_j |G_ij|^2 = -Im G_ii/w`` and the diffusive decay of ``|G|^2``, both from green_function.
+
+The identity, ``G G^+ = -Im G/w`` at ``z = i w``, is exact for every sample and site; with pairing the sum runs over
+electrons and holes. Averaged over a disordered strip, ``(w/pi) sum_j |G_ij|^2`` is the local density of states. The sum
+of |G|^2 over two cross-sections decays like ``exp(-x/xi)`` with ``2 w xi^2 = D/(1 + w tau)``: a persistent random walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+import bdg
+from bdg.lattices import Layer, stack
+from bdg.validation.row import Check, Comparison, compare
+
+LENGTH, WIDTH, MU, DISORDER = 160, 30, -1.0, 2.0
+SEEDS = range(8)
+SOURCE = 40  # column of the sources
+FIT = np.arange(15, 60)  # distances from there
+# w: mean (w/pi) sum_j |G_ij|^2 and xi, as recorded with these seeds
+RECORDED = {0.1: (0.14657, 5.340), 0.05: (0.14817, 8.157), 0.025: (0.14874, 11.940)}
+RECORDED_D, RECORDED_TAU = 7.83, 3.7
+DELTA = 0.3  # of the sample with pairing
+
+
+def compare_all(slow: bool) -> Iterator[Comparison]:
+    """Yield the identity in all samples, its mean, the decay lengths, and the identity with pairing and flux."""
+    clean = stack([Layer(LENGTH)], (WIDTH,), mu=MU)
+    strips = [clean.with_onsite(_potential(seed)) for seed in SEEDS]
+    lengths = []
+    for w, (density, length) in RECORDED.items():
+        found = [_spread(strip, w) for strip in strips]
+        worst = max(defect for _, defect, _ in found)
+        name = f"normal, w {w:g}: worst |(w/pi) sum_j |G_ij|^2 / rho_i - 1|"
+        yield compare(name, worst, 0.0, 1e-10, "exact in every sample; 1e-14 observed", "E")
+        mean = np.mean([sums.mean() for sums, _, _ in found]) * w / np.pi
+        yield compare(f"normal, w {w:g}: mean of (w/pi) sum_j |G_ij|^2", mean, density, 5e-6, "5 digits recorded", "E")
+        lengths.append(_decay_length(np.sum([profile for _, _, profile in found], axis=0)))
+        yield compare(f"normal, w {w:g}: decay length of |G|^2", lengths[-1], length, 1e-3, "same seeds", "S")
+    diffusion, tau = _persistent_walk(np.array(list(RECORDED)), np.array(lengths))
+    yield compare("D of the persistent walk, w -> 0", diffusion, RECORDED_D, 1e-2, "same seeds; 3 digits", "S")
+    yield compare("tau of the persistent walk", tau, RECORDED_TAU, 5e-2, "same seeds; 2 digits", "S")
+    paired = strips[0].with_delta(np.where(np.arange(LENGTH * WIDTH) < LENGTH * WIDTH // 2, DELTA, 0)).with_field(0.01)
+    worst = max(_spread(paired, w)[1] for w in RECORDED)
+    name = "half superconducting, in a field: the same, holes included"
+    yield compare(name, worst, 0.0, 1e-10, "exact; 1e-14 observed", "E")
+
+
+def _potential(seed: int) -> np.ndarray:
+    return DISORDER * (np.random.default_rng(seed).random(LENGTH * WIDTH) - 0.5)
+
+
+def _spread(system: bdg.System, w: float) -> tuple[np.ndarray, float, np.ndarray]:
+    """Return the sums over j of |G_ji|^2, their worst deviation from the local density, and the sum by columns."""
+    sources = SOURCE * WIDTH + np.arange(WIDTH)
+    sent = bdg.green_function(system, 1j * w, sources=sources).values[:, :WIDTH]  # by electrons
+    sums = (abs(sent) ** 2).sum(axis=0)
+    own = bdg.green_function(system, 1j * w).values[sources, 0, 0]  # by selected inversion: another route
+    profile = (abs(sent[: LENGTH * WIDTH]) ** 2).reshape(LENGTH, -1).sum(axis=1)
+    return sums, float(abs(w * sums / -own.imag - 1).max()), profile
+
+
+def _decay_length(profile: np.ndarray) -> float:
+    return float(-1 / np.polyfit(FIT, np.log(profile[SOURCE + FIT]), 1)[0])
+
+
+def _persistent_walk(w: np.ndarray, lengths: np.ndarray) -> tuple[float, float]:
+    """Return D and tau of 1/D_eff = (1 + w tau)/D."""
+    slope, intercept = np.polyfit(w, 1 / (2 * w * lengths**2), 1)
+    return float(1 / intercept), float(slope / intercept)
+
+
+CHECK = Check(
+    identifier="O10",
+    title="Ward identity sum_j |G_ij|^2 = -Im G_ii/w, and diffusive decay in a disordered strip",
+    source="Vollhardt and Wölfle 1980",
+    compare=compare_all,
+)
