@@ -28,6 +28,8 @@ _EXTRAS = {
     "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
     "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
     "cluster": (("distributed",), "points spread over the machines of a cluster"),
+    "metis": (("pymetis",), "short elimination orders for networks whose positions mislead"),
+    "benchmark": (("pypardiso", "bodge"), "what `bdg benchmark` compares with (make benchmark)"),
     "dev": (("pytest", "ruff", "mypy", "hypothesis"), "the tests and checks of bdg itself (make test, make lint)"),
 }
 _SHOWN_MISSING = 20
@@ -87,8 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--json", metavar="FILE", help="write the table as JSON, too")
     validate.set_defaults(act=_validate)
 
-    benchmark = commands.add_parser("benchmark", help="measure this machine", description="Measure this machine.")
-    benchmark.set_defaults(act=_benchmark)
+    _add_benchmark(commands)
 
     info = commands.add_parser(
         "info",
@@ -130,6 +131,26 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="a progress bar on stderr (default: on a terminal; else plain lines)",
     )
     run.set_defaults(act=_run)
+
+
+def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    benchmark = commands.add_parser(
+        "benchmark",
+        help="measure this machine",
+        description="Measure bound states, pair amplitude and grid assembly beside what a user could do without this "
+        "package, each in a process of its own with one BLAS thread; takes about a quarter of an hour.",
+    )
+    benchmark.add_argument("--quick", action="store_true", help="tiny sizes: only to see that everything runs")
+    benchmark.add_argument(
+        "--only",
+        action="append",
+        choices=("bound_states", "pair_amplitude", "grid"),
+        default=[],
+        help="only this part (may be given again)",
+    )
+    benchmark.add_argument("--write", metavar="FILE.md", help="put the tables between the markers of this page")
+    benchmark.add_argument("--json", metavar="FILE", help="write every run as JSON")
+    benchmark.set_defaults(act=_benchmark)
 
 
 def _job_help() -> str:
@@ -255,7 +276,8 @@ def _benchmark(chosen: argparse.Namespace) -> int:
     if importlib.util.find_spec("bdg.validation.benchmarks") is None:
         print("bdg: this installation holds no benchmarks (bdg.validation.benchmarks is missing)", file=sys.stderr)
         return 2
-    return int(importlib.import_module("bdg.validation.benchmarks").main() or 0)
+    benchmarks = importlib.import_module("bdg.validation.benchmarks")
+    return int(benchmarks.main(quick=chosen.quick, only=chosen.only, write=chosen.write, json_path=chosen.json))
 
 
 def _info(chosen: argparse.Namespace) -> int:

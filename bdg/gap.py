@@ -208,8 +208,8 @@ class _Unknowns:
         attractive = system.attraction > 0
         if not attractive.any():
             raise ValueError(
-                "system has no attraction: U_i = 0 on all sites, so no gap follows. Give attraction=... to the builder, "
-                "or use the imposed delta as it is"
+                "system has no attraction: U_i = 0 on all sites, so no gap follows. Give attraction=... to the "
+                "builder, or use the imposed delta as it is"
             )
         self.phase_only = isinstance(pinned, dict)
         held = np.zeros(system.n_sites, dtype=bool)
@@ -243,6 +243,7 @@ class _Unknowns:
         if self.filling is not None:
             parts.append(np.array([shift]))
         if self.hartree:
+            assert density is not None
             parts.append(-0.5 * self.system.attraction * density)
         return np.concatenate(parts)
 
@@ -344,7 +345,8 @@ def _result(
     delta, shift, _ = unknowns.unpack(point)
     system = unknowns.system_at(point)
     method = equation.facts.get("method", "dense")
-    energy = free_energy(system, temperature, method="dense" if method == "dense" else "poles")
+    kind = "dense" if method == "dense" else "poles"
+    energy = free_energy(system, temperature, method=kind, device=equation.backend.device)
     value = energy.value
     if unknowns.hartree:  # U <n_up><n_dn> was counted once for each spin
         value += float((unknowns.system.attraction * equation.density**2).sum()) / 4

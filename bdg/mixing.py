@@ -60,7 +60,7 @@ class AndersonMixing:
         del self.points[: -HISTORY - 1], self.residuals[: -HISTORY - 1]
         used = min(self.memory, len(self.points) - 1)
         if not used or self.slowest_rate() >= REPELS:
-            # near a fixed point that repels (Delta = 0 below Tc, the wrong sign of a grain) extrapolation would go there
+            # near a fixed point that repels (Delta = 0 below Tc, the wrong sign of a grain) extrapolation leads there
             return point + self.step * residual
         dx, dr = np.diff(self.points, axis=0)[-used:], np.diff(self.residuals, axis=0)[-used:]
         gamma = np.linalg.lstsq(dr.T, residual, rcond=_DEPENDENT)[0]

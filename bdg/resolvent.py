@@ -200,9 +200,8 @@ class ResolventAt:
     def _solved(self, sources: np.ndarray) -> tuple[Any, np.ndarray]:
         backend = self.resolvent.backend
         xp = backend.xp
-        host = np.zeros((self.resolvent.hamiltonian.shape[0], sources.size), dtype=complex)
-        host[sources, np.arange(sources.size)] = 1
-        unit = xp.asarray(host)
+        unit = xp.zeros((self.resolvent.hamiltonian.shape[0], sources.size), np.complex128)
+        unit[xp.asarray(sources), xp.arange(sources.size)] = 1
         with np.errstate(all="ignore"):  # what is not finite is refused below, on every array module
             x = self.apply(unit)
             rest = unit - self.product(x)

@@ -24,7 +24,7 @@ from bdg.gpu.chebyshev import spectral_bound
 from bdg.gpu.multifrontal import SitePattern
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.gpu.poles import MAX_TOL, MIN_TOL, tanh_poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import particle_hole
 from bdg.structure import quaternion_symbolic, whole_symbolic

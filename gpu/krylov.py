@@ -1,17 +1,11 @@
 r"""Thick-restarted block Lanczos on an inverse: the eigenvalues of smallest modulus of a large matrix.
 
-Two operators are driven by the same code.
-
-*Hermitian*: ``x -> H^-1 x``. The projection ``B = Q^+ H^-1 Q`` is Hermitian and its eigenvalues approach ``1/E``.
-
-*Takagi*: ``c -> conj(A^-1 c)`` with ``A = A^T`` complex symmetric, antilinear. With a basis ``Q`` the projection
-``B = Q^+ conj(A^-1 Q)`` is complex symmetric; its Takagi factorisation ``B = V Sigma V^T``, Sigma >= 0, gives Ritz
-vectors ``Q V`` with ``A conj(c) = E c``, ``E = 1/Sigma`` (R. A. Horn and C. R. Johnson, Matrix Analysis, section 4.4).
-For a BdG matrix with real h and D, ``c = u + i v`` and ``A = h + i D``, this halves dimension and work, and the partner
-at -E is ``i c``.
+One driver for all number systems of `bdg.gpu.krylov_forms`: plain Hermitian, complex symmetric (Takagi), and the two
+that use the particle-hole partner of every vector, quaternionic and Majorana.
 
 Full orthogonalisation, twice, keeps the basis orthonormal to rounding; the restart keeps the best Ritz vectors and the
-residual block (K. Wu and H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000)).
+residual block (K. Wu and H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000)). The basis is stored by rows in one
+array: it grows without copies, and the thin operand of each product is the one that is conjugated.
 """
 
 from __future__ import annotations
@@ -23,13 +17,18 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.backend import Backend
+from bdg.gpu.krylov_forms import Form, Ritz
+
+_LEAST_BASIS = 64  # basis vectors before a restart; restarts then cost a few per cent of the solves of 32 states
+_NOISE = 1e-7  # a block this small beside its image has lost the orthogonality that normalising assumes
 
 
 @dataclass(eq=False)
 class RitzPairs:
     """Ritz values of the inverse (largest first), vectors (n, m) on the device, their residuals, and the work done.
 
-    ``residuals`` are ``||f(x) - theta x||`` of the operator that was iterated, not of its inverse.
+    ``residuals`` are ``||f(x) - theta x||`` of the operator that was iterated, not of its inverse. Where values come in
+    pairs +-, only the positive ones are listed; ``vectors`` hold what `Form.combined` says.
     """
 
     values: np.ndarray
@@ -40,35 +39,35 @@ class RitzPairs:
     converged: bool
 
 
-def takagi(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ``sigma >= 0`` (descending) and unitary V with ``matrix = V diag(sigma) V^T``, for complex symmetric ones.
+class _Basis:
+    """Basis vectors as rows of one array that is as long as the basis may become."""
 
-    The real symmetric matrix ``[[Re, Im], [Im, -Re]]`` has the eigenvalues +-sigma, and its eigenvector (x, y) at sigma
-    is the column ``v = x + i y`` of V: ``matrix conj(v) = sigma v``.
-    """
-    size = matrix.shape[0]
-    real, imaginary = matrix.real, matrix.imag
-    doubled = np.block([[real, imaginary], [imaginary, -real]])
-    values, vectors = np.linalg.eigh((doubled + doubled.T) / 2)
-    upper = np.argsort(-values, kind="stable")[:size]
-    columns = vectors[:size, upper] + 1j * vectors[size:, upper]
-    # at sigma > 0 the columns are orthonormal over the complex numbers, because i v belongs to -sigma; at sigma = 0
-    # v and i v share an eigenspace, and the upper half of the spectrum may hold both
-    orthonormal, triangle = np.linalg.qr(columns)
-    if np.abs(np.abs(np.diag(triangle)) - 1).max() > 1e-8:
-        return _takagi_with_null_space(matrix, values[upper], columns)
-    return values[upper], columns
+    def __init__(self, form: Form, n_rows: int, capacity: int, known: Any, xp: Any) -> None:
+        self.form, self.known, self.xp = form, known, xp
+        self._rows = xp.empty((capacity, n_rows), form.dtype)
+        self.size = 0
 
+    @property
+    def rows(self) -> Any:
+        return self._rows[: self.size]
 
-def _takagi_with_null_space(
-    matrix: np.ndarray, values: np.ndarray, columns: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Complete the columns of nonzero sigma to a unitary matrix; any completion will do at sigma = 0."""
-    nonzero = values > 1e-12 * max(values[0], np.finfo(float).tiny)
-    good = columns[:, nonzero]
-    basis, _, _ = np.linalg.svd(good, full_matrices=True)
-    unitary = np.concatenate([good, basis[:, good.shape[1] :]], axis=1)
-    return np.where(nonzero, values, 0.0), unitary
+    def replace(self, rows: Any) -> None:
+        self.size = int(rows.shape[0])
+        self._rows[: self.size] = rows
+
+    def append(self, columns: Any) -> None:
+        width = int(columns.shape[1])
+        self._rows[self.size : self.size + width] = columns.T
+        self.size += width
+
+    def reduced(self, columns: Any) -> tuple[Any, Any]:
+        """Return columns less everything known and in the basis, and their overlaps with the basis."""
+        if self.known is not None:
+            columns = columns - self.known @ (columns.conj().T @ self.known).conj().T
+        if not self.size:
+            return columns, None
+        overlaps = self.form.overlaps(self.rows, columns)
+        return self.form.without(columns, self.rows, overlaps), overlaps
 
 
 def inverse_lanczos(
@@ -76,8 +75,7 @@ def inverse_lanczos(
     size: int,
     wanted: int,
     *,
-    antilinear: bool,
-    dtype: Any,
+    form: Form,
     backend: Backend,
     seed: int,
     tol: float,
@@ -91,103 +89,96 @@ def inverse_lanczos(
     Parameters
     ----------
     apply : callable
-        ``Y -> H^-1 Y`` (Hermitian) or ``Y -> conj(A^-1 Y)`` (Takagi, ``antilinear=True``) on columns (n, b).
+        The operator of the form, on columns (n, R).
     size : int
         n.
     wanted : int
-        Pairs to converge; for the Takagi form one per +-E.
+        Pairs to converge; one per +-E unless the form is `HermitianForm`.
+    form : Form
     tol : float
         Residual relative to the Ritz value at which a pair counts as converged.
     block : int
-        Columns solved at once: 1 to 4 on a CPU, 4 to 8 on a GPU, where a solve costs the same for all of them.
+        Columns solved at once: few on a CPU, 4 to 8 on a GPU, where a solve costs the same for all of them.
     max_dimension : int, optional
-        Columns of the basis before a restart; default ``max(64, 2 wanted + 2 block)``.
+        Solved columns in the basis before a restart; default ``max(64, 2 wanted + 2 block)``.
     max_solves : int, optional
-        Columns solved before giving up (``converged`` is then False); default ``40 wanted + 400``.
+        Columns solved before giving up (``converged`` is then False), half as many where then less than half of the
+        pairs have converged; default ``40 wanted + 400``.
     known : array (n, m), optional
-        Orthonormal columns to stay orthogonal to.
+        Orthonormal columns to stay orthogonal to; they span an invariant subspace, with every partner.
     """
-    xp = backend.xp
-    limit = min(size, max_dimension or max(64, 2 * wanted + 2 * block))
+    xp, step = backend.xp, block * form.columns
+    room = form.room(size) - (0 if known is None else int(known.shape[1]) * form.room(size) // size)
+    limit = min(room, form.columns * (max_dimension or max(_LEAST_BASIS, 2 * wanted + 2 * block)))
     budget = max_solves or 40 * wanted + 400
-    rng = np.random.default_rng(seed)
-    if limit < size and limit < wanted + 2 * block:
-        raise ValueError(f"max_dimension must be at least wanted + 2 block = {wanted + 2 * block}; got {limit}")
-    start = rng.standard_normal((size, block))
-    if np.dtype(dtype).kind == "c":
-        start = start + 1j * rng.standard_normal((size, block))
-    basis = _orthonormalise(xp.asarray(start.astype(dtype)), None, known, xp)
-    projected = np.zeros((0, 0), dtype=dtype)
-    done, solves, restarts = 0, 0, 0  # columns of the basis that the operator was applied to
+    least = form.columns * (wanted + 2 * block)
+    if limit < room and limit < least:
+        raise ValueError(f"max_dimension must be at least wanted + 2 block = {wanted + 2 * block}; got {max_dimension}")
+    basis = _Basis(form, size, min(room, limit + step), known, xp)
+    basis.append(_start(basis, np.random.default_rng(seed), min(step, room)))
+    projected = np.zeros((0, 0), dtype=form.dtype)
+    done, solves, restarts, looked = 0, 0, 0, 0
     while True:
-        fresh = basis[:, done:]
-        image = apply(fresh)
-        solves += int(fresh.shape[1])
-        if known is not None:
-            image = image - known @ (known.conj().T @ image)
-        coupling = basis.conj().T @ image
-        image = image - basis @ coupling
-        again = basis.conj().T @ image
-        image = image - basis @ again
-        projected = _grow(projected, backend.to_host(coupling + again), antilinear)
-        done = int(basis.shape[1])
-        following, remainder = _split(image, basis, known, size, xp)
-        values, rotation = _ritz(projected, antilinear)
-        last = rotation[done - fresh.shape[1] :]
-        residuals = np.linalg.norm(backend.to_host(remainder) @ (last.conj() if antilinear else last), axis=0)
-        top = min(wanted, done)
-        good = residuals[:top] <= tol * np.maximum(abs(values[:top]), np.finfo(float).tiny)
-        exhausted = following is None
-        if (done >= wanted and good.all()) or exhausted or solves >= budget:
-            kept = min(done, wanted)
-            vectors = basis @ xp.asarray(rotation[:, :kept].astype(dtype))
-            converged = bool(done >= min(wanted, size) and (good.all() or exhausted))
-            return RitzPairs(values[:kept], vectors, residuals[:kept], solves, restarts, converged)
-        if done + following.shape[1] > limit:
-            keep = min(int(1.25 * wanted) + 2, limit - 2 * block)
-            basis = basis @ xp.asarray(rotation[:, :keep].astype(dtype))
-            projected = np.diag(values[:keep]).astype(dtype)
-            done, restarts = keep, restarts + 1
-        basis = xp.concatenate([basis, following], axis=1)
+        fresh = basis.rows[done:].T
+        image, coupling = basis.reduced(apply(xp.ascontiguousarray(fresh)))
+        image, again = basis.reduced(image)
+        solves += -(-int(fresh.shape[1]) // form.columns)
+        columns = backend.to_host(coupling + again)
+        projected, done = form.grown(projected, columns), basis.size
+        exhausted, full = done >= room, limit < room and done + step > limit
+        following, remainder = _next_block(basis, image, columns, min(step, room - done), backend)
+        enough = done >= form.columns * wanted and solves - looked >= max(1, wanted // 6)
+        if not (enough or exhausted or full or solves >= budget):
+            basis.append(following)
+            continue
+        looked = solves
+        ritz = form.ritz(projected)
+        residuals = form.residuals(ritz, remainder) if not exhausted else np.zeros(ritz.values.size)
+        kept = min(ritz.values.size, wanted)
+        good = residuals[:kept] <= tol * np.maximum(abs(ritz.values[:kept]), np.finfo(float).tiny)
+        stuck = solves >= budget or (2 * solves >= budget and 2 * np.count_nonzero(good) < wanted)
+        if (kept == wanted and good.all()) or exhausted or stuck:
+            vectors = form.combined(basis.rows, ritz, kept, xp).T
+            converged = bool(exhausted or (kept == wanted and good.all()))
+            return RitzPairs(ritz.values[:kept], vectors, residuals[:kept], solves, restarts, converged)
+        if full:
+            projected, done = _restart(basis, ritz, wanted, limit - 2 * step)
+            restarts += 1
+        basis.append(following)
 
 
-def _grow(projected: np.ndarray, columns: np.ndarray, antilinear: bool) -> np.ndarray:
-    """Return the projection with new columns, and the rows that symmetry gives."""
-    total, new = columns.shape
-    old = total - new
-    grown = np.zeros((total, total), dtype=np.result_type(projected, columns))
-    grown[:old, :old] = projected
-    grown[:, old:] = columns
-    grown[old:, :old] = columns[:old].T if antilinear else columns[:old].conj().T
-    corner = grown[old:, old:]
-    grown[old:, old:] = (corner + (corner.T if antilinear else corner.conj().T)) / 2
-    return grown
+def _restart(basis: _Basis, ritz: Ritz, wanted: int, most: int) -> tuple[np.ndarray, int]:
+    """Shrink the basis to the best Ritz vectors; return the projection on them and how many basis vectors they are."""
+    form = basis.form
+    keep = min(int(1.25 * wanted) + 2, most // form.columns, ritz.values.size)
+    basis.replace(form.combined(basis.rows, ritz, keep, basis.xp))
+    return form.restarted(ritz, keep), basis.size
 
 
-def _ritz(projected: np.ndarray, antilinear: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return Ritz values by falling modulus and the rotation to their vectors."""
-    if antilinear:
-        return takagi(projected)
-    values, vectors = np.linalg.eigh(projected)
-    order = np.argsort(-abs(values), kind="stable")
-    return values[order], vectors[:, order]
-
-
-def _split(image: Any, basis: Any, known: Any, size: int, xp: Any) -> tuple[Any, Any]:
-    """Return the next block and R with ``image = block R``; None where the space is exhausted."""
-    following, remainder = xp.linalg.qr(image)
-    if basis.shape[1] + (0 if known is None else known.shape[1]) >= size:
-        return None, remainder * 0
-    room = size - basis.shape[1] - (0 if known is None else known.shape[1])
-    following = _orthonormalise(following[:, :room], basis, known, xp)
-    return following, remainder[:room]
-
-
-def _orthonormalise(columns: Any, basis: Any, known: Any, xp: Any) -> Any:
-    """Return orthonormal columns orthogonal to what is given; rounding noise takes the place of vanished ones."""
+def _start(basis: _Basis, rng: np.random.Generator, width: int) -> Any:
+    """Return a random orthonormal block."""
+    form, n_rows = basis.form, basis._rows.shape[1]
+    start = rng.standard_normal((n_rows, width))
+    if np.dtype(form.dtype).kind == "c":
+        start = start + 1j * rng.standard_normal((n_rows, width))
+    columns = basis.xp.asarray(start.astype(form.dtype))
     for _ in range(2):
-        for space in (known, basis):
-            if space is not None:
-                columns = columns - space @ (space.conj().T @ columns)
-        columns, _ = xp.linalg.qr(columns)
+        columns, _ = form.orthonormal(basis.reduced(columns)[0], basis.xp)
     return columns
+
+
+def _next_block(basis: _Basis, image: Any, columns: np.ndarray, room: int, backend: Backend) -> tuple[Any, np.ndarray]:
+    """Return the next block and R with ``image = block R``; directions of rounding noise where the image vanished."""
+    form, xp = basis.form, basis.xp
+    if room <= 0:
+        return None, np.zeros(0)
+    following, remainder = form.orthonormal(image, xp)
+    on_host = backend.to_host(remainder)
+    diagonal = abs(np.diagonal(on_host[0] if on_host.ndim == 3 else on_host))
+    if room < following.shape[1] or diagonal.min() < _NOISE * max(abs(columns).max(), diagonal.max()):
+        rng = np.random.default_rng(basis.size)
+        noise = rng.standard_normal(following.shape) * (diagonal <= 1e-300)  # an image of exact zeros has no direction
+        following = following[:, :room] + xp.asarray(noise.astype(form.dtype))[:, :room]
+        for _ in range(2):
+            following, _ = form.orthonormal(basis.reduced(following)[0], xp)
+    return following, on_host

@@ -2,8 +2,9 @@ r"""Lanczos on multifrontal factors: the fast engine for eigenpairs and their co
 
 For real h and D and one row of electrons a site, ``c = u + i v`` turns ``H psi = E psi`` into ``A conj(c) = E c`` with
 the complex symmetric ``A = h + i D`` of half the dimension: half the operations, half the memory, and the partner at -E
-is ``i c`` (`bdg.gpu.krylov`). Otherwise, and at shifts other than zero, the factors are those of ``H - shift``. Counts
-come from the inertia of factors of ``H - energy``, trusted by their measured contraction.
+is ``i c``. Otherwise the factors are those of ``H - shift``; at shift 0 a complex H takes the particle-hole partner of
+every vector along, which halves the number of solves. Where no real shift gives usable factors, those of
+``H - i eta`` do. Counts come from the inertia of factors of ``H - energy``, trusted by their measured contraction.
 """
 
 from __future__ import annotations
@@ -15,18 +16,23 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.gpu.antiunitary import Antiunitary
 from bdg.gpu.backend import Backend
-from bdg.gpu.krylov import RitzPairs, inverse_lanczos
+from bdg.gpu.eigenpairs import Eigenpairs, Partner, matrix_scale, polished
+from bdg.gpu.inverses import DampedInverse, Inverse, MajoranaInverse, PlainInverse, QuaternionInverse, TakagiInverse
+from bdg.gpu.krylov import inverse_lanczos
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Symbolic
-from bdg.gpu.states import Eigenpairs, Partner, matrix_scale, polished
 
 _MOVES = (0.0, 1.7e-6, 1.3e-5, 1.1e-4)  # of the scale of H: tried in turn where a shift gives no usable factors
 _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default one gives no trusted count
 _USABLE = 0.3  # largest contraction that refinement is asked to work against
+_USABLE_DAMPED = 0.3
+_PATIENCE = 150  # solves, and eight a value: twice what levels need that are not crowded; those get shifts of their own
+_GPU_BLOCK = 8  # a sweep on a GPU takes the same time for up to eight columns
 
 
 @dataclass(frozen=True, eq=False)
-class TakagiForm:
+class TakagiMatrix:
     """The complex symmetric matrix ``h + i D`` and, made on first use, the symbolic factorisation of its pattern."""
 
     matrix: sp.csr_matrix
@@ -43,8 +49,10 @@ class LanczosEngine:
         Returns the symbolic factorisation of the matrix; called on first use, so that it can be shared and kept.
     partner : callable
     backend : Backend
-    takagi : TakagiForm, optional
+    takagi : TakagiMatrix, optional
         Where h and D are real and every site has one row of electrons.
+    block : int, optional
+        Columns solved at once; by default 1 on the CPU, more where several hundred states are wanted, and 8 on a GPU.
     """
 
     def __init__(
@@ -53,16 +61,20 @@ class LanczosEngine:
         symbolic: Callable[[], Symbolic],
         partner: Partner,
         backend: Backend,
-        takagi: TakagiForm | None = None,
+        takagi: TakagiMatrix | None = None,
+        block: int | None = None,
     ) -> None:
         self.matrix, self.partner = matrix, partner
         self.facts: dict[str, Any] = {"solves": 0, "restarts": 0}
-        self._symbolic, self._takagi, self._backend = symbolic, takagi, backend
+        self.patience = 1.0
+        self._symbolic, self._takagi, self._backend, self._block = symbolic, takagi, backend, block
         self._whole: BlockMatrix | None = None
-        self._factors: tuple[float, bool, Factor] | None = None  # shift asked for, Takagi form, factors
+        self._searched: float | None = None
+        self._inverse: tuple[float, Inverse] | None = None  # of the shift that was asked for
 
     def count_below(self, energy: float) -> int | None:
         """Return the proven number of eigenvalues below ``energy``."""
+        self._inverse = None  # never two factors at once: the count comes when the search is done
         norm = matrix_scale(self.matrix)
         for static_pivot in (None, *(share * norm for share in _OTHER_PIVOTS)):
             factor = Factor(
@@ -78,103 +90,98 @@ class LanczosEngine:
         self, shift: float, wanted: int, tol: float, rng: np.random.Generator, known: np.ndarray | None
     ) -> Eigenpairs:
         """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``."""
-        takagi, factor = self._factor(shift)
-        size = factor.symbolic.n_rows
-        sign = -1.0  # the factors are of z - H
-        if takagi:
-            run = self._iterate(
-                lambda columns: sign * factor.solve(columns).conj(), size, wanted // 2, True, tol, rng,
-                None if known is None else _complex_span(known),
-            )  # fmt: skip
-            columns = self._backend.to_host(run.vectors)
-            basis = np.concatenate([columns.real, columns.imag])
-        else:
-            known_columns = None if known is None else self._backend.xp.asarray(known)
-            run = self._iterate(
-                lambda columns: sign * factor.solve(columns), size, wanted, False, tol, rng, known_columns
-            )
-            basis = self._backend.to_host(run.vectors)
+        inverse = self._at(shift, wanted)
+        copies = known is not None and self._searched == shift  # of levels that were found already
+        self._searched = shift
+        values = wanted // 2 if inverse.in_pairs else wanted
+        size = inverse.factor.symbolic.n_rows
+        run = inverse_lanczos(
+            inverse,
+            size,
+            min(values, size),
+            form=inverse.form,
+            backend=self._backend,
+            seed=int(rng.integers(2**31)),
+            tol=min(1e-8, tol),
+            block=self._block or self._default_block(values, copies),
+            max_solves=int(self.patience * (_PATIENCE + 8 * values)),
+            known=None if known is None else inverse.known(known),
+        )
+        basis = inverse.states(run.vectors)
         self.facts["solves"] += run.solves
         self.facts["restarts"] += run.restarts
         self.facts["lanczos_converged"] = run.converged
 
         def solve(vectors: np.ndarray) -> np.ndarray:
-            inverse = self._apply(factor, takagi, vectors)
-            return inverse if known is None else inverse - known @ (known.conj().T @ inverse)
+            image = inverse.solve(vectors)
+            return image if known is None else image - known @ (known.conj().T @ image)
 
         return polished(self, basis, solve, tol, paired=shift == 0)
 
-    def _iterate(
-        self,
-        apply: Callable[[Any], Any],
-        size: int,
-        wanted: int,
-        antilinear: bool,
-        tol: float,
-        rng: np.random.Generator,
-        known: Any,
-    ) -> RitzPairs:
-        return inverse_lanczos(
-            apply,
-            size,
-            min(wanted, size),
-            antilinear=antilinear,
-            dtype=np.complex128 if antilinear else self.matrix.dtype,
-            backend=self._backend,
-            seed=int(rng.integers(2**31)),
-            tol=min(1e-8, tol),
-            block=1 if self._backend.device == "cpu" else 8,
-            known=known,
-        )
+    def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
+        """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``."""
+        return polished(self, vectors, self._at(shift, vectors.shape[1]).solve, tol, paired=shift == 0)
 
-    def _apply(self, factor: Factor, takagi: bool, vectors: np.ndarray) -> np.ndarray:
-        """Return (H - shift)^-1 applied to columns on the host."""
-        xp, half = self._backend.xp, self.matrix.shape[0] // 2
-        if not takagi:
-            return -self._backend.to_host(factor.solve(xp.asarray(vectors)))
-        columns = -self._backend.to_host(factor.solve(xp.asarray(vectors[:half] + 1j * vectors[half:]))).conj()
-        return np.concatenate([columns.real, columns.imag])
+    def _default_block(self, values: int, copies: bool) -> int:
+        if self._backend.device != "cpu":
+            return _GPU_BLOCK
+        return int(np.clip(values // 4, 1, 8) if copies else np.clip(values // 32, 1, 4))
 
-    def _factor(self, shift: float) -> tuple[bool, Factor]:
-        """Return usable factors for a shift, and whether they are of the Takagi form."""
-        if self._factors is not None and self._factors[0] == shift:
-            return self._factors[1:]
+    def _at(self, shift: float, wanted: int) -> Inverse:
+        """Return usable factors for a shift, in the number system that suits them."""
+        if self._inverse is None or self._inverse[0] != shift:
+            self._inverse = None  # its memory is free before the next one is made
+            inverse = self._usable(shift, wanted)
+            self._inverse = (shift, inverse)
+            factor = inverse.factor
+            about = {
+                "form": inverse.name,
+                "shift": factor.z.real,
+                "contraction": factor.contraction,
+                "factor_bytes": factor.kept_bytes,
+                "moved_pivot_blocks": factor.moved_blocks,
+            }
+            self.facts = about | self.facts  # of the first factors; further shifts are listed by the search
+        return self._inverse[1]
+
+    def _usable(self, shift: float, wanted: int) -> Inverse:
         reasons = []
+        scale, backend = matrix_scale(self.matrix), self._backend
         if shift == 0 and self._takagi is not None:
             symbolic = self._takagi.symbolic()
-            factor = Factor(symbolic, symbolic.pattern.split(self._takagi.matrix), 0.0, self._backend)
+            factor = Factor(symbolic, symbolic.pattern.split(self._takagi.matrix), 0.0, backend)
             if factor.contraction < _USABLE:
-                return self._keep(shift, True, factor, shift)
+                return TakagiInverse(factor)
             reasons.append(f"Takagi form: contraction {factor.contraction:.1e}")
+            del factor
         for move in _MOVES:
-            at = shift + move * matrix_scale(self.matrix)
-            factor = Factor(self._symbolic(), self._blocks(), at, self._backend)
+            factor = Factor(self._symbolic(), self._blocks(), shift + move * scale, backend)
             if factor.contraction < _USABLE:
                 self.facts["moved_because"] = "; ".join(reasons)
-                return self._keep(shift, False, factor, at)
-            reasons.append(f"shift {at!r}: contraction {factor.contraction:.1e}")
-        raise FactorError("no usable factors of H - shift: " + "; ".join(reasons))
+                return self._with_partners(factor)
+            reasons.append(f"shift {factor.z.real!r}: contraction {factor.contraction:.1e}")
+            del factor
+        self.facts["moved_because"] = "; ".join(reasons)
+        return self._damped(shift, wanted, scale, reasons)
 
-    def _keep(self, shift: float, takagi: bool, factor: Factor, at: float) -> tuple[bool, Factor]:
-        self._factors = (shift, takagi, factor)
-        self.facts |= {
-            "form": "takagi" if takagi else factor.symmetry,
-            "shift": at,
-            "contraction": factor.contraction,
-            "factor_bytes": factor.kept_bytes,
-            "moved_pivot_blocks": factor.moved_blocks,
-        }
-        return takagi, factor
+    def _with_partners(self, factor: Factor) -> Inverse:
+        """Return the form that uses the partners: at shift 0, for complex matrices."""
+        if factor.z != 0 or self.matrix.dtype.kind != "c":
+            return PlainInverse(factor)
+        partner = Antiunitary.of(self.partner, self.matrix.shape[0], self._backend.xp)
+        return (QuaternionInverse if partner.square < 0 else MajoranaInverse)(factor, partner)
+
+    def _damped(self, shift: float, wanted: int, scale: float, reasons: list[str]) -> Inverse:
+        """Return the form with eta about the energy of the last state wanted, from the mean density of states."""
+        eta = scale * max(0.1 * wanted / self.matrix.shape[0], 1e-6)
+        factor = Factor(self._symbolic(), self._blocks(), complex(shift, eta), self._backend)
+        if not factor.contraction < _USABLE_DAMPED:
+            reasons.append(f"eta {eta!r}: contraction {factor.contraction:.1e}")
+            raise FactorError("no usable factors of H - shift: " + "; ".join(reasons))
+        self.facts["eta"] = eta
+        return DampedInverse(factor)
 
     def _blocks(self) -> BlockMatrix:
         if self._whole is None:
             self._whole = self._symbolic().pattern.split(self.matrix)
         return self._whole
-
-
-def _complex_span(known: np.ndarray) -> np.ndarray:
-    """Return an orthonormal complex basis of ``u + i v`` for real columns (u, v) that hold partners, too."""
-    half = known.shape[0] // 2
-    columns = known[:half] + 1j * known[half:]
-    basis, singular, _ = np.linalg.svd(columns, full_matrices=False)
-    return basis[:, singular > 1e-6 * singular[0]]

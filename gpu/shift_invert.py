@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from bdg.gpu.states import Eigenpairs, Partner, matrix_scale, polished
+from bdg.gpu.eigenpairs import Eigenpairs, Partner, matrix_scale, polished
 from bdg.gpu.superlu import Factor, FactorError, count_below
 
 
@@ -26,6 +26,7 @@ class ShiftInvertEngine:
     def __init__(self, matrix: sp.csr_matrix, order: np.ndarray, partner: Partner) -> None:
         self.matrix, self.partner = matrix, partner
         self.facts: dict[str, Any] = {}
+        self.patience = 1.0
         self._order = order
         self._factors: tuple[float, Factor, float] | None = None  # shift asked for, factors, shift taken
 
@@ -52,11 +53,22 @@ class ShiftInvertEngine:
         ncv = min(size - 1, max(2 * wanted + 1, min(3 * wanted, 120), 40))
         try:
             _, vectors = eigsh(
-                self.matrix, wanted, sigma=at, OPinv=operator, v0=start, ncv=ncv, tol=min(1e-10, 1e-2 * tol)
+                self.matrix,
+                wanted,
+                sigma=at,
+                OPinv=operator,
+                v0=start,
+                ncv=ncv,
+                tol=min(1e-10, 1e-2 * tol),
+                maxiter=int(self.patience * 10 * size),
             )
         except ArpackNoConvergence as error:
             vectors = error.eigenvectors
         return polished(self, vectors, lambda basis: project(factor.solve(basis)), tol, paired=shift == 0)
+
+    def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
+        """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``."""
+        return polished(self, vectors, self._factor(shift)[0].solve, tol, paired=shift == 0)
 
     def _factor(self, shift: float) -> tuple[Factor, float]:
         """Return usable factors of H - shift; a shift that hits an eigenvalue is moved a little, and where to."""

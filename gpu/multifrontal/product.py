@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.gpu.multifrontal.sweep import as_complex, as_real
+
 if TYPE_CHECKING:
     from bdg.gpu.multifrontal.factor import Factor
 
@@ -29,7 +31,9 @@ class ShiftedProduct:
         """Return the product."""
         if self._matrix is not None:
             return self._z * columns - self._matrix @ columns
-        xp = self._xp
+        xp, real = self._xp, self._groups[0][2].dtype.kind != "c"
+        if real and columns.dtype.kind == "c":
+            return as_complex(self(as_real(xp, columns)))
         out = xp.empty(columns.shape, np.result_type(columns.dtype, self._groups[0][2].dtype))
         for rows, neighbours, values in self._groups:
             out[rows] = xp.matmul(values, columns[neighbours])[:, 0]

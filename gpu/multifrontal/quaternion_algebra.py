@@ -50,16 +50,15 @@ class QuaternionAlgebra:
     keep_determinants: bool = False
 
     def __post_init__(self) -> None:
-        self._tables = {
-            name: self.xp.asarray(np.ascontiguousarray(table, dtype=self.dtype))
-            for name, table in (
-                ("left", _LEFT),
-                ("right", _RIGHT),
-                ("left reversed", _LEFT * _REVERSAL),
-                ("right reversed", _RIGHT * _REVERSAL),
-                ("result", _RESULT),
-            )
+        tables = {
+            "left": _LEFT,
+            "right": _RIGHT,
+            "left reversed": _LEFT * _REVERSAL,
+            "right reversed": _RIGHT * _REVERSAL,
+            "result": _RESULT,
         }
+        flat = self.xp.asarray(np.stack([table.ravel() for table in tables.values()]).astype(self.dtype))  # one copy
+        self._tables = {name: flat[n].reshape(table.shape) for n, (name, table) in enumerate(tables.items())}
 
     def _eight(self, table: str, planes: Any) -> Any:
         _, n, r, c = planes.shape

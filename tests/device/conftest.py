@@ -3,4 +3,25 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "helpers"))
+
+
+@pytest.fixture
+def device(monkeypatch):
+    """The array module that ``device="gpu"`` finds where it would find CuPy."""
+    from checking_module import CheckingModule, install
+
+    module = CheckingModule()
+    install(monkeypatch, module)
+    return module
+
+
+@pytest.fixture
+def same_fronts(monkeypatch):
+    """Fronts of one size on both devices, small enough for deep trees."""
+    from public_calls import DEEP
+
+    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: DEEP)
+    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", DEEP)

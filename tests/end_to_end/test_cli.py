@@ -16,6 +16,7 @@ import pytest
 
 import bdg
 from bdg.cli import main
+from bdg.jobs.kinds import kind_names
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = str(ROOT / "tests" / "helpers" / "tiny_bdg.py")
@@ -82,7 +83,7 @@ def test_bad_jobs_end_with_two_and_one_line_each(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     for arguments, line in {
         ("run", "none.toml"): "none.toml: cannot be read (No such file or directory)\n",
-        ("run", "job.toml"): "job.toml: [job] kind: must be one of composite, sns; got 'tiny'\n",
+        ("run", "job.toml"): f"job.toml: [job] kind: must be one of {', '.join(kind_names())}; got 'tiny'\n",
         ("status", "none"): "none: no such folder\n",
         ("status", "."): ".: no run directory of bdg (it has no run.json)\n",
         ("plot", "none"): "none: no such folder\n",
@@ -183,14 +184,15 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     calls = []
     report, benchmarks = (types.ModuleType(f"bdg.validation.{name}") for name in ("report", "benchmarks"))
     report.run = lambda suite, slow, json_path: calls.append((suite, slow, json_path)) or 1
-    benchmarks.main = lambda: None
+    benchmarks.main = lambda **options: calls.append(options) or 0
     for module in (report, benchmarks):
         module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     assert main(["validate", "physics", "--slow", "--json", "table.json"]) == 1
     assert main(["validate"]) == 1
-    assert main(["benchmark"]) == 0
-    assert calls == [("physics", True, "table.json"), ("all", False, None)]
+    assert main(["benchmark", "--quick", "--only", "grid", "--write", "page.md"]) == 0
+    options = {"quick": True, "only": ["grid"], "write": "page.md", "json_path": None}
+    assert calls == [("physics", True, "table.json"), ("all", False, None), options]
     for module in (report, benchmarks):
         monkeypatch.setitem(sys.modules, module.__name__, None)
     assert main(["validate"]) == 2

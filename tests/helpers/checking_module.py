@@ -1,205 +1,240 @@
 """NumPy behind a wrapper that is as strict as CuPy, and stricter: code that passes copies and waits for nothing.
 
 `CheckingModule` stands where `Backend.xp` is. Its arrays are not NumPy arrays: they refuse implicit conversion,
-iteration, NumPy functions, host arrays as operands or as indices, and use as an index. Operations and synchronisations
-are counted, views apart: they launch nothing. Assignments through index arrays that name one place twice are refused
-unless the values are equal, because the result on a GPU would depend on the order of threads. Only the functions
-listed here exist.
+iteration, NumPy functions, host arrays as operands or as indices, and use as an index. Only what is listed here exists,
+with the keyword arguments that CuPy 14 has. Refused are also things that CuPy does at a price: products of two dtypes
+(it copies the narrower operand, however large, in the wider one), products into strided arrays, complex numbers into
+real arrays. Assignments through index arrays that name one place twice are refused unless the values are equal, because
+the result on a GPU would depend on the order of threads.
+
+Counted are operations (array calls; views launch nothing), transfers and their bytes, synchronisations, and the copies
+of operands that CuPy makes without being asked: of matrices in products that are not contiguous, of dense operands of
+sparse products that are not in Fortran order, and of inputs that overlap an output.
 """
 
 from __future__ import annotations
 
+import sys
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from checking_array import CheckingArray, Counts, StrictError, operand_of, require_keywords, same_memory
 
 from bdg.gpu.backend import Backend
 
-_VIEWS = ("reshape", "swapaxes", "transpose", "ravel", "view")  # nothing is launched
-_KERNELS = ("conj", "astype", "copy", "sum", "max", "min", "any", "all", "prod", "mean", "fill")
-_ATTRIBUTES = ("shape", "ndim", "dtype", "size", "nbytes", "itemsize", "strides", "flags")
-_FUNCTIONS = (
-    "abs add arange argsort ascontiguousarray concatenate conj conjugate cumsum einsum empty empty_like exp eye full "
-    "isfinite matmul multiply negative nonzero ones sort sqrt stack subtract triu where zeros zeros_like"
-).split()
-_LINALG = "eigh eigvalsh norm qr slogdet solve svd".split()
+__all__ = ["CheckingArray", "CheckingCsr", "CheckingModule", "Counts", "StrictError", "checking_backend", "install"]
+
+_UFUNCS = "add conjugate isfinite negative sqrt subtract".split()  # out= without reservation
+_FUNCTIONS = {
+    **dict.fromkeys(_UFUNCS, "out dtype casting"),
+    "arange": "dtype",
+    "concatenate": "axis",
+    "empty": "dtype order",
+    "empty_like": "dtype",
+    "eye": "dtype",
+    "stack": "axis",
+    "triu": "k",
+    "where": "",
+    "zeros": "dtype order",
+}
+_LINALG = {
+    "eigh": "",
+    "eigvalsh": "",
+    "norm": "ord axis keepdims",
+    "qr": "mode",
+    "slogdet": "",
+    "svd": "full_matrices compute_uv",
+}
+_DTYPES = "?bBhHiIlLqQefdFD"  # of CuPy's arrays
 
 
-class StrictError(TypeError):
-    """Something that CuPy refuses, or does at the price of a copy or a wait."""
+class CheckingModule(Counts):
+    """The array module; one per test, so that counts belong to it.
 
+    Parameters
+    ----------
+    hollow : bool
+        Products, inverses and assignments are left out: calls are counted at sizes that would take too long.
+    """
 
-class CheckingArray:
-    """An array that lives "on the device"."""
+    __name__ = "checking"  # not "cupy": kernels of bdg.gpu.kernels run as their twins of array calls
 
-    __array_ufunc__ = None  # NumPy functions refuse it
-
-    def __init__(self, values: Any, module: CheckingModule) -> None:
-        self._values, self._module = np.asarray(values), module
-
-    def __array__(self, *arguments: Any, **keywords: Any) -> np.ndarray:
-        raise StrictError("implicit conversion to NumPy; use Backend.to_host")
-
-    def __iter__(self) -> Any:
-        raise StrictError("iteration over a device array")
-
-    def __index__(self) -> int:
-        raise StrictError("a device scalar as an index")
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def _wait(self, convert: Any) -> Any:
-        self._module.synchronisations += 1
-        return convert(self._values)
-
-    def __float__(self) -> float:
-        return self._wait(float)
-
-    def __int__(self) -> int:
-        return self._wait(int)
-
-    def __complex__(self) -> complex:
-        return self._wait(complex)
-
-    def __bool__(self) -> bool:
-        return self._wait(bool)
-
-    def item(self) -> Any:
-        return self._wait(np.ndarray.item)
-
-    def __getitem__(self, key: Any) -> CheckingArray:
-        index = _index(key)
-        if _is_view(index):
-            self._module.views += 1
-        else:
-            self._module.operations += 1
-        if isinstance(index, np.ndarray) and index.dtype.kind == "b":
-            self._module.synchronisations += 1  # the size of the result has to be known
-        return CheckingArray(self._values[index], self._module)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._module.operations += 1
-        index = _index(key)
-        _refuse_duplicates(self._values, index, _operand(value))
-        self._values[index] = _operand(value)
-
-    def __getattr__(self, name: str) -> Any:
-        if name in _ATTRIBUTES:
-            return getattr(self._values, name)
-        if name in ("T", "real", "imag"):
-            return CheckingArray(getattr(self._values, name), self._module)
-        if name in _VIEWS or name in _KERNELS:
-
-            def method(*arguments: Any, **keywords: Any) -> Any:
-                self._module.operations += name in _KERNELS
-                self._module.views += name in _VIEWS
-                return CheckingArray(getattr(self._values, name)(*map(_operand, arguments), **keywords), self._module)
-
-            return method
-        raise AttributeError(f"device arrays have no {name!r} here; add it if CuPy has it")
-
-
-def _binary(name: str, in_place: bool) -> Any:
-    def operator(self: CheckingArray, other: Any) -> Any:
-        self._module.operations += 1
-        result = getattr(self._values, name)(_operand(other))
-        if result is NotImplemented:
-            return result
-        if in_place:
-            self._values = result
-            return self
-        return CheckingArray(result, self._module)
-
-    return operator
-
-
-def _unary(name: str) -> Any:
-    def operator(self: CheckingArray) -> Any:
-        self._module.operations += 1
-        return CheckingArray(getattr(self._values, name)(), self._module)
-
-    return operator
-
-
-for _name in "add sub mul truediv pow matmul mod floordiv and or xor".split():
-    setattr(CheckingArray, f"__{_name}__", _binary(f"__{_name}__", False))
-    setattr(CheckingArray, f"__r{_name}__", _binary(f"__r{_name}__", False))
-    setattr(CheckingArray, f"__i{_name}__", _binary(f"__i{_name}__", True))
-for _name in "lt le gt ge eq ne".split():
-    setattr(CheckingArray, f"__{_name}__", _binary(f"__{_name}__", False))
-for _name in "neg abs invert".split():
-    setattr(CheckingArray, f"__{_name}__", _unary(f"__{_name}__"))
-
-
-class CheckingModule:
-    """The array module; one per test, so that counts belong to it."""
-
-    __name__ = "checking"
-
-    def __init__(self) -> None:
-        self.operations = 0
-        self.views = 0
-        self.synchronisations = 0
-        self.uploads = 0
-        self.downloads = 0
-        self.free_bytes = 2**33
-        runtime = _Namespace({"memGetInfo": lambda: (self.free_bytes, 2**33)})
+    def __init__(self, hollow: bool = False) -> None:
+        super().__init__()
+        self.hollow, self.free_bytes = hollow, 2**33
+        self.download_sizes: list[int] = []  # bytes of each download
+        properties = {"name": b"checking module"}
+        runtime = _Namespace(
+            {"memGetInfo": lambda: (self.free_bytes, 2**33), "getDeviceProperties": lambda number: properties}
+        )
         self.cuda = _Namespace({"runtime": runtime})
         self.get_default_memory_pool = lambda: _Namespace({"free_bytes": lambda: 0})
-        self.linalg = _Namespace({name: self._function(getattr(np.linalg, name)) for name in _LINALG})
-        self.linalg.inv = self._inv
-        for name in _FUNCTIONS:
-            setattr(self, name, self._function(getattr(np, name)))
-        self.nonzero = self._nonzero
+        linalg = {name: self._function(name, getattr(np.linalg, name), allowed) for name, allowed in _LINALG.items()}
+        self.linalg = _Namespace({**linalg, "inv": self._inv})
+        for name, allowed in _FUNCTIONS.items():
+            setattr(self, name, self._function(name, getattr(np, name), allowed))
 
-    def _function(self, function: Any) -> Any:
-        def call(*arguments: Any, out: Any = None, **keywords: Any) -> Any:
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"no array function {name!r} is in use; add it here if CuPy has it with the same meaning, and a case to "
+            "test_array_functions.py"
+        )
+
+    def _function(self, name: str, function: Any, allowed: str) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> Any:
             self.operations += 1
-            keywords = {name: _operand(value) for name, value in keywords.items()}
-            result = function(*map(_operand, arguments), **keywords)
-            if out is None:
-                return self._wrapped(result)
-            if function is np.matmul and not out.flags.c_contiguous:
-                raise StrictError("matmul(out=) wants a contiguous out")
-            out._values[...] = result
-            return out
+            require_keywords(name, keywords, allowed)
+            out = keywords.pop("out", None)
+            operands = [operand_of(argument) for argument in arguments]
+            try:
+                result = function(*operands, **keywords)
+            except np.linalg.LinAlgError:
+                result = _not_a_number(function, operands, keywords)
+            if out is not None:
+                return self._written(result, out, operands)
+            return self._wrapped(result, column_major=name in ("qr", "eigh"))
 
         return call
 
-    def _wrapped(self, result: Any) -> Any:
+    def _written(self, result: np.ndarray, out: CheckingArray, operands: list[Any]) -> CheckingArray:
+        """Write into ``out`` what a function gives, by CuPy's rules."""
+        if not isinstance(out, CheckingArray):
+            raise StrictError("out= takes a device array")
+        if result.shape != out.shape or not np.can_cast(result.dtype, out.dtype, "same_kind"):
+            raise StrictError(f"out= is {out.dtype} {out.shape}, the result {result.dtype} {result.shape}")
+        for operand in operands:
+            if isinstance(operand, np.ndarray) and not same_memory(operand, out._values):
+                self._note_copy(operand, np.may_share_memory(operand, out._values))
+        if not self.hollow:
+            out._values[...] = result
+        return out
+
+    def _note_copy(self, operand: np.ndarray, copied: bool) -> None:
+        self.copies += copied
+        self.copied_bytes += copied * operand.nbytes
+
+    def matmul(self, left: Any, right: Any, out: CheckingArray | None = None) -> CheckingArray:
+        """Multiply matrices or stacks of them; operands that are not stored as cuBLAS needs them are copied."""
+        self.operations += 1
+        if not (isinstance(left, CheckingArray) and isinstance(right, CheckingArray)):
+            raise StrictError("a product of matrices takes two device arrays")
+        if left.dtype != right.dtype:
+            raise StrictError(f"a product of {left.dtype} and {right.dtype}: CuPy copies one in the other's dtype")
+        if out is not None and not (out.flags.c_contiguous and out.dtype == left.dtype):
+            raise StrictError("matmul(out=) wants a contiguous out of the operands' dtype")
+        stacked = max(left.ndim, right.ndim) > 2
+        for flags, operand in ((x.flags, x._values) for x in (left, right)):
+            self._note_copy(operand, not (flags.c_contiguous or (flags.f_contiguous and not stacked)))
+        if self.hollow:
+            shape = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+            result = np.zeros((*shape, left.shape[-2], right.shape[-1]), left.dtype)
+        else:
+            result = np.matmul(left._values, right._values)
+        if out is None:
+            return CheckingArray(result, self)
+        return self._written(result, out, [])
+
+    def _wrapped(self, result: Any, column_major: bool = False) -> Any:
+        """Return results on the device, in the order in which CuPy has them."""
         if isinstance(result, tuple):
-            return tuple(self._wrapped(part) for part in result)
-        return CheckingArray(result, self)
+            return tuple(self._wrapped(part, column_major) for part in result)
+        if column_major and np.ndim(result) > 1:
+            return CheckingArray(np.ascontiguousarray(result.swapaxes(-1, -2)).swapaxes(-1, -2), self)
+        return CheckingArray.fresh(result, self)
 
     def _inv(self, matrices: CheckingArray) -> CheckingArray:
         """Return inverses; a singular stack gives nan, as CuPy does."""
         self.operations += 1
+        values = matrices._values
+        if self.hollow:
+            return CheckingArray(np.zeros_like(values), self)
         try:
-            return CheckingArray(np.linalg.inv(_operand(matrices)), self)
+            return CheckingArray(np.linalg.inv(values), self)
         except np.linalg.LinAlgError:
-            return CheckingArray(np.full_like(_operand(matrices), np.nan), self)
+            return CheckingArray(np.full_like(values, np.nan), self)
 
-    def _nonzero(self, condition: CheckingArray) -> tuple[CheckingArray, ...]:
-        self.synchronisations += 1  # the size of the result has to be known
-        return self._function(np.nonzero)(condition)
+    def nonzero(self, condition: CheckingArray) -> tuple[CheckingArray, ...]:
+        """Return the places of what is not zero; waits, because the size of the result has to be known."""
+        self.operations += 1
+        self.synchronisations += 1
+        return self._wrapped(np.nonzero(condition._values))
+
+    def ascontiguousarray(self, array: CheckingArray) -> CheckingArray:
+        """Copy what is not contiguous."""
+        already = array.flags.c_contiguous
+        self.operations += not already
+        return array if already else CheckingArray(array._values.copy(), self)
 
     def asarray(self, array: Any, dtype: Any = None) -> CheckingArray:
         """Copy a host array to the "device"; device arrays stay."""
         if isinstance(array, CheckingArray):
-            return array if dtype is None else array.astype(dtype)
+            return array if dtype is None else array.astype(dtype, copy=False)
+        values = np.array(array, dtype=dtype)
+        if values.dtype.char not in _DTYPES:
+            raise StrictError(f"CuPy has no arrays of {values.dtype}")
         self.uploads += 1
-        return CheckingArray(np.array(array, dtype=dtype), self)
+        self.uploaded_bytes += values.nbytes
+        return CheckingArray(values, self)
 
     def asnumpy(self, array: CheckingArray) -> np.ndarray:
         """Copy back to the host."""
+        if not isinstance(array, CheckingArray):
+            raise StrictError(f"{type(array).__name__} is on the host already: something was computed there")
         self.downloads += 1
+        self.downloaded_bytes += array.nbytes
+        self.download_sizes.append(array.nbytes)
         self.synchronisations += 1
         return array._values.copy()
 
+    def counts(self) -> Counts:
+        """Return the counts so far."""
+        return Counts(*(getattr(self, item.name) for item in fields(Counts)))
+
     def reset(self) -> None:
         """Set all counts to zero."""
-        self.operations = self.views = self.synchronisations = self.uploads = self.downloads = 0
+        self.download_sizes.clear()
+        for item in fields(Counts):
+            setattr(self, item.name, 0)
+
+    @contextmanager
+    def counting(self) -> Iterator[Counts]:
+        """Count what happens inside; the counts are complete when the block ends."""
+        before, inside = self.counts(), Counts()
+        yield inside
+        for item in fields(Counts):
+            setattr(inside, item.name, getattr(self, item.name) - getattr(before, item.name))
+
+
+class CheckingCsr:
+    """A CSR matrix "on the device": what of cupyx.scipy.sparse.csr_matrix is in use."""
+
+    __array_ufunc__ = None
+    ndim = 2
+
+    def __init__(self, matrix: Any, module: CheckingModule) -> None:
+        if getattr(matrix, "format", "") != "csr" or matrix.dtype.char not in "fdFD":
+            raise StrictError("a SciPy CSR matrix of real or complex floating point numbers is wanted")
+        self._matrix, self._module, self._looked_up = matrix.copy(), module, False
+        self.shape, self.dtype, self.nnz = matrix.shape, matrix.dtype, matrix.nnz
+        module.uploads += 3
+        module.uploaded_bytes += matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
+
+    def __matmul__(self, columns: CheckingArray) -> CheckingArray:
+        """Return the product in Fortran order, in which cuSPARSE also wants the columns."""
+        module = self._module
+        if not isinstance(columns, CheckingArray) or columns.ndim not in (1, 2):
+            raise StrictError("a sparse product takes a device array of one or two dimensions")
+        if columns.dtype != self.dtype:
+            raise StrictError(f"a product of sparse {self.dtype} and {columns.dtype}: CuPy copies one of them")
+        module.operations += 1
+        module.synchronisations += not self._looked_up  # CuPy asks once whether the format is canonical
+        self._looked_up = True
+        module._note_copy(columns._values, not columns.flags.f_contiguous)
+        return CheckingArray(np.asfortranarray(self._matrix @ columns._values), module)
 
 
 class _Namespace:
@@ -207,53 +242,27 @@ class _Namespace:
         self.__dict__.update(functions)
 
 
-def checking_backend() -> tuple[Backend, CheckingModule]:
+def checking_backend(hollow: bool = False) -> tuple[Backend, CheckingModule]:
     """Return a backend that believes in a GPU, and the module that counts."""
-    module = CheckingModule()
+    module = CheckingModule(hollow)
     return Backend("gpu", "checking module", module), module  # type: ignore[arg-type]
 
 
-def _operand(value: Any) -> Any:
-    if isinstance(value, CheckingArray):
-        return value._values
-    if isinstance(value, tuple | list):
-        return type(value)(_operand(part) for part in value)
-    if isinstance(value, np.ndarray) and value.ndim:
-        raise StrictError("a host array among device arrays; copy it once with xp.asarray")
-    return value
+def install(monkeypatch: Any, module: CheckingModule) -> None:
+    """Let ``import cupy`` and `select_backend` find the module, as if there were a GPU."""
+    sparse = types.ModuleType("cupyx.scipy.sparse")
+    sparse.csr_matrix = lambda matrix: CheckingCsr(matrix, module)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    for name in ("cupyx", "cupyx.scipy"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "cupyx.scipy.sparse", sparse)
 
 
-def _index(key: Any) -> Any:
-    if isinstance(key, tuple):
-        return tuple(_index(part) for part in key)
-    if isinstance(key, CheckingArray):
-        return key._values
-    if isinstance(key, np.ndarray | list):
-        raise StrictError("a host index array; copy it once with xp.asarray")
-    return key
-
-
-def _is_view(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return not any(isinstance(part, np.ndarray) for part in parts)
-
-
-def _refuse_duplicates(target: np.ndarray, index: Any, value: Any) -> None:
-    """Refuse to write two different values to one place."""
-    parts = index if isinstance(index, tuple) else (index,)
-    named = [axis for axis, part in enumerate(parts) if isinstance(part, np.ndarray) and part.dtype.kind in "iu"]
-    if not named:
-        return
-    together = np.broadcast_arrays(*(parts[axis] for axis in named))
-    sizes = [target.shape[axis] for axis in named]
-    places = np.ravel_multi_index(tuple(a.ravel() for a in together), sizes, mode="wrap")
-    order = np.argsort(places, kind="stable")
-    again = np.flatnonzero(places[order][1:] == places[order][:-1])
-    if not again.size:
-        return
-    written = np.broadcast_to(value, target[index].shape)
-    if len(named) == len(parts):  # index arrays only, in front: the rest of each place follows
-        written = written.reshape(places.size, -1)[order]
-        if np.array_equal(written[again], written[again + 1]):
-            return
-    raise StrictError("an assignment names one place twice: its result depends on the order of threads")
+def _not_a_number(function: Any, operands: list[Any], keywords: dict[str, Any]) -> Any:
+    """Return the result for the unit matrix, filled with nan: CuPy raises nothing where LAPACK gives up."""
+    matrices = operands[0]
+    unit = np.broadcast_to(np.eye(matrices.shape[-2], matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+    result = function(unit, *operands[1:], **keywords)
+    parts = result if isinstance(result, tuple) else (result,)
+    spoilt = tuple(np.full_like(part, np.nan) for part in parts)
+    return spoilt if isinstance(result, tuple) else spoilt[0]

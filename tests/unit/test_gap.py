@@ -173,14 +173,15 @@ def test_bad_input_is_named(change, message):
 @pytest.mark.parametrize("rate", [0.5, 0.95, 0.995])
 @pytest.mark.parametrize("memory", [0, 8])
 def test_error_estimate_of_the_mixing(rate, memory):
-    """A linear map whose slope has the eigenvalue ``rate``: the estimate is above half of the truth, and not far above."""
+    """A linear map whose slope has the eigenvalue ``rate``: the estimate is at least half of the truth."""
     rng = np.random.default_rng(0)
     basis = np.linalg.qr(rng.standard_normal((200, 200)))[0]
     slope = (basis * np.concatenate([[rate], rng.uniform(-0.3, 0.6, 199)])) @ basis.T
     shift = rng.standard_normal(200)
     exact = np.linalg.solve(np.eye(200) - slope, shift)
     state, point = AndersonMixing(memory=memory), np.zeros(200)
-    for count in range(400):
+    count = 0
+    for count in range(400):  # noqa: B007
         residual = slope @ point + shift - point
         following = state.next(point, residual)
         error = state.error(point, following, residual)

@@ -14,6 +14,7 @@ from bdg.jobs.config import differences, load_job, parse_job, resolved_plain
 from bdg.jobs.schema import Key, nearest_name
 
 ROOT = Path(__file__).resolve().parents[2]
+KINDS = ", ".join(sorted([*kinds.kind_names(), "tiny"]))
 COMPOSITE = (ROOT / "runs" / "composite.toml").read_text()
 
 
@@ -89,7 +90,7 @@ def tiny_job(system="x_nm = 1", compute="", output="", job='kind = "tiny"'):
         (
             'kind = "composite"',
             'kind = "compsite"',
-            "[job] kind: must be one of composite, sns, tiny; got 'compsite'; did you mean composite?",
+            f"[job] kind: must be one of {KINDS}; got 'compsite'; did you mean composite?",
         ),
         ('kind = "composite"', "kind = 3", '[job] kind: must be a text such as kind = "composite"'),
         ("[compute]", "[comptue]", "[comptue]: unknown section; did you mean compute?"),
@@ -269,11 +270,11 @@ def test_a_bad_override_is_refused(override, expected):
     assert expected in line
 
 
-@pytest.mark.parametrize("name", ["composite", "composite_fine", "sns"])
+@pytest.mark.parametrize("name", ["composite", "composite_fine", "loops", "sns"])
 def test_the_shipped_jobs_are_valid(name):
     job = load_job(ROOT / "runs" / f"{name}.toml")
     assert (job.name, job.kind.name) == (name, name.removesuffix("_fine"))
-    assert len(job.points) == {"composite": 16, "composite_fine": 16, "sns": 123}[name]
+    assert len(job.points) == {"composite": 16, "composite_fine": 16, "loops": 8, "sns": 123}[name]
     for keys in job.kind.schema.values():
         for key in keys:
             assert key.doc and "\n" not in key.doc
@@ -303,7 +304,7 @@ def test_keys_know_their_units():
 
 
 def test_an_unknown_kind_is_a_job_error():
-    with pytest.raises(JobError, match="must be one of composite, sns, tiny; got 'tinny'; did you mean tiny"):
+    with pytest.raises(JobError, match=f"must be one of {KINDS}; got 'tinny'; did you mean tiny"):
         kinds.get_kind("tinny")
 
 

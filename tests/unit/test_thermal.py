@@ -12,7 +12,9 @@ T = 0.06
 
 
 def _variants(grid, islands):
-    base = grid((4, 4, 4), disorder=1.0, delta=islands(64, seed=3), attraction=np.where(islands(64, seed=3) > 0, 2.0, 0))
+    base = grid(
+        (4, 4, 4), disorder=1.0, delta=islands(64, seed=3), attraction=np.where(islands(64, seed=3) > 0, 2.0, 0)
+    )
     field = base.with_field([0, 0, 0.07]).with_delta(islands(64, seed=3, phases=True))
     return {"real": base, "flux and phases": field}
 

@@ -2,34 +2,81 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
-def main() -> int:
-    """Print machine, versions and all timings; takes about a minute. Return the exit code 0."""
-    from bdg.validation.benchmarks import machine, solvers
+_TITLES = {
+    "bound_states": "32 bound states of lowest |E|",
+    "pair_amplitude": "Pair amplitude on all sites, T = 0.05 Delta",
+    "grid": "Assembly of a regular grid",
+}
 
-    print(machine.description())
-    print("\nGrid assembly, disordered cube of 100 x 100 x 100 sites")
-    print(_grid_assembly())
-    print(f"\nSolvers, grains in a disordered host, {solvers.SIZE} x {solvers.SIZE} x {solvers.SIZE} sites")
-    for text in solvers.lines():
-        print(text, flush=True)
+
+def main(
+    *,
+    quick: bool = False,
+    only: Sequence[str] = (),
+    write: str | None = None,
+    json_path: str | None = None,
+) -> int:
+    """Measure, print tables and targets, and write them where asked; return the exit code.
+
+    Parameters
+    ----------
+    quick : bool
+        Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
+    only : list of {"bound_states", "pair_amplitude", "grid"}
+        Parts to measure; all by default.
+    write : path, optional
+        Page that takes the tables between its markers.
+    json_path : path, optional
+        File for every single run.
+
+    Returns
+    -------
+    int
+        0, also where a target is missed: the table says so. 2 if the page cannot take tables.
+    """
+    from bdg.validation.benchmarks import document, machine, tables
+    from bdg.validation.benchmarks.alone import Measurement
+    from bdg.validation.benchmarks.plan import PARTS, QUICK, Measured, Plan, cells, measure
+
+    plan = QUICK if quick else Plan()
+    if write is not None:
+        try:
+            document.require_markers(Path(write))
+        except ValueError as error:
+            print(f"bdg benchmark: {error}", file=sys.stderr)
+            return 2
+    best: Measured = {}
+    every: list[Measurement] = []
+    for part in only or PARTS:
+        print(_TITLES[part], file=sys.stderr)
+        found, runs = measure(cells(plan, part), plan.repeats)
+        best.update(found)
+        every += runs
+    sections = [machine.description()]
+    for part in only or PARTS:
+        sections.append(f"### {_TITLES[part]}\n\n{getattr(tables, part)(best, plan)}")
+    if held := [target for target in tables.targets(best, plan) if target.met is not None]:
+        head = ("held against", "measured", "target", "")
+        sections.append(f"### Targets\n\n{tables.markdown(head, [target.cells() for target in held])}")
+    text = "\n\n".join(sections)
+    print(text)
+    if write is not None:
+        document.write_between_markers(Path(write), text)
+    if json_path is not None:
+        _write_json(Path(json_path), every, held)
     return 0
 
 
-def _grid_assembly() -> str:
-    import importlib.util
-
-    if importlib.util.find_spec("kwant") is None:
-        return "skipped: needs kwant to compare with (bdg[kwant])"
-    import warnings
-
-    from bdg.validation.benchmarks.grid_assembly import measure
-
-    with warnings.catch_warnings():  # kwant says on import that it has no MUMPS, which builds nothing
-        warnings.simplefilter("ignore", RuntimeWarning)
-        found = measure(100, systems=False)
-    return (
-        f"arrays {found['array_seconds_cold']:.2f} s (warm {found['array_seconds_warm']:.2f} s), kwant builder, "
-        f"finalized() and matrix {found['kwant_seconds']:.1f} s: {found['ratio_cold']:.0f} times faster "
-        f"(target {found['target_ratio']:.0f}); largest difference {found['largest_difference']:.1g}"
-    )
+def _write_json(path: Path, every: Sequence[Any], held: Sequence[Any]) -> None:
+    content = {
+        "runs": [dataclasses.asdict(run) for run in every],
+        "targets": [{**dataclasses.asdict(target), "met": target.met} for target in held],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,30 +1,29 @@
-"""What a timing depends on besides the code: processor, threads, versions, GPU."""
+"""What a timing depends on besides the code: processor, threads, versions. No names of machines, no dates."""
 
 from __future__ import annotations
 
 import os
 import platform
 
-from bdg.gpu.backend import select_backend
-from bdg.jobs.provenance import package_versions
+from bdg.jobs.provenance import installed_version, package_versions
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PEERS = ("pypardiso", "mkl", "bodge")
 
 
 def description() -> str:
-    """Return machine, BLAS threads, versions and device, three lines."""
+    """Return machine, BLAS threads and versions as Markdown."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    threads = ", ".join(f"{name} = {os.environ[name]}" for name in _THREADS if name in os.environ)
-    versions = ", ".join(f"{name} {found}" for name, found in package_versions().items() if found)
-    device = select_backend("auto").device_name
+    versions = {name: found for name, found in package_versions().items() if found and name != "bdg"}
+    versions |= {name: found for name in PEERS if (found := installed_version(name))}
+    listed = ", ".join(f"{name} {found}" for name, found in versions.items())
     return (
-        f"machine: {_processor()}, {usable} cores, {platform.platform()}\n"
-        f"BLAS threads: {threads or 'as many as the library likes'}; device 'auto': {device}\n"
-        f"versions: {versions}"
+        f"Machine: {processor()}, {usable} cores, {platform.system()}. Every computation in a process of its own with "
+        f"one BLAS thread, on the CPU; float64 unless stated. Versions: {listed}."
     )
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of the processor."""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
             for line in lines:

@@ -75,7 +75,13 @@ class Kind:
     version: int = 1
 
 
-_MODULES: dict[str, str] = {"composite": "bdg.jobs.kinds.composite", "sns": "bdg.jobs.kinds.sns"}
+_MODULES: dict[str, str] = {
+    "composite": "bdg.jobs.kinds.composite",
+    "critical_temperature": "bdg.jobs.kinds.critical_temperature",
+    "gap": "bdg.jobs.kinds.gap",
+    "loops": "bdg.jobs.kinds.loops",
+    "sns": "bdg.jobs.kinds.sns",
+}
 _REGISTERED: dict[str, Kind] = {}
 
 

@@ -1,0 +1,112 @@
+r"""The critical temperature of superconducting slabs against the thickness of the normal layer (or any other key).
+
+The proximity effect takes pairs from the superconductor: Tc falls with the thickness of N (de Gennes, Rev. Mod. Phys.
+36, 225 (1964)). It follows from the linearised gap equation with U on the sites of the superconductors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdg.critical import critical_temperature
+from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs, title_of
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.units import temperature_in_kelvin
+
+COMPUTE_KEYS = (Key("tolerance", "float", "of Tc, relative", default=1e-5, above=0, most=0.01),)
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    return slab_rules(parameters)
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return Tc and the Delta that appears there."""
+    keys = parameters["system"]
+    system = slabs(keys)
+    found = critical_temperature(system, tol=parameters["compute"]["tolerance"], device=device)
+    x, mode, spread = profile(system, abs(found.mode))
+    t = keys["hopping_meV"]
+    observables = {
+        "critical_temperature_K": Observable(temperature_in_kelvin(found.temperature, t), "K", "Tc; 0: no transition"),
+        "error_K": Observable(temperature_in_kelvin(found.error, t), "K", "its error"),
+        "profile_x_nm": Observable(x, "nm", "position of each plane of sites along the layers"),
+        "profile_mode": Observable(mode, "1", "mean |Delta| of the transition in each plane, largest site 1"),
+        "profile_spread": Observable(spread, "1", "its standard deviation over the sites of the plane"),
+    }
+    return observables, {"critical_temperature": dict(found.evidence)}
+
+
+def summarise(results: JobResults) -> str:
+    """Return one line a point."""
+    lines = [f"{results.name}: critical temperature of slabs, {len(results)} points", "  N (sites)  seed     Tc (K)"]
+    for points in _groups(results).values():
+        for point in points:
+            keys = point.parameters["system"]
+            value, error = float(point["critical_temperature_K"]), float(point["error_K"])
+            lines.append(f"  {keys['normal_sites']:9d}  {keys['seed']:4d}  {value:9.4f} +- {error:.1g}")
+    return "\n".join(lines)
+
+
+def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
+    """Draw Tc against the thickness of N, and the mode along the layers."""
+    from bdg.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+
+    colours = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+    with paper_style():
+        figure = new_figure(7.2, 3.3)
+        left, right = figure.subplots(1, 2)
+        for number, (title, points) in enumerate(_groups(results).items()):
+            colour = colours[number % len(colours)]
+            by_thickness: dict[float, list[float]] = {}
+            for point in points:
+                keys = point.parameters["system"]
+                thickness = keys["normal_sites"] * keys["spacing_nm"]
+                by_thickness.setdefault(thickness, []).append(float(point["critical_temperature_K"]))
+            thick = sorted(by_thickness)
+            means = [np.mean(by_thickness[x]) for x in thick]
+            scatter = [np.std(by_thickness[x], ddof=1) if len(by_thickness[x]) > 1 else 0.0 for x in thick]
+            left.errorbar(thick, means, scatter, fmt="o-", ms=4, mfc="none", lw=1, color=colour, label=title or None)
+            for point, alpha in zip(points, np.linspace(0.3, 1, len(points)), strict=True):
+                right.plot(point["profile_x_nm"], point["profile_mode"], "-", lw=1, color=colour, alpha=alpha)
+        left.set_xlabel("thickness of N (nm)")
+        left.set_ylabel("$T_c$ (K)")
+        left.set_ylim(bottom=0)
+        right.set_xlabel("x (nm)")
+        right.set_ylabel(r"$|\Delta|$ at $T_c$ (largest site 1)")
+        right.set_ylim(bottom=0)
+        if len(_groups(results)) > 1:
+            figure.legend(frameon=False, loc="outside lower center", ncols=2)
+        return save_figure(figure, folder, "critical_temperature", output)
+
+
+def _groups(results: JobResults) -> dict[str, list[PointResult]]:
+    """Return points by their [system] apart from seed and thickness of N, by thickness."""
+    systems = [point.parameters["system"] for point in results]
+    names = [name for name in (systems[0] if systems else {}) if name != "normal_sites"]
+    swept = frozenset(name for name in names if len({repr(s[name]) for s in systems}) > 1)
+    groups: dict[str, list[PointResult]] = {}
+    for point in results:
+        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
+    order = lambda p: (p.parameters["system"]["normal_sites"], p.parameters["system"]["seed"])  # noqa: E731
+    return {title: sorted(points, key=order) for title, points in groups.items()}
+
+
+KIND = Kind(
+    name="critical_temperature",
+    doc="critical temperature of superconducting slabs with a normal layer, from the linearised gap equation",
+    schema={"system": SLAB_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

@@ -1,0 +1,154 @@
+r"""The self-consistent gap of superconducting slabs against temperature, with or without a phase difference.
+
+``Delta_i = U F_i`` on every site of the superconductors; the normal layer has F but no Delta. With two electrodes
+``phase_pi`` holds the phase of the outermost layers of sites.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdg.free_energy import free_energy
+from bdg.gap import solve_gap
+from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs, title_of
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.units import temperature_in_t
+from bdg.pairing import pair_amplitude
+
+COMPUTE_KEYS = (
+    Key("temperature_K", "float", "temperature", above=0),
+    Key("phase_pi", "float", "phase difference between the outer ends, in units of pi", default=0.0),
+    Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, above=0, most=0.01),
+    Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1),
+)
+GUESS = 0.2  # Delta of the start in units of the attraction
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    found = slab_rules(parameters)
+    if parameters["compute"]["phase_pi"] and parameters["system"]["electrodes"] == 1:
+        found.append(("compute", "phase_pi", "needs electrodes = 2: one electrode has no phase difference"))
+    return found
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return the gap and what follows from it at one temperature and phase."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    t = keys["hopping_meV"]
+    temperature = temperature_in_t(wanted["temperature_K"], t)
+    phase = math.pi * wanted["phase_pi"]
+    start = slabs(keys, GUESS * keys["attraction_meV"] / t, phase)
+    x = start.positions[:, 0]
+    pinned = {"phase": np.flatnonzero((x == x.min()) | (x == x.max()))} if phase else None
+    found = solve_gap(
+        start,
+        temperature,
+        tol=wanted["tolerance"],
+        pinned=pinned,
+        max_iterations=wanted["max_iterations"],
+        device=device,
+    )
+    amplitude = pair_amplitude(found.system, temperature, tol=wanted["tolerance"], device=device)
+    energy = free_energy(found.system, temperature, device=device)
+    x, gap, spread = profile(found.system, abs(found.delta))
+    observables = {
+        "delta_meV": Observable(found.delta * t, "meV", "Delta on all sites (N,)"),
+        "positions_nm": Observable(found.system.positions, "nm", "all sites (N, dim)"),
+        "profile_x_nm": Observable(x, "nm", "position of each plane of sites along the layers"),
+        "profile_delta_meV": Observable(gap * t, "meV", "mean |Delta| in each plane"),
+        "profile_spread_meV": Observable(spread * t, "meV", "its standard deviation over the sites of the plane"),
+        "profile_amplitude": Observable(profile(found.system, abs(amplitude.values))[1], "1", "mean |F| in each plane"),
+        "largest_delta_meV": Observable(abs(found.delta).max() * t, "meV", "largest |Delta|"),
+        "error_meV": Observable(found.error * t, "meV", "estimated error of Delta"),
+        "iterations": Observable(found.iterations, "1", "evaluations of the gap equation"),
+        "free_energy_meV": Observable(found.free_energy * t, "meV", "free energy, condensation included"),
+        "entropy_kB": Observable(energy.entropy, "k_B", "entropy"),
+    }
+    return observables, {"solve_gap": dict(found.evidence), "pair_amplitude": dict(amplitude.evidence)}
+
+
+def summarise(results: JobResults) -> str:
+    """Return one line a point."""
+    lines = [f"{results.name}: self-consistent gap of slabs, {len(results)} points"]
+    for title, points in _groups(results).items():
+        lines += [f"{title}:"] if title else []
+        lines.append("  T (K)  phase/pi  seed  max|Delta| (meV)  error (meV)  iterations")
+        for point in points:
+            keys = point.parameters
+            lines.append(
+                f"  {keys['compute']['temperature_K']:5g}  {keys['compute']['phase_pi']:8g}  "
+                f"{keys['system']['seed']:4d}  {float(point['largest_delta_meV']):16.5f}  "
+                f"{float(point['error_meV']):11.1e}  {int(point['iterations']):10d}"
+            )
+    return "\n".join(lines)
+
+
+def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
+    """Draw |Delta| along the layers at each temperature, and its maximum against temperature."""
+    paths = []
+    with paper_style():
+        for number, (title, points) in enumerate(_groups(results).items()):
+            figure = new_figure(7.2, 3.4)
+            left, right = figure.subplots(1, 2)
+            temperatures = sorted({p.parameters["compute"]["temperature_K"] for p in points})
+            colours = _colours(len(temperatures))
+            for point in points:
+                kelvin = point.parameters["compute"]["temperature_K"]
+                colour = colours[temperatures.index(kelvin)]
+                x, gap, spread = (point[f"profile_{name}"] for name in ("x_nm", "delta_meV", "spread_meV"))
+                left.plot(x, gap, "-", lw=1.2, color=colour, label=f"{kelvin:g} K")
+                left.fill_between(x, gap - spread, gap + spread, color=colour, alpha=0.2, lw=0)
+                right.plot(kelvin, float(point["largest_delta_meV"]), "o", ms=4, mfc="none", color=colour)
+            left.set_xlabel("x (nm)")
+            left.set_ylabel(r"$|\Delta|$ (meV)")
+            right.set_xlabel("temperature (K)")
+            right.set_ylabel(r"max $|\Delta|$ (meV)")
+            for axes in (left, right):
+                axes.set_ylim(bottom=0)
+            right.set_xlim(left=0)
+            handles, labels = left.get_legend_handles_labels()
+            unique = dict(zip(labels, handles, strict=True))
+            figure.legend(unique.values(), unique.keys(), frameon=False, loc="outside lower center", ncols=6)
+            if title:
+                figure.suptitle(title, fontsize=10)
+            suffix = f"_{number + 1}" if len(_groups(results)) > 1 else ""
+            paths += save_figure(figure, folder, f"gap{suffix}", output)
+    return paths
+
+
+def _colours(count: int) -> list[Any]:
+    from matplotlib import colormaps
+
+    return [colormaps["viridis"](0.9 * i / max(1, count - 1)) for i in range(count)]
+
+
+def _groups(results: JobResults) -> dict[str, list[PointResult]]:
+    """Return points by their [system] apart from the seed, by temperature."""
+    systems = [point.parameters["system"] for point in results]
+    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
+    groups: dict[str, list[PointResult]] = {}
+    for point in results:
+        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
+    order = lambda p: (p.parameters["compute"]["temperature_K"], p.parameters["compute"]["phase_pi"])  # noqa: E731
+    return {title: sorted(points, key=order) for title, points in groups.items()}
+
+
+KIND = Kind(
+    name="gap",
+    doc="self-consistent gap of superconducting slabs with a normal layer, against temperature and phase",
+    schema={"system": SLAB_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

@@ -1,0 +1,222 @@
+r"""Closed loops in a composite: how many grains a bound state feels, and what couples grains beyond pairs.
+
+Two independent tests. *States*: slopes dE_n/dphi_g of the lowest states at random grain phases, from them the number of
+grains touched, ``(sum |w_g|)^2/sum w_g^2``, the host sites that a state covers, and the statistics of the levels
+(localised states do not repel each other). *Free energy*: its Fourier terms in the phases of the two to four grains
+nearest to each other; a term whose integers differ from zero at three or four grains is an irreducible loop.
+The composite is that of jobs of kind "composite".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bdg.gap_ratios import level_statistics
+from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds import composite as composites
+from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.geometry import minimum_image
+from bdg.lattices.system import System
+from bdg.lattices.units import temperature_in_t
+from bdg.phase_terms import phase_harmonics
+from bdg.phases import phase_response
+from bdg.spectrum import bound_states
+
+PHASES = 3  # stream of the seed that the phases are drawn from
+
+COMPUTE_KEYS = (
+    Key("temperature_K", "float", "temperature; sets the gap", above=0),
+    Key("states", "int", "bound states of lowest |E|, both signs counted", default=64, least=8),
+    Key("phases", "str", "phases of the grains for the states", default="random", choices=("random", "zero")),
+    Key("loop_grains", "int", "grains of the Fourier terms, the nearest; 0: none", default=3, least=0, most=4),
+    Key(
+        "other_grains",
+        "str",
+        "the other grains, for the Fourier terms: without pairing, or at phase 0",
+        default="normal",
+        choices=("normal", "phase_zero"),
+    ),
+    Key("points", "int", "phases of each grain for the Fourier terms, even", default=8, least=4, most=64),
+)
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    compute = parameters["compute"]
+    found = list(composites.check(parameters))
+    if compute["loop_grains"] == 1:
+        found.append(("compute", "loop_grains", "must be 0, 2, 3 or 4: one grain alone is coupled to nothing"))
+    if compute["points"] % 2:
+        found.append(("compute", "points", f"must be even; got {compute['points']}"))
+    return found
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return phase response and level statistics of the lowest states, and the Fourier terms, of one box."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    host, composite = composites.host_of(keys), composites.build(parameters)
+    t = host.t_meV
+    if composite.n_grains == 0:
+        raise ValueError("the box holds no grain: enlarge it or raise the volume fraction")
+    gap = composites.grain_gap(keys, wanted["temperature_K"])
+    observables = {
+        "gap_meV": Observable(gap, "meV", "Delta(T) in the grains"),
+        "hopping_meV": Observable(t, "meV", "hopping t of the host's lattice"),
+        "grains": Observable(composite.n_grains, "1", "number of superconducting grains"),
+        "sites": Observable(composite.n_sites, "1", "number of sites"),
+        "host_sites": Observable(np.count_nonzero(composite.grain < 0), "1", "number of host sites"),
+        "surface_gaps_nm": Observable(composite.info["surface_gaps"], "nm", "nearest surface gap of each grain (G,)"),
+    }
+    states, evidence = _states(composite, keys, wanted, device, t)
+    observables |= states
+    count = min(wanted["loop_grains"], composite.n_grains)
+    if count >= 2:
+        terms, how = _terms(composite, keys, wanted, count, device, t)
+        observables |= terms
+        evidence["phase_harmonics"] = how
+    else:
+        evidence["phase_harmonics"] = "none: not asked for, or fewer than two grains"
+    return observables, evidence
+
+
+def _states(
+    composite: System, keys: Mapping[str, Any], wanted: Mapping[str, Any], device: str, t: float
+) -> tuple[dict[str, Observable], dict[str, Any]]:
+    phases = np.zeros(composite.n_grains)
+    if wanted["phases"] == "random":
+        phases = np.random.default_rng([keys["seed"], PHASES]).uniform(0, 2 * np.pi, composite.n_grains)
+    biased = composite.with_phases(phases)
+    found = bound_states(biased, wanted["states"], device=device, seed=keys["seed"])
+    response = phase_response(biased, found)
+    evidence = {"bound_states": dict(found.evidence), "phase_response": dict(response.evidence)}
+    order = np.argsort(found.energies, kind="stable")
+    slopes = response.slopes[order] * t
+    observables = {
+        "phases_rad": Observable(phases, "rad", "phase of each grain (G,)"),
+        "energies_meV": Observable(found.energies[order] * t, "meV", "bound states of lowest |E|, ascending (k,)"),
+        "slopes_meV": Observable(slopes, "meV/rad", "dE/dphi of each state and grain (k, G)"),
+        "grains_touched": Observable(response.grains_touched[order], "1", "(sum |w|)^2/sum w^2 of each state (k,)"),
+        "grains_sensitive": Observable(response.grains_sensitive[order], "1", "grains with |w| above 5 % of max (k,)"),
+        "participation": Observable(response.participation[order], "1", "host sites that each state covers (k,)"),
+        "host_weight": Observable(response.host_weight[order], "1", "weight of each state in the host (k,)"),
+        "sum_rule": Observable(response.evidence["sum_rule"], "1", "max |sum_g dE/dphi_g| / max|D|: 0 but for errors"),
+        "complete": Observable(found.complete, "1", "1 if it is proven that no state was missed"),
+    }
+    try:
+        statistics = level_statistics(found)
+    except ValueError as error:  # fewer than three different levels of one sign: degenerate or too few
+        return observables, {**evidence, "level_statistics": str(error)}
+    observables |= {
+        "gap_ratio": Observable(statistics.ratio, "1", "mean ratio of consecutive level spacings"),
+        "gap_ratio_error": Observable(statistics.error, "1", "its standard error"),
+    }
+    return observables, {**evidence, "level_statistics": dict(statistics.evidence)}
+
+
+def _terms(
+    composite: System, keys: Mapping[str, Any], wanted: Mapping[str, Any], count: int, device: str, t: float
+) -> tuple[dict[str, Observable], dict[str, Any]]:
+    grains = nearest_grains(composite, count)
+    if wanted["other_grains"] == "normal":
+        composite = composite.with_delta(np.where(np.isin(composite.grain, grains), composite.delta, 0.0))
+    found = phase_harmonics(
+        composite,
+        grains,
+        temperature_in_t(wanted["temperature_K"], t),
+        points=wanted["points"],
+        device=device,
+        seed=keys["seed"],
+    )
+    observables = {
+        "loop_grains": Observable(np.array(grains), "1", "grains of the Fourier terms (m,)"),
+        "loop_orders": Observable(found.orders, "1", "integers of each term (M, m)"),
+        "loop_amplitudes_meV": Observable(found.amplitudes * t, "meV", "amplitude of each term, largest first (M,)"),
+        "loop_error_meV": Observable(found.error * t, "meV", "estimated error of every amplitude"),
+        "loop_weights_meV": Observable(found.weights * t, "meV", "rms of the part of F of 0, 1, .. m grains"),
+    }
+    return observables, dict(found.evidence)
+
+
+def nearest_grains(composite: System, count: int) -> list[int]:
+    """Return the ``count`` grains whose centres have the least sum of mutual distances."""
+    # labels of grains follow the site order, as do the centres of the builder's record; their own sites are safer
+    centres = np.array([_centre(composite, grain) for grain in range(composite.n_grains)])
+    distance = np.linalg.norm(minimum_image(centres[:, None] - centres[None, :], composite.period), axis=2)
+    near = range(composite.n_grains)
+    if math.comb(composite.n_grains, count) > 20_000:  # many grains: around each, only the nearest eight
+        best: tuple[float, list[int]] = (math.inf, [])
+        for grain in near:
+            others = np.argsort(distance[grain], kind="stable")[1:9].tolist()
+            for chosen in itertools.combinations(others, count - 1):
+                group = sorted([grain, *chosen])
+                best = min(best, (float(distance[np.ix_(group, group)].sum()), group))
+        return best[1]
+    groups = (list(group) for group in itertools.combinations(near, count))
+    return min(groups, key=lambda group: float(distance[np.ix_(group, group)].sum()))
+
+
+def _centre(composite: System, grain: int) -> np.ndarray:
+    """Return the mean position of a grain's sites, images across a periodic boundary counted near the first site."""
+    sites = np.flatnonzero(composite.grain == grain)
+    first = composite.positions[sites[0]]
+    return first + minimum_image(composite.positions[sites] - first, composite.period).mean(axis=0)
+
+
+def summarise(results: JobResults) -> str:
+    """Return, for each temperature and seed, grains touched, sites covered, the loops; and the pooled statistics."""
+    lines = [f"{results.name}: closed loops between grains, {len(results)} points"]
+    for title, points in groups_of(results).items():
+        lines += [f"{title}:"] if title else []
+        lines.append(
+            "  T (K)  seed  grains  Delta (meV)  grains touched  host sites covered  pairs (meV)  triples/pairs"
+            "  quads/pairs"
+        )
+        lines += [_row(point) for point in sorted(points, key=lambda p: (temperature_of(p), seed_of(p)))]
+        for temperature, statistics in pooled_statistics(points).items():
+            references = ", ".join(
+                f"{name.upper() if name != 'poisson' else 'Poisson'} {value:.3f}"
+                for name, value in statistics.references.items()
+                if name != "gse"
+            )
+            lines.append(
+                f"  {temperature:g} K: mean gap ratio {statistics.ratio:.3f} +- {statistics.error:.3f} over "
+                f"{statistics.samples} boxes ({references})"
+            )
+    return "\n".join(lines)
+
+
+def _row(point: PointResult) -> str:
+    touched = point["grains_touched"]
+    known = touched[np.isfinite(touched)]
+    words = f"{known.mean():.2f} of {int(point['grains'])}" if known.size else "no response"
+    covered = f"{point['participation'].mean():.0f} of {int(point['host_sites'])}"
+    pairs, triples, quads = "-", "-", "-"
+    if "loop_weights_meV" in point.observables:
+        weights = point["loop_weights_meV"]
+        pairs = f"{weights[2]:.2e}"
+        triples, quads = (f"{weights[m] / weights[2]:.3g}" if weights.size > m else "-" for m in (3, 4))
+    return (
+        f"  {temperature_of(point):5g}  {seed_of(point):4d}  {int(point['grains']):6d}  {float(point['gap_meV']):11.3f}"
+        f"  {words:>14}  {covered:>18}  {pairs:>11}  {triples:>13}  {quads:>11}"
+    )
+
+
+KIND = Kind(
+    name="loops",
+    doc="closed loops between grains: phase response of states, level statistics, Fourier terms of the free energy",
+    schema={"system": composites.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

@@ -1,0 +1,72 @@
+"""Superconducting and normal slabs that several kinds of jobs share: keys, lattice, profile along the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.stacks import Layer, stack
+from bdg.lattices.system import System
+
+SLAB_KEYS = (
+    Key("superconductor_sites", "int", "thickness of each superconducting layer in sites", least=1),
+    Key("normal_sites", "int", "thickness of the normal layer in sites; 0: none", least=0),
+    Key("electrodes", "int", "1: superconductor on one side of N, 2: on both", default=2, least=1, most=2),
+    Key("width", "int", "sites across, in each of the directions across", least=1),
+    Key("dimensions", "int", "2: one direction across, 3: two", default=3, least=2, most=3),
+    Key("periodic", "bool", "periodic across the layers' plane", default=True),
+    Key("hopping_meV", "float", "hopping t", above=0),
+    Key("spacing_nm", "float", "lattice constant", above=0),
+    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    Key("attraction_meV", "float", "attraction U in the superconductors", above=0),
+    Key("disorder_meV", "float", "width of the uniform onsite disorder everywhere", default=0.0, least=0),
+    Key("transparency", "float", "of each interface", default=1.0, above=0, most=1),
+    Key("seed", "int", "of the disorder", default=0, least=0),
+)
+
+
+def slabs(keys: Mapping[str, Any], delta: float = 0.0, phase: float = 0.0) -> System:
+    """Return the layers; energies in units of the hopping, lengths in nm. ``phase`` is that of the last layer."""
+    t = keys["hopping_meV"]
+    disorder = keys["disorder_meV"] / t
+    electrode = {"attraction": keys["attraction_meV"] / t, "disorder": disorder, "delta": delta}
+    normal = [Layer(keys["normal_sites"], disorder=disorder)] if keys["normal_sites"] else []
+    layers = [Layer(keys["superconductor_sites"], **electrode), *normal]
+    if keys["electrodes"] == 2:
+        layers.append(Layer(keys["superconductor_sites"], **electrode, phase=phase))
+    width = keys["width"]
+    return stack(
+        layers,
+        (width,) * (keys["dimensions"] - 1),
+        mu=keys["mu_meV"] / t,
+        spacing=keys["spacing_nm"],
+        transparency=keys["transparency"] if keys["normal_sites"] else None,
+        periodic=keys["periodic"] and width > 2,
+        seed=keys["seed"],
+    )
+
+
+def profile(system: System, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the positions of the layers of sites across x, and mean and standard deviation of values in them."""
+    x, place = np.unique(np.round(system.positions[:, 0], 9), return_inverse=True)
+    count = np.bincount(place)
+    mean = np.bincount(place, weights=values) / count
+    square = np.bincount(place, weights=(values - mean[place]) ** 2) / count
+    return x, mean, np.sqrt(square)
+
+
+def slab_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    keys = parameters["system"]
+    if keys["electrodes"] == 2 and not keys["normal_sites"]:
+        return [("system", "normal_sites", "must be at least 1 between two electrodes; electrodes = 1 is one slab")]
+    return []
+
+
+def title_of(keys: Mapping[str, Any], swept: frozenset[str]) -> str:
+    """Return what tells one group of points from the others."""
+    return ", ".join(f"{name} = {keys[name]:g}" for name in sorted(swept) if name != "seed")

@@ -1,0 +1,166 @@
+"""Eigenpairs of a sparse Hermitian matrix and what an engine must offer to find them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import scipy.sparse as sp
+
+Partner = Callable[[np.ndarray], np.ndarray]
+
+DEGENERATE = 1e-9  # relative to the spectral scale: closer levels count as one
+_HOPELESS = 1e-4  # residual, relative to the same, of a Ritz pair that a few steps of inverse iteration cannot mend
+
+
+class Engine(Protocol):
+    """A direct solver of H - shift: finds eigenpairs and counts them.
+
+    Attributes
+    ----------
+    matrix : CSR (n, n), Hermitian
+    partner : callable
+        Columns to their partners at the opposite energy.
+    facts : dict
+        What was done, for the evidence.
+    patience : float
+        Factor on the number of iterations before a search gives up.
+    """
+
+    matrix: sp.csr_matrix
+    partner: Partner
+    facts: dict[str, Any]
+    patience: float
+
+    def search(
+        self, shift: float, wanted: int, tol: float, rng: np.random.Generator, known: np.ndarray | None
+    ) -> Eigenpairs:
+        """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``.
+
+        At shift 0 the partners are among them.
+        """
+
+    def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
+        """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``.
+
+        At shift 0 the partners must be among the columns.
+        """
+
+    def count_below(self, energy: float) -> int | None:
+        """Return the proven number of eigenvalues below ``energy``, None where it is not proven."""
+
+
+@dataclass(eq=False)
+class Eigenpairs:
+    """Energies (m,), orthonormal columns (n, m), residuals (m,) and what is known about them."""
+
+    energies: np.ndarray
+    vectors: np.ndarray
+    residuals: np.ndarray
+    proven: int = -1  # number of states in the searched interval by inertia, -1 if not proven
+    interval: tuple[float, float] = (np.nan, np.nan)  # where ``proven`` was counted
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def matrix_scale(matrix: sp.csr_matrix) -> float:
+    """Return the largest absolute row sum, a bound of the spectrum."""
+    return float(abs(matrix).sum(axis=1).max())
+
+
+def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
+    """Return the Ritz pairs of ``matrix`` in the span of ``basis``, from which dependent directions are dropped."""
+    if not basis.shape[1]:
+        return Eigenpairs(np.empty(0), basis, np.empty(0))
+    overlap = basis.conj().T @ basis
+    # after an inverse iteration the vectors of levels next to the shift are by far the longest
+    length = np.sqrt(np.maximum(np.diagonal(overlap).real, np.finfo(float).tiny))
+    weight, rotation = np.linalg.eigh(overlap / np.outer(length, length))
+    keep = weight > 1e-10 * weight[-1]
+    orthonormal = basis @ (rotation[:, keep] / np.sqrt(weight[keep]) / length[:, None])
+    if weight[keep][0] < 0.1 * weight[-1]:  # else orthonormal to rounding already
+        orthonormal, _ = np.linalg.qr(orthonormal)
+    projected = orthonormal.conj().T @ (matrix @ orthonormal)
+    energies, coefficients = np.linalg.eigh((projected + projected.conj().T) / 2)
+    vectors = orthonormal @ coefficients
+    return Eigenpairs(energies, vectors, residual_norms(matrix, vectors, energies))
+
+
+def joined(engine: Engine, known: np.ndarray, new: Eigenpairs, chosen: np.ndarray, *, paired: bool) -> Eigenpairs:
+    """Return the Ritz pairs in the span of ``known`` and the chosen new pairs, with their partners if ``paired``.
+
+    Partners are made from the pairs at E > 0: the pairs at E < 0 are the same to rounding only, and a difference
+    of two nearly equal vectors is a direction of noise.
+    """
+    if not paired:
+        return rayleigh_ritz(engine.matrix, np.concatenate([known, new.vectors[:, chosen]], axis=1))
+    zero = DEGENERATE * matrix_scale(engine.matrix)
+    some = new.vectors[:, chosen & (new.energies > -zero)]
+    return rayleigh_ritz(engine.matrix, np.concatenate([known, some, engine.partner(some)], axis=1))
+
+
+def residual_norms(matrix: sp.csr_matrix, vectors: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Return ``||H x - E x||`` of each column, few columns at a time: the vectors are a large part of the memory."""
+    norms, chunk = np.empty(energies.size), 16
+    for begin in range(0, energies.size, chunk):
+        part = slice(begin, begin + chunk)
+        norms[part] = np.linalg.norm(matrix @ vectors[:, part] - vectors[:, part] * energies[part], axis=0)
+    return norms
+
+
+def converged(matrix: sp.csr_matrix, found: Eigenpairs, tol: float, k: int | None = None) -> np.ndarray:
+    """Return which pairs (of the ``k`` lowest) have residuals small enough to stand for a state."""
+    good = found.residuals <= max(tol, 1e-13 * matrix_scale(matrix))
+    return good if k is None else good[np.argsort(abs(found.energies), kind="stable")[:k]]
+
+
+def proven_count(engine: Engine, energy: float, step: float) -> tuple[int | None, float]:
+    """Return the number of states below ``energy``, moved on by ``step`` where its factor is not trusted, and where."""
+    for attempt in range(4):
+        at = energy + attempt * step
+        count = engine.count_below(at)
+        if count is not None:
+            return count, at
+    return None, energy
+
+
+def polished(
+    engine: Engine, basis: np.ndarray, solve: Callable[[np.ndarray], np.ndarray], tol: float, *, paired: bool
+) -> Eigenpairs:
+    """Return the Ritz pairs of a basis (and its partners), improved by inverse iteration until residuals are small.
+
+    Pairs that are no states yet are returned as they are, behind the others.
+    """
+    if paired:
+        basis = np.concatenate([basis, engine.partner(basis)], axis=1)
+    pairs = rayleigh_ritz(engine.matrix, basis)
+    scale = matrix_scale(engine.matrix)
+    hopeless = pairs.residuals > _HOPELESS * scale
+    rest, pairs = _part(pairs, hopeless), _part(pairs, ~hopeless)
+    for _ in range(3):  # each step gains the ratio of |E - shift| inside to outside
+        if not pairs.energies.size or pairs.residuals.max() <= tol:
+            break
+        positive = pairs.energies > 0
+        by_symmetry = paired and 2 * positive.sum() == positive.size and abs(pairs.energies).min() > DEGENERATE * scale
+        improved = solve(pairs.vectors[:, positive] if by_symmetry else pairs.vectors)
+        if by_symmetry:
+            improved = np.concatenate([improved, engine.partner(improved)], axis=1)
+        pairs = rayleigh_ritz(engine.matrix, improved)
+    return pairs if not rest.energies.size else _appended(pairs, rest)
+
+
+def _part(pairs: Eigenpairs, chosen: np.ndarray) -> Eigenpairs:
+    return Eigenpairs(pairs.energies[chosen], pairs.vectors[:, chosen], pairs.residuals[chosen])
+
+
+def _appended(pairs: Eigenpairs, rest: Eigenpairs) -> Eigenpairs:
+    energies, residuals = (
+        np.concatenate([getattr(pairs, name), getattr(rest, name)]) for name in ("energies", "residuals")
+    )
+    return Eigenpairs(energies, np.concatenate([pairs.vectors, rest.vectors], axis=1), residuals)
+
+
+def even(number: int) -> int:
+    """Return the number, or the next even one."""
+    return number + number % 2

@@ -1,0 +1,269 @@
+"""The benchmarks run, compare like with like, and say what is missing; no test depends on how long anything takes."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bdg import cli
+from bdg.gpu.backend import Backend, select_backend
+from bdg.validation.benchmarks import alone, document, gpu_stages, gpu_table, plan, tables, tasks
+from bdg.validation.benchmarks.alone import Measurement
+
+ROOT = Path(__file__).resolve().parents[2]
+NOT_NEEDED = ("kwant", "tinyarray", "matplotlib", "tqdm", "dask", "distributed", "numba")
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A run with tiny sizes: the page it wrote and every single measurement."""
+    folder = tmp_path_factory.mktemp("benchmark")
+    page = folder / "page.md"
+    page.write_text(f"# Before\n\n{document.BEGIN}\nold\n{document.END}\n\nAfter.\n")
+    assert cli.main(["benchmark", "--quick", "--write", str(page), "--json", str(folder / "runs.json")]) == 0
+    return page.read_text(), json.loads((folder / "runs.json").read_text())
+
+
+def test_the_page_holds_the_tables_between_its_own_words(quick):
+    page, _ = quick
+    assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
+    assert page.endswith(f"{document.END}\n\nAfter.\n") and "old" not in page
+    routes = (plan.CERTIFIED, plan.SUPERLU, plan.PARDISO, plan.BODGE, plan.POLES, plan.COLUMNS, plan.DENSE)
+    for words in ("one BLAS thread", "numpy 2", plan.UNPROVEN, "kwant", *(route.name for route in routes)):
+        assert words in page
+    widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| 8^3")}
+    assert len(widths) == 1  # every row has all columns
+
+
+def test_peers_that_are_not_installed_are_named_with_their_cure(quick):
+    page, content = quick
+    for run in content["runs"]:
+        package = tasks.TASKS[run["task"]].package
+        if alone.missing_package(package):
+            assert run["error"] == alone.missing_package(package)
+            assert run["error"].startswith(f"{package} is not installed (make ") and run["error"] in page
+        else:
+            assert not run["error"]
+
+
+def test_routes_are_compared_on_equal_results(quick):
+    """Levels equal to rounding for every peer, pair amplitudes within the stated error."""
+    _, content = quick
+    runs = [run for run in content["runs"] if not run["error"]]
+    for size in {run["options"]["size"] for run in runs if "energies" in run["found"]}:
+        levels = [
+            run["found"]["energies"] for run in runs if run["options"]["size"] == size and "energies" in run["found"]
+        ]
+        for one in levels[1:]:
+            # eigenvalues move by dimension * eps * norm (Weyl): 1000 * 2e-16 * 8 t
+            np.testing.assert_allclose(one, levels[0], rtol=0, atol=2e-12)
+    found = {run["task"]: run["found"] for run in runs if run["task"] in ("poles", "dense", "columns")}
+    exact = np.array([complex(*value) for value in found["dense"]["values"]])
+    for task in ("poles", "columns"):
+        values = np.array([complex(*value) for value in found[task]["values"]])
+        assert abs(values - exact[found[task]["sites"]]).max() <= found[task]["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "no such file"),
+        ("# Page\n", "must hold the lines"),
+        (f"{document.END}\n{document.BEGIN}\n", "in this order"),
+    ],
+)
+def test_a_page_without_markers_is_refused_before_anything_is_measured(tmp_path, monkeypatch, capsys, text, why):
+    monkeypatch.setattr(plan, "measure", lambda *_: pytest.fail("measured"))
+    page = tmp_path / "page.md"
+    if text is not None:
+        page.write_text(text)
+    assert cli.main(["benchmark", "--write", str(page)]) == 2
+    assert why in capsys.readouterr().err
+
+
+def test_the_quickest_run_counts_and_long_or_failed_ones_are_not_repeated():
+    seconds = {"lanczos": iter([3.0, 2.0, 4.0]), "superlu": iter([30.0]), "pardiso": iter([])}
+
+    def run(task, size, **options):
+        if task == "pardiso":
+            return Measurement(task, {"size": size}, error="not installed")
+        took = next(seconds[task])
+        return Measurement(task, {"size": size}, took, took, 0.1)
+
+    best, every = plan.measure([(24, plan.CERTIFIED), (24, plan.SUPERLU), (24, plan.PARDISO)], 3, run)
+    assert best[24, plan.CERTIFIED.name].cpu_seconds == 2.0
+    assert best[24, plan.SUPERLU.name].cpu_seconds == 30.0
+    assert best[24, plan.PARDISO.name].error == "not installed"
+    assert len(every) == 5
+
+
+def test_targets_are_ratios_of_processor_seconds_against_the_quicker_peer():
+    def run(route, size, seconds, peak, **found):
+        return {(size, route.name): Measurement(route.task, {"size": size}, seconds, 9 * seconds, peak, found)}
+
+    best = {
+        **run(plan.CERTIFIED, 24, 2.0, 0.2, count_cpu_seconds=0.5),
+        **run(plan.SUPERLU, 24, 12.0, 0.3),
+        **run(plan.PARDISO, 24, 3.0, 0.1),
+        **run(plan.PARDISO_LOOSE, 24, 2.4, 0.1),
+        **run(plan.CERTIFIED, 32, 8.0, 0.5, count_cpu_seconds=2.0),
+        **run(plan.POLES, 20, 2.0, 0.1, sites=[0, 1], values=[[1.0, 0.0], [0.5, 0.0]]),
+        **run(plan.COLUMNS, 20, 4.0, 0.1, sites=[1], of_sites=20, values=[[0.5, 1e-6]]),
+    }
+    held = {target.name: target for target in tables.targets(best, plan.Plan())}
+    expected = {
+        "32 bound states, 24^3, proven complete: SciPy / ours": (6.0, True),
+        "32 bound states, 24^3, proof left out: SciPy / ours": (8.0, True),
+        "32 bound states, 24^3, memory: ours / SciPy": (2 / 3, False),
+        "32 bound states, 24^3, proven complete: the quicker ARPACK on PARDISO / ours": (1.2, False),
+        "32 bound states, 32^3, proven complete: GiB": (0.5, True),
+        "pair amplitude on all sites, 20^3: exact columns / ours": (40.0, True),
+        "its error / largest F": (1e-6, True),
+    }
+    for name, (value, met) in expected.items():
+        assert held[name].value == pytest.approx(value) and held[name].met is met
+    missing = held["32 bound states, 32^3, proven complete: the quicker ARPACK on PARDISO / ours"]
+    assert math.isnan(missing.value) and missing.met is None and missing.cells()[-1] == "not measured"
+
+
+def test_memory_is_what_the_call_took_beyond_the_process(monkeypatch):
+    """Eight million doubles are 64 MB; the process around them is several times larger."""
+    task = tasks.Task(lambda size: (lambda: np.ones(1_000_000 * size), lambda found: {"n": found.size}))
+    monkeypatch.setitem(tasks.TASKS, "planted", task)
+    measured = alone.measure_here("planted", {"size": 8})
+    assert measured["found"]["n"] == 8_000_000
+    if Path("/proc/self/clear_refs").exists():
+        assert 0.9 * 64e6 < measured["peak_gib"] * alone.GIB < 1.2 * 64e6
+
+
+def test_a_computation_that_fails_says_why():
+    found = alone.run_alone("lanczos", size=8, colour="blue")
+    assert "unexpected keyword argument 'colour'" in found.error and math.isnan(found.cpu_seconds)
+
+
+@pytest.fixture(scope="module")
+def try_out(tmp_path_factory):
+    """The GPU table on the CPU, where everything that it must not need is missing."""
+    folder = tmp_path_factory.mktemp("gpu_table")
+    for name in NOT_NEEDED:
+        (folder / f"{name}.py").write_text(f"raise ImportError('{name} is not here')\n")
+    command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu_table", "--device", "cpu", "--sizes", "6",
+               "--agreement", "6", "--out", "out"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    rows = [json.loads(line) for line in (folder / "out" / "rows.jsonl").read_text().splitlines()]
+    return done, rows, (folder / "out" / "table.md").read_text()
+
+
+def test_the_gpu_table_needs_neither_kwant_nor_matplotlib_nor_tqdm(try_out):
+    done, rows, _ = try_out
+    assert done.returncode == 0, done.stderr
+    assert not [row for row in rows if "error" in row]
+
+
+def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
+    done, rows, table = try_out
+    assert done.stdout.strip() == table.strip()
+    stages = {(row["stage"], row["dtype"]): row for row in rows if "seconds_cold" in row}
+    parts = ("factor", "solve, 32 columns", "selected inverse")
+    expected = {(part, dtype) for part in parts for dtype in ("float64", "complex128")}
+    expected |= {("32 bound states, certified", "float64"), ("pair amplitude on all sites", "float64"),
+                 ("one pole: quaternion factor and selected inverse", "float64")}  # fmt: skip
+    assert set(stages) == expected
+    for row in stages.values():
+        assert row["seconds_cold"] > 0 and row["seconds_warm"] > 0 and row["flops"] > 0 and row["peak_gib"] >= 0
+    assert stages["32 bound states, certified", "float64"]["complete"]
+    for dtype in ("float64", "complex128"):
+        assert stages["solve, 32 columns", dtype]["residual"] < 1e-9  # refined solves
+    assert table.count(" % |") == len(stages)
+    assert all(words in table for words in ("DGEMM", "ZGEMM", "copy", "GB/s", "TFLOP"))
+
+
+def test_the_gpu_table_compares_every_observable_for_three_kinds_of_systems(try_out):
+    _, rows, table = try_out
+    compared = {(row["stage"], row["system"]): row for row in rows if "system" in row}
+    assert len(compared) == 12 and table.count("| agree |") == 12
+    assert all(row["agrees"] and row["difference"] <= row["stated"] < 1e-5 for row in compared.values())
+
+
+def test_a_wrong_device_result_is_seen(monkeypatch):
+    wrong = gpu_stages._amplitudes
+
+    def planted(system, device, method):
+        values, error = wrong(system, device, method)
+        return (values * (1 + 1e-4), error) if method == "poles" else (values, error)
+
+    planted.__name__ = "_amplitudes"
+    monkeypatch.setattr(gpu_stages, "_amplitudes", planted)
+    rows = list(gpu_stages.agreement(gpu_stages.Clock(select_backend("cpu"), 6, time.time() + 60), 6))
+    assert [row["agrees"] for row in rows] == [True, True, False, True] * 3
+
+
+def _interrupt(row):
+    raise KeyboardInterrupt
+
+
+def test_a_failing_row_carries_its_error_and_time_that_is_up_is_said():
+    clock = gpu_stages.Clock(select_backend("cpu"), 8, time.time() + 60)
+    assert "ZeroDivisionError: division by zero" in clock.row("planted", "float64", lambda: 1 / 0)["error"]
+    late = gpu_stages.Clock(select_backend("cpu"), 8, time.time())
+    assert late.row("late", "float64", lambda: pytest.fail("was run"))["error"] == "no time left"
+    rows = []
+    gpu_table.run_job({"job": "size", "size": 20, "device": "cpu", "deadline": time.time() + 0.2}, rows.append)
+    assert rows[-1]["error"] == "code -9: ended at the time limit"
+    gpu_table.run_job({"job": "size", "size": 20, "device": "cpu", "deadline": time.time()}, rows.append)
+    assert rows[-1]["error"] == "no time left"
+    with pytest.raises(KeyboardInterrupt):  # and the process is ended, else this test would take minutes
+        gpu_table.run_job({"job": "rates", "size": 0, "device": "cpu", "deadline": time.time() + 600}, _interrupt)
+    assert "| 20^3 | size | - | - | - | - | - | - | no time left |" in gpu_table.table(rows)
+
+
+def test_on_a_gpu_the_clock_waits_and_reads_the_memory_pool():
+    """With a stand-in for CuPy: the pool is emptied before a row and read after it."""
+    calls = []
+
+    class Module:
+        class cuda:  # noqa: N801 (CuPy's name)
+            class Device:
+                def synchronize(self):
+                    calls.append("wait")
+
+        def get_default_memory_pool(self):
+            return self
+
+        def free_all_blocks(self):
+            calls.append("free")
+
+        def total_bytes(self):
+            return 3 * 2**30
+
+    clock = gpu_stages.Clock(Backend("gpu", "stand-in", Module()), 8, time.time() + 60)
+    row = clock.row("stage", "float64", lambda: calls.append("run"))
+    assert row["peak_gib"] == 3.0
+    assert calls == ["free", "wait", "run", "wait", "wait", "run", "wait"]
+
+
+def test_the_command_without_a_gpu_says_so(tmp_path, monkeypatch):
+    try:
+        select_backend("gpu")
+    except RuntimeError:
+        pass
+    else:
+        pytest.skip("there is a GPU")
+    assert gpu_table.main(["--out", str(tmp_path / "out")]) == 2
+    assert "there is no usable GPU" in (tmp_path / "out" / "table.md").read_text()
+    with pytest.raises(SystemExit):
+        gpu_table.main(["--sizes", "8,2"])
+
+
+def test_targets_of_the_gpu_table_are_held_against_the_first_call():
+    row = {"stage": "32 bound states, certified", "size": 64, "dtype": "float64", "seconds_cold": 4.0, "peak_gib": 9.0}
+    assert "- 32 bound states, certified, 64^3: 4 s, target 10 s: met" in gpu_table.table([{**row, "complete": True}])
+    assert "target 10 s: MISSED" in gpu_table.table([{**row, "complete": False}])
+    assert "target 10 s: MISSED" in gpu_table.table([{**row, "complete": True, "seconds_cold": 11.0}])

@@ -1,0 +1,185 @@
+"""The Lanczos engine: spinful and topological systems, crowded levels, multiplets, many states, the damped fallback."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose
+
+import bdg
+from bdg.gpu import lanczos
+from bdg.gpu.backend import select_backend
+from bdg.gpu.eigenpairs import rayleigh_ritz
+from bdg.gpu.inverses import DampedInverse
+from bdg.gpu.multifrontal import Factor
+from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
+from bdg.structure import whole_symbolic
+
+CLOSE = 1e-11  # eigenvalue error of a pair with residual 1e-9 is below 1e-9^2/gap; this leaves room for small gaps
+
+
+def _triplet_ribbon(length, width, zeeman, spin_orbit, delta=0.0):
+    """Spinful p-wave ribbon, pairing ``+-0.3 sigma_x`` on the bonds along it; Majorana modes at the ends of a wire."""
+    n_sites = length * width
+    number = np.arange(n_sites).reshape(length, width)
+
+    def links(start, end):
+        return sp.csr_matrix((np.ones(start.size), (end.ravel(), start.ravel())), shape=(n_sites, n_sites))
+
+    along, across = links(number[:-1], number[1:]), links(number[:, :-1], number[:, 1:])
+    half = sp.kron(along, -np.eye(2) - 0.5j * spin_orbit * SIGMA_Y)
+    half = half + sp.kron(across, -np.eye(2) + 0.5j * spin_orbit * SIGMA_X)
+    onsite = np.eye(2) + zeeman * (np.cos(0.4) * SIGMA_Z + np.sin(0.4) * SIGMA_X)
+    h = half + half.conj().T + sp.kron(sp.identity(n_sites), onsite)
+    pairing = 0.3 * (sp.kron(along, SIGMA_X) - sp.kron(along.T, SIGMA_X))
+    positions = np.stack(np.unravel_index(number.ravel(), number.shape), axis=1)
+    return bdg.lattices.from_hamiltonian(
+        sp.csr_matrix(h), positions, norbs=2, delta=np.full(n_sites, delta), pairing=sp.csr_matrix(pairing)
+    )
+
+
+def _systems(grid, spinful, islands):
+    return {
+        "end modes": _triplet_ribbon(40, 1, 1.5, 0.0),  # real, levels at 4e-6
+        "split wire": _triplet_ribbon(60, 2, 1.5, 0.5, 0.2),  # complex, a level at 1.5e-7 that is its own partner's
+        "time reversal": _triplet_ribbon(40, 2, 0.0, 0.0),
+        "spin-degenerate": spinful(grid((6, 6, 4), delta=islands(144, 4, True), disorder=1.0)),
+        "spin-degenerate, real": spinful(grid((6, 6, 4), delta=islands(144, 4), disorder=1.0)),
+        "clean spinful torus": spinful(grid((8, 8), delta=0.3, periodic=True)).with_onsite(0.1 * SIGMA_Y),
+        "flux": grid((7, 7, 7), delta=islands(343), disorder=1.0).with_field((0, 0, 0.05)),
+        "real": grid((7, 7, 7), delta=islands(343), disorder=1.0),
+        "zero modes": grid((8, 8), mu=0.0, delta=0.0),
+        "zero modes, flux": grid((7, 7), mu=0.0, delta=0.0).with_field(0.05),
+    }
+
+
+NAMES = [
+    "end modes",
+    "split wire",
+    "time reversal",
+    "spin-degenerate",
+    "spin-degenerate, real",
+    "clean spinful torus",
+    "flux",
+    "real",
+    "zero modes",
+    "zero modes, flux",
+]
+
+
+def _check(system, k, **options):
+    exact = np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())
+    states = bdg.bound_states(system, k, method="lanczos", **options)
+    size = np.sort(abs(exact))
+    assert_allclose(np.sort(abs(states.energies)), size[:k], atol=CLOSE)
+    assert (states.residuals < 1e-9).all() and states.complete
+    assert states.count == np.count_nonzero(size <= size[k - 1] + 1e-9)
+    vectors = np.concatenate([states.u.reshape(-1, k), states.v.reshape(-1, k)])
+    assert_allclose(vectors.conj().T @ vectors, np.eye(k), atol=1e-9)
+    return states
+
+
+@pytest.mark.parametrize("damped", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_equals_dense(grid, spinful, islands, monkeypatch, name, damped):
+    """Damped: the factors of real shifts are refused, so that those of H - i eta have to do."""
+    if damped:
+        monkeypatch.setattr(lanczos, "_USABLE", -1.0)
+    states = _check(_systems(grid, spinful, islands)[name], 13)
+    assert (states.evidence.form == "h_minus_i_eta") == damped
+    if damped:
+        assert states.evidence.eta > 0 and "contraction" in states.evidence.moved_because
+    if name in ("split wire", "spin-degenerate") and not damped:
+        assert states.evidence.form == "hermitian, majorana"
+    if name == "flux" and not damped:
+        assert states.evidence.form == "hermitian, quaternion"
+
+
+def test_damped_vectors_split_into_both_signs(grid):
+    """A mixture of degenerate levels at +E and -E is an eigenvector of (H^2 + eta^2)^-1; with H x it spans both."""
+    system = grid((6, 6), mu=0.3, delta=0.3, periodic=True)
+    hamiltonian = bdg.BdGHamiltonian(system)
+    backend = select_backend("cpu")
+    symbolic = whole_symbolic(system, backend)
+    factor = Factor(symbolic, symbolic.pattern.split(hamiltonian.matrix), 0.1j, backend)
+    inverse = DampedInverse(factor)
+    energies, vectors = np.linalg.eigh(hamiltonian.matrix.toarray())
+    level = np.isclose(abs(energies), np.sort(abs(energies))[10])
+    assert level.sum() >= 8
+    mixture = vectors[:, level] @ np.random.default_rng(0).standard_normal((level.sum(), 2))
+    assert_allclose(inverse(mixture), mixture / (energies[level][0] ** 2 + 0.01), atol=1e-10)
+    pairs = rayleigh_ritz(hamiltonian.matrix, inverse.states(mixture))
+    assert_allclose(np.sort(pairs.energies), energies[level][0] * np.array([1, 1, -1, -1]), atol=1e-10)
+    assert (pairs.residuals < 1e-10).all()
+
+
+def test_no_usable_factors_are_an_error(grid, monkeypatch):
+    monkeypatch.setattr(lanczos, "_USABLE", -1.0)
+    monkeypatch.setattr(lanczos, "_USABLE_DAMPED", -1.0)
+    with pytest.raises(ArithmeticError, match=r"no usable factors of H - shift: .*Takagi form: contraction .*; eta"):
+        bdg.bound_states(grid((5, 5), delta=0.3), 4, method="lanczos")
+
+
+@pytest.mark.parametrize("complex_", [False, True])
+@pytest.mark.parametrize("k", [200, 201])
+def test_several_hundred_states(grid, islands, complex_, k):
+    system = grid((8, 8, 8), delta=islands(512), disorder=1.0)
+    _check(system.with_field((0, 0, 0.05)) if complex_ else system, k)
+
+
+@pytest.mark.parametrize("k", [10, 33, 64])
+def test_large_multiplets_are_found_whole(grid, k):
+    """A clean torus: levels of 48 states, of which one start vector finds few."""
+    states = _check(grid((10, 10, 10), mu=-1, delta=0.3, periodic=True), k)
+    assert states.evidence.searches > 1
+
+
+def test_window_with_several_hundred_states(grid, islands):
+    system = grid((8, 8, 8), delta=islands(512), disorder=1.0).with_field((0, 0, 0.05))
+    exact = np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())
+    inside = exact[(exact >= -0.5) & (exact <= 0.9)]
+    states = bdg.bound_states(system, window=(-0.5, 0.9), method="lanczos")
+    assert inside.size > 200 and states.evidence.slices > 1
+    assert_allclose(np.sort(states.energies), inside, atol=CLOSE)
+    assert states.complete and states.count == inside.size
+
+
+def test_levels_crowded_at_the_gap_edge_get_shifts_of_their_own(monkeypatch):
+    """Long phase-biased S/N/S wire: 12 levels just above the gap, and little patience with the search at zero."""
+    monkeypatch.setattr(lanczos, "_PATIENCE", -40)
+    lead = [bdg.lattices.Layer(250, delta=0.3, phase=phase) for phase in (0.0, 2.0)]
+    system = bdg.lattices.stack([lead[0], bdg.lattices.Layer(3), lead[1]], (1,), mu=-0.5)
+    states = _check(system, 16)
+    assert len(states.evidence.shifts) >= 1 and abs(states.evidence.shifts[0] - 0.3) < 0.05
+
+
+@pytest.mark.parametrize("name", ["disordered", "clean", "magnetic"])
+def test_counts_next_to_eigenvalues(grid, islands, name):
+    """Ten energies, down to 1e-9 from a level: a count that is claimed is right, and one 1e-7 away is claimed."""
+    system = {
+        "disordered": grid((8, 8, 8), delta=islands(512), disorder=1.0),
+        "clean": grid((7, 8, 9), delta=np.where(np.arange(504) < 150, 0.3, 0.0)),
+        "magnetic": grid((7, 7, 7), delta=islands(343), disorder=1.0).with_field((0, 0, 0.05)),
+    }[name]
+    exact = np.sort(abs(np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())))
+    levels = exact[[10, 21, 40]]
+    energies = [0.3, 0.7, 1.3, 2.9, *(levels[:2] - 1e-9), levels[2] + 1e-8, *(levels[:2] + 1e-7), levels[2] - 1e-7]
+    claimed = []
+    for energy in energies:
+        result = bdg.count_states(system, energy, method="lanczos")
+        claimed.append(result.count >= 0)
+        assert result.count in (-1, np.count_nonzero(exact < energy)), energy
+    assert all(claimed[:4]) and all(claimed[7:])
+
+
+@pytest.mark.slow
+def test_disordered_composite_of_32768_sites_is_certified():
+    """32 states of a composite of 32^3 sites, certified complete; counted again in the gap behind the last one."""
+    system = bdg.lattices.grain_composite(
+        (32.0, 32.0, 32.0), 1.0, volume_fraction=0.1, diameter=8.0, disorder=1.0, seed=0
+    )
+    states = bdg.bound_states(system, 32, method="lanczos")
+    assert states.complete and states.energies.size == 32 and states.evidence.form == "takagi"
+    assert (states.residuals < 1e-9).all()
+    assert_allclose(np.sort(states.energies), -np.sort(states.energies)[::-1], atol=0)
+    cut = states.evidence.counted_at[1]
+    assert bdg.count_states(system, cut, method="lanczos").count >= states.count >= 32

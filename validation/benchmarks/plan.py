@@ -1,0 +1,112 @@
+"""Which computations the benchmarks run and in which order, each in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bdg.validation.benchmarks.alone import Measurement, run_alone
+
+ONCE_FROM = 20.0  # processor seconds from which a computation is not repeated
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to a result: a task with options, and what tables call it."""
+
+    name: str
+    task: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+CERTIFIED = Route("this package, proven complete", "lanczos")
+UNPROVEN = "this package, proof left out"  # the same run without the time of its inertia count
+SUPERLU = Route("SciPy `eigsh(H, 32, sigma=0)` (SuperLU)", "superlu")
+PARDISO = Route("ARPACK on MKL PARDISO (LDL^T), `tol=0`", "pardiso", {"tol": 0.0})
+PARDISO_LOOSE = Route("ARPACK on MKL PARDISO (LDL^T), `tol=1e-9`", "pardiso", {"tol": 1e-9})
+PARDISO_LU = Route("ARPACK on MKL PARDISO as pypardiso has it (LU)", "pardiso", {"tol": 1e-9, "mtype": 11})
+BODGE = Route("bodge `diagonalize` (dense, both spins)", "bodge")
+
+POLES = Route("this package, all sites (poles)", "poles")
+COLUMNS = Route("exact Chebyshev columns", "columns")
+DENSE = Route("one dense `eigh`", "dense")
+
+GRID = Route("grid", "grid")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes (sites an axis) of every part.
+
+    Attributes
+    ----------
+    states : tuple of int
+        Bound states by sparse solvers.
+    states_dense : tuple of int
+        Bound states by a dense peer.
+    columns, dense : tuple of int
+        Pair amplitude against exact columns, and against one full diagonalisation.
+    n_columns : int
+        Columns that are measured.
+    grid : int
+    repeats : int
+        Runs of computations that take less than 20 s; the quickest counts.
+    """
+
+    states: tuple[int, ...] = (16, 24, 32)
+    states_dense: tuple[int, ...] = (8, 10)
+    columns: tuple[int, ...] = (12, 16, 20)
+    dense: tuple[int, ...] = (8, 10)
+    n_columns: int = 128
+    grid: int = 100
+    repeats: int = 3
+
+
+QUICK = Plan(states=(8,), states_dense=(4,), columns=(6,), dense=(6,), n_columns=8, grid=10, repeats=1)
+
+Cell = tuple[int, Route]  # sites an axis, and how
+Measured = dict[tuple[int, str], Measurement]  # by size and name of the route
+PARTS = ("bound_states", "pair_amplitude", "grid")
+
+
+def cells(plan: Plan, part: str) -> list[Cell]:
+    """Return size and route of everything that a part measures."""
+    if part == "bound_states":
+        pairs = [(n, r) for n in plan.states for r in (CERTIFIED, SUPERLU, PARDISO, PARDISO_LOOSE, PARDISO_LU)]
+        pairs += [(n, r) for n in plan.states_dense for r in (CERTIFIED, BODGE)]
+    elif part == "pair_amplitude":
+        few = Route(COLUMNS.name, COLUMNS.task, {"n_columns": plan.n_columns})
+        pairs = [(n, r) for n in plan.columns for r in (POLES, few)]
+        pairs += [(n, r) for n in plan.dense for r in (POLES, DENSE)]
+    else:
+        pairs = [(plan.grid, GRID)]
+    return list({(size, route.name): (size, route) for size, route in pairs}.values())
+
+
+def measure(
+    wanted: Sequence[Cell], repeats: int, run: Callable[..., Measurement] = run_alone
+) -> tuple[Measured, list[Measurement]]:
+    """Run cells in turn, ours and theirs interleaved; return the quickest run of each, and all runs.
+
+    Noise of a shared machine only adds time, so the quickest of a few runs is the fairest.
+    """
+    best: Measured = {}
+    every: list[Measurement] = []
+    for turn in range(repeats):
+        for size, route in wanted:
+            known = best.get((size, route.name))
+            if turn and (known is None or known.error or known.cpu_seconds > ONCE_FROM):
+                continue
+            found = run(route.task, size=size, **route.options)
+            every.append(found)
+            if known is None or (not found.error and found.cpu_seconds < known.cpu_seconds):
+                best[size, route.name] = found
+            _say(size, route.name, found)
+    return best, every
+
+
+def _say(size: int, name: str, found: Measurement) -> None:
+    said = found.error or f"{found.cpu_seconds:.2f} CPU s, {found.seconds:.2f} s, {found.peak_gib:.3f} GiB"
+    print(f"  {size}^3 {name}: {said}", file=sys.stderr, flush=True)

@@ -1,0 +1,282 @@
+"""Measurements as Markdown tables of ratios, and what they are held against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bdg.validation.benchmarks.alone import Measurement
+from bdg.validation.benchmarks.plan import (
+    BODGE,
+    CERTIFIED,
+    COLUMNS,
+    DENSE,
+    GRID,
+    PARDISO,
+    PARDISO_LOOSE,
+    PARDISO_LU,
+    POLES,
+    SUPERLU,
+    UNPROVEN,
+    Measured,
+    Plan,
+)
+
+_BUSY = 1.1  # processor seconds per second from which more than one thread must have run
+
+
+@dataclass(frozen=True)
+class Target:
+    """A ratio or size that was promised: ``value`` has to be at least (or at most) ``bound``."""
+
+    name: str
+    value: float
+    bound: float
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it holds; None if it was not measured."""
+        if math.isnan(self.value):
+            return None
+        return self.value <= self.bound if self.at_most else self.value >= self.bound
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """Return name, measured value, promise, and the verdict in words."""
+        verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
+        value = "-" if self.met is None else f"{self.value:.3g}"
+        return self.name, value, f"{'<=' if self.at_most else '>='} {self.bound:g}", verdict
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def bound_states(best: Measured, plan: Plan) -> str:
+    """Return the table of bound states: seconds, ratio to the certified run, memory, agreement."""
+    head = ("size", "32 bound states by", "CPU s", "s", "times ours", "GiB", "largest difference of E / t",
+            "largest residual / t")  # fmt: skip
+    rows = []
+    for size in sorted({*plan.states_dense, *plan.states}):
+        ours = best.get((size, CERTIFIED.name))
+        for route in (CERTIFIED, SUPERLU, PARDISO, PARDISO_LOOSE, PARDISO_LU, BODGE):
+            found = best.get((size, route.name))
+            if found is None or ours is None:
+                continue
+            rows.append(_states_row(size, route.name, found, ours))
+            if route is CERTIFIED and not found.error:
+                rows.append(_unproven_row(size, found))
+    return markdown(head, rows)
+
+
+def _states_row(size: int, name: str, found: Measurement, ours: Measurement) -> tuple[str, ...]:
+    if found.error:
+        return (f"{size}^3", name, "-", "-", "-", "-", found.error, "-")
+    if name == CERTIFIED.name:
+        name = name if found.found["complete"] else "this package, NOT proven complete"
+        difference = "-"
+    else:
+        difference = _difference_of_energies(found, ours)
+    residual = found.found.get("residual")
+    return (
+        f"{size}^3",
+        name + _threads(found),
+        f"{found.cpu_seconds:.2f}",
+        f"{found.seconds:.2f}",
+        f"{_ratio(found, ours):.2f}",
+        f"{found.peak_gib:.3f}",
+        difference,
+        "-" if residual is None else f"{residual:.0e}",
+    )
+
+
+def _unproven_row(size: int, found: Measurement) -> tuple[str, ...]:
+    seconds = unproven_seconds(found)
+    return (
+        f"{size}^3",
+        UNPROVEN,
+        f"{seconds:.2f}",
+        "-",
+        f"{seconds / found.cpu_seconds:.2f}",
+        f"{_peak_before_count(found):.3f}",
+        "-",
+        "-",
+    )
+
+
+def unproven_seconds(found: Measurement) -> float:
+    """Return the processor seconds of a certified run without those of its inertia count."""
+    return found.cpu_seconds - float(found.found["count_cpu_seconds"])
+
+
+def _peak_before_count(found: Measurement) -> float:
+    return float(found.found["peak_before_count_gib"])
+
+
+def _difference_of_energies(found: Measurement, ours: Measurement) -> str:
+    if ours.error:
+        return "-"
+    one, other = (np.array(x.found["energies"]) for x in (found, ours))
+    if one.shape != other.shape:
+        return f"{one.size} states, ours {other.size}"
+    return f"{abs(one - other).max():.0e}"
+
+
+def _ratio(found: Measurement, ours: Measurement) -> float:
+    return found.cpu_seconds / ours.cpu_seconds if not (found.error or ours.error) else math.nan
+
+
+def _threads(found: Measurement) -> str:
+    share = float(found.found.get("processor_share", 1.0))
+    return f" (took {share:.1f} processors)" if share > _BUSY and found.seconds > 0.1 else ""
+
+
+def pair_amplitude(best: Measured, plan: Plan) -> str:
+    """Return the table of pair amplitudes; columns are extrapolated from those measured to all sites."""
+    head = ("size", "F on all sites by", "CPU s", "times ours", "GiB", "error / largest F: stated", "measured")
+    rows = []
+    for size in sorted({*plan.dense, *plan.columns}):
+        ours = best.get((size, POLES.name))
+        for route in (POLES, COLUMNS, DENSE):
+            found = best.get((size, route.name))
+            if found is None or ours is None:
+                continue
+            rows.append(_amplitude_row(size, route.name, found, ours, _reference(best, size)))
+    return markdown(head, rows)
+
+
+def _reference(best: Measured, size: int) -> Measurement | None:
+    found = best.get((size, DENSE.name)) or best.get((size, COLUMNS.name))
+    return None if found is None or found.error else found
+
+
+def _amplitude_row(
+    size: int, name: str, found: Measurement, ours: Measurement, reference: Measurement | None
+) -> tuple[str, ...]:
+    if found.error:
+        return (f"{size}^3", name, "-", "-", "-", found.error, "-")
+    seconds = all_sites_seconds(found)
+    if name == COLUMNS.name:
+        n_columns = len(found.found["sites"])
+        name = f"{name}, extrapolated from {n_columns} ({1e3 * found.cpu_seconds / n_columns:.1f} ms each)"
+    largest = max(abs(_values(ours))) if not ours.error else math.nan
+    measured = "-"
+    if found is ours and reference is not None:
+        against = "dense" if reference.task == DENSE.task else "the columns"
+        measured = f"{relative_error(found, reference):.1e} against {against}"
+    ratio = seconds / ours.cpu_seconds if not ours.error else math.nan
+    return (
+        f"{size}^3",
+        name + _threads(found),
+        f"{seconds:.2f}",
+        f"{ratio:.2f}",
+        f"{found.peak_gib:.3f}",
+        f"{found.found['error'] / largest:.0e}",
+        measured,
+    )
+
+
+def all_sites_seconds(found: Measurement) -> float:
+    """Return the processor seconds for all sites; the cost of columns is proportional to their number."""
+    of_sites = found.found.get("of_sites")
+    return found.cpu_seconds * (float(of_sites) / len(found.found["sites"]) if of_sites else 1.0)
+
+
+def relative_error(found: Measurement, reference: Measurement) -> float:
+    """Return the largest difference on the sites of the reference, relative to the largest |F| anywhere."""
+    values, others = _values(found), _values(reference)
+    return float(abs(values[reference.found["sites"]] - others).max() / abs(values).max())
+
+
+def _values(found: Measurement) -> np.ndarray:
+    return np.array([complex(*value) for value in found.found["values"]])
+
+
+def grid(best: Measured, plan: Plan) -> str:
+    """Return the table of the grid assembly."""
+    found = best.get((plan.grid, GRID.name))
+    head = ("sites", "matrix by", "s", "times ours", "largest difference / t")
+    if found is None:
+        return ""
+    n_sites = f"{plan.grid}^3"
+    if found.error:
+        return markdown(head, [(n_sites, "kwant", "-", "-", found.error)])
+    report: dict[str, Any] = found.found
+    cold, warm = report["array_seconds_cold"], report["array_seconds_warm"]
+    return markdown(
+        head,
+        [
+            (n_sites, "this package, arrays (again)", f"{cold:.3g} ({warm:.3g})", "1", "-"),
+            (
+                n_sites,
+                "kwant builder, `finalized()`, `hamiltonian_submatrix(sparse=True)`",
+                f"{report['kwant_seconds']:.3g}",
+                f"{report['ratio_cold']:.0f} ({report['ratio_warm']:.0f})",
+                f"{report['largest_difference']:.0e}",
+            ),
+        ],
+    )
+
+
+def targets(best: Measured, plan: Plan) -> list[Target]:
+    """Return everything promised whose sizes are in the plan; values that are missing are NaN."""
+    found = _states_targets(best, plan)
+    if 20 in plan.columns:
+        ours, theirs = (20, POLES.name), (20, COLUMNS.name)
+        ratio = _of_two(best, theirs, ours, lambda one, other: all_sites_seconds(one) / other.cpu_seconds)
+        found.append(Target("pair amplitude on all sites, 20^3: exact columns / ours", ratio, 25))
+        error = _of_two(best, ours, theirs, relative_error)
+        found.append(Target("its error / largest F", error, 1e-5, at_most=True))
+    for size in plan.dense:
+        if size >= 8:
+            ratio = _of_two(best, (size, DENSE.name), (size, POLES.name), _ratio)
+            found.append(Target(f"pair amplitude on all sites, {size}^3: one dense eigh / ours", ratio, 1))
+    if plan.grid >= 100:
+        cell = (plan.grid, GRID.name)
+        ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))
+        found.append(Target("grid of 1e6 sites: kwant builder / ours", ratio, 10))
+    return found
+
+
+def _states_targets(best: Measured, plan: Plan) -> list[Target]:
+    found = []
+    if 24 in plan.states:
+        pair = (best, (24, SUPERLU.name), (24, CERTIFIED.name))
+        unproven = _of_two(*pair, lambda one, other: one.cpu_seconds / unproven_seconds(other))
+        memory = _of_two(*pair, lambda one, other: other.peak_gib / one.peak_gib)
+        found = [
+            Target("32 bound states, 24^3, proven complete: SciPy / ours", _of_two(*pair, _ratio), 4),
+            Target("32 bound states, 24^3, proof left out: SciPy / ours", unproven, 6),
+            Target("32 bound states, 24^3, memory: ours / SciPy", memory, 0.5, at_most=True),
+        ]
+    for size, bound in ((24, 1.3), (32, 1.8)):
+        if size in plan.states:
+            routes = (PARDISO, PARDISO_LOOSE)
+            ratios = [_of_two(best, (size, route.name), (size, CERTIFIED.name), _ratio) for route in routes]
+            known = [ratio for ratio in ratios if not math.isnan(ratio)]
+            name = f"32 bound states, {size}^3, proven complete: the quicker ARPACK on PARDISO / ours"
+            found.append(Target(name, min(known, default=math.nan), bound))
+    if 32 in plan.states:
+        cell = (32, CERTIFIED.name)
+        peak = _of_two(best, cell, cell, lambda one, _: one.peak_gib)
+        found.append(Target("32 bound states, 32^3, proven complete: GiB", peak, 0.6, at_most=True))
+    return found
+
+
+def _of_two(
+    best: Measured,
+    one: tuple[int, str],
+    other: tuple[int, str],
+    value: Callable[[Measurement, Measurement], float],
+) -> float:
+    """Return a value made of two measurements, NaN where one is missing or failed."""
+    first, second = best.get(one), best.get(other)
+    if first is None or second is None or first.error or second.error:
+        return math.nan
+    return value(first, second)

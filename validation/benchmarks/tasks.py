@@ -1,0 +1,211 @@
+"""What the benchmarks run, by name: each task prepares a system and returns the call that is timed.
+
+Peers get the finished matrix; this package gets the `System` and pays for everything that follows, the order of
+elimination included.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+import bdg
+from bdg.lattices.composites import grain_composite
+from bdg.validation.benchmarks.alone import GIB, peak_bytes, resident_bytes
+
+STATES = 32
+GAP = 0.3  # in t
+TEMPERATURE = 0.05 * GAP
+
+Call = Callable[[], Any]
+Describe = Callable[[Any], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """How to prepare a call, what has to be installed for it, and whether it first runs on a tiny system."""
+
+    prepare: Callable[..., tuple[Call, Describe]]
+    package: str = ""
+    warm_up: bool = True
+
+
+def composite(size: int) -> bdg.System:
+    """Return the system of all rows: open cube, 9 % of the volume in grains of 8 sites diameter, W = 1, mu = -1."""
+    diameter = 8 if size >= 12 else 3  # a tiny box cannot hold 9 % in large spheres
+    return grain_composite(
+        (size,) * 3, 1, volume_fraction=0.09, diameter=diameter, mu=-1, delta=GAP, disorder=1, seed=1
+    )
+
+
+def lanczos(size: int) -> tuple[Call, Describe]:
+    """Bound states of this package, with their proof of completeness; the proof is timed inside."""
+    from bdg.gpu.lanczos import LanczosEngine
+
+    system, counting = composite(size), _Clock()
+    plain = LanczosEngine.count_below
+
+    def count_below(engine: LanczosEngine, energy: float) -> int | None:
+        with counting:
+            return plain(engine, energy)
+
+    def call() -> bdg.BoundStates:
+        counting.base = resident_bytes()
+        LanczosEngine.count_below = count_below  # type: ignore[assignment, method-assign]
+        try:
+            return bdg.bound_states(system, STATES, method="lanczos", device="cpu", seed=0)
+        finally:
+            LanczosEngine.count_below = plain  # type: ignore[method-assign]
+
+    def describe(found: bdg.BoundStates) -> dict[str, Any]:
+        return {
+            "energies": np.sort(found.energies).tolist(),
+            "residual": float(found.residuals.max()),
+            "complete": found.complete,
+            "count_cpu_seconds": counting.seconds,
+            "peak_before_count_gib": counting.peak_before / GIB,
+            "solves": found.evidence.get("solves"),
+            "dtype": found.evidence.dtype,
+        }
+
+    return call, describe
+
+
+def superlu(size: int) -> tuple[Call, Describe]:
+    """``scipy.sparse.linalg.eigsh(H, k, sigma=0)`` as typed: ARPACK on SuperLU factors."""
+    matrix = bdg.BdGHamiltonian(composite(size)).matrix.tocsc()
+    return lambda: eigsh(matrix, STATES, sigma=0), lambda found: _eigenpairs(matrix, *found)
+
+
+def pardiso(size: int, tol: float = 0.0, mtype: int = -2) -> tuple[Call, Describe]:
+    """ARPACK with MKL PARDISO factors as its inverse, through pypardiso.
+
+    ``mtype=-2``: real symmetric indefinite, Bunch-Kaufman pivots, upper triangle. ``mtype=11`` (pypardiso's own
+    default): real unsymmetric LU.
+    """
+    import pypardiso
+
+    matrix = bdg.BdGHamiltonian(composite(size)).matrix
+    solver = pypardiso.PyPardisoSolver(mtype=mtype)
+    solves = 0
+
+    def inverse(column: np.ndarray) -> np.ndarray:
+        nonlocal solves
+        solves += 1
+        return solver.solve(stored, column)
+
+    stored = sp.csr_matrix(sp.triu(matrix) if mtype == -2 else matrix)
+    operator = LinearOperator(matrix.shape, inverse, dtype=np.float64)
+
+    def call() -> tuple[np.ndarray, np.ndarray]:
+        solver.factorize(stored)
+        return eigsh(matrix, STATES, sigma=0, OPinv=operator, tol=tol)
+
+    return call, lambda found: {**_eigenpairs(matrix, *found), "solves": solves}
+
+
+def bodge_dense(size: int) -> tuple[Call, Describe]:
+    """All positive levels by ``bodge.Hamiltonian.diagonalize``: dense, complex, both spins."""
+    import bodge
+
+    system = composite(size)
+    h, gap = system.hamiltonian.tocsr(), system.delta
+    hamiltonian = bodge.Hamiltonian(bodge.CubicLattice((size,) * 3))
+    numbers = {tuple(np.floor(place).astype(int).tolist()): row for row, place in enumerate(system.positions)}
+    pairing = bodge.swave()
+    with hamiltonian as (normal, anomalous):
+        for site in hamiltonian.lattice.sites():
+            row = numbers[tuple(site)]
+            normal[site, site] = h[row, row] * bodge.σ0
+            anomalous[site, site] = gap[row] * pairing(site)
+        for one, other in hamiltonian.lattice.bonds():
+            normal[one, other] = h[numbers[tuple(one)], numbers[tuple(other)]] * bodge.σ0
+
+    def describe(found: Any) -> dict[str, Any]:
+        positive = np.sort(found[0])[:STATES:2]  # every level once for each spin
+        return {"energies": np.sort(np.concatenate([-positive, positive])).tolist(), "dtype": "complex128"}
+
+    return lambda: hamiltonian.diagonalize(), describe
+
+
+def poles(size: int, tol: float = 1e-5) -> tuple[Call, Describe]:
+    """Pair amplitude on all sites by Matsubara poles and selected inversion."""
+    system = composite(size)
+    return lambda: bdg.pair_amplitude(system, TEMPERATURE, method="poles", tol=tol, device="cpu"), _amplitude
+
+
+def columns(size: int, tol: float = 1e-5, n_columns: int = 128) -> tuple[Call, Describe]:
+    """Pair amplitude on evenly spread sites by exact Chebyshev columns; the cost is proportional to their number."""
+    system = composite(size)
+    sites = np.unique(np.linspace(0, system.n_sites - 1, n_columns).astype(int))
+    return (
+        lambda: bdg.pair_amplitude(system, TEMPERATURE, sites=sites, method="chebyshev", tol=tol, device="cpu"),
+        lambda found: {**_amplitude(found), "of_sites": system.n_sites},
+    )
+
+
+def dense(size: int) -> tuple[Call, Describe]:
+    """Pair amplitude on all sites by one dense ``eigh`` of the real matrix of dimension 2N."""
+    system = composite(size)
+    return lambda: bdg.pair_amplitude(system, TEMPERATURE, method="dense", device="cpu"), _amplitude
+
+
+def grid(size: int) -> tuple[Call, Describe]:
+    """Assembly of a regular grid beside a kwant builder of the same system."""
+    from bdg.validation.benchmarks.grid_assembly import measure
+
+    def call() -> dict[str, Any]:
+        with warnings.catch_warnings():  # kwant says on import that it has no MUMPS, which builds nothing
+            warnings.simplefilter("ignore", RuntimeWarning)
+            return measure(size, systems=False)
+
+    return call, dict
+
+
+TASKS = {
+    "lanczos": Task(lanczos),
+    "superlu": Task(superlu),
+    "pardiso": Task(pardiso, "pypardiso"),
+    "bodge": Task(bodge_dense, "bodge"),
+    "poles": Task(poles),
+    "columns": Task(columns),
+    "dense": Task(dense),
+    "grid": Task(grid, "kwant", warm_up=False),
+}
+
+
+class _Clock:
+    """Processor time spent inside ``with`` blocks, and the memory peak beyond ``base`` when the first one began."""
+
+    def __init__(self) -> None:
+        self.seconds, self.base, self.peak_before = 0.0, 0.0, 0.0
+
+    def __enter__(self) -> None:
+        self.peak_before = self.peak_before or peak_bytes() - self.base
+        self._start = time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.process_time() - self._start
+
+
+def _eigenpairs(matrix: sp.spmatrix, energies: np.ndarray, vectors: np.ndarray) -> dict[str, Any]:
+    residuals = np.linalg.norm(matrix @ vectors - vectors * energies, axis=0)
+    return {"energies": np.sort(energies).tolist(), "residual": float(residuals.max()), "dtype": str(matrix.dtype)}
+
+
+def _amplitude(found: bdg.PairAmplitude) -> dict[str, Any]:
+    return {
+        "sites": found.sites.tolist(),
+        "values": [[value.real, value.imag] for value in found.values.tolist()],
+        "error": found.error,
+        "poles": found.evidence.get("poles"),
+        "degree": found.evidence.get("degree"),
+        "dtype": found.evidence.dtype,
+    }
