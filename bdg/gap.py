@@ -163,7 +163,8 @@ def solve_gap(
     unknowns = _Unknowns(system, pinned, _require_filling(filling), bool(hartree))
     equation = _GapEquation(unknowns, temperature, method, select_backend(device))
     state = AndersonMixing(memory=HISTORY if mixing == "anderson" else 0)
-    point, history = unknowns.start(), []
+    history: list[float] = []
+    point = unknowns.start()
     identity = _identity(system, temperature, pinned, filling, hartree, mixing)
     resumed = 0
     if checkpoint is not None and Path(checkpoint).exists():

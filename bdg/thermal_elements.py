@@ -248,9 +248,7 @@ class _Majorana(_Form):
 
     def factorise(self, frequency: float, log_determinant: bool) -> None:
         """Make the factors at ``i frequency``."""
-        factor = MajoranaFactor(
-            self._symbolic, self._form, frequency, self._backend, log_determinant=log_determinant
-        )
+        factor = MajoranaFactor(self._symbolic, self._form, frequency, self._backend, log_determinant=log_determinant)
         self._keep(factor)
 
     def hermitian_elements(self) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,7 @@ half as many products: ``H S = -S H`` gives ``T_k(H) S = (-1)^k S T_k(H)``, and 
 
 .. math:: <S e|T_{2m+1}|e> = 2 (-1)^{m+1} <S T_{m+1} e|T_m e> - <S e|T_1|e>.
 
-Vectors are C-ordered (2n, R): row, column of the block. Plain truncation, no damping kernel: f is analytic around the
-real axis, so the coefficients fall geometrically.
+Plain truncation, no damping kernel: f is analytic around the real axis, so the coefficients fall geometrically.
 """
 
 from __future__ import annotations
@@ -20,13 +19,20 @@ import scipy.fft
 import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
+from bdg.gpu.chebyshev_moments import OVERFLOW, BoundViolatedError, Recursion
+from bdg.gpu.nambu_operator import NambuOperator
+
+__all__ = [
+    "BoundViolatedError",
+    "ElementSums",
+    "Expansion",
+    "gershgorin_bound",
+    "odd_coefficients",
+    "partner_elements",
+    "spectral_bound",
+]
 
 BLOCK_BYTES = 4 << 20  # a block of vectors; measured best of 2, 4, 8 MiB at N = 8000: three of them stay in cache
-_OVERFLOW = 1.01  # T_m of a vector of norm 1 has norm <= 1 while the bound holds
-
-
-class BoundViolatedError(ArithmeticError):
-    """The spectrum reaches beyond the bound, so the recursion grows."""
 
 
 @dataclass(eq=False)
@@ -131,11 +137,13 @@ def partner_elements(
     Parameters
     ----------
     matrix : CSR (2n, 2n)
-        H, with the symmetry S (u, v) = (-v*, u*) and ``offset = n`` if ``doubled``.
+        H in the order (electron | hole).
     bound : float
         s >= max|E|.
     coefficients : array
         c_1, c_3, ... of f(s x).
+    doubled : bool
+        norbs = 1 and ``offset = n``: two moments from each product. Else H is of norbs = 2.
     reference_rows : array
         Columns whose moments bound the truncation error, see `Expansion`.
     tol : float
@@ -148,19 +156,17 @@ def partner_elements(
     BoundViolatedError
         If a vector grows, that is if ``bound`` was too small.
     """
-    real_type = np.float32 if single else np.float64
-    dtype = np.dtype(np.result_type(real_type, np.complex64) if matrix.dtype.kind == "c" else real_type)
-    scaled = backend.csr(matrix * (2.0 / bound), dtype)
-    width = int(np.clip(BLOCK_BYTES // (matrix.shape[0] * dtype.itemsize), 8, 64))
+    operator = NambuOperator(matrix, 1 if doubled else 2, backend, single=single)
+    width = int(np.clip(BLOCK_BYTES // (matrix.shape[0] * operator.dtype.itemsize), 8, 64))
     check_every = max(4, coefficients.size // 20)
     everything = Expansion.of(coefficients)
-    _, reference = _block(scaled, reference_rows, offset, everything, doubled, 0.0, check_every, 0.0, backend)
+    _, reference = _block(operator, bound, reference_rows, offset, everything, doubled, 0.0, check_every, 0.0)
     expansion = Expansion.of(coefficients, reference.moments)
     values = np.empty(rows.size, dtype=complex)
     error, degree, products, largest = 0.0, 0, reference.steps * reference_rows.size, 0.0
     for begin in range(0, rows.size, width):
         block = rows[begin : begin + width]
-        sums, run = _block(scaled, block, offset, expansion, doubled, tol, check_every, largest, backend)
+        sums, run = _block(operator, bound, block, offset, expansion, doubled, tol, check_every, largest)
         values[begin : begin + width] = sums
         largest = max(largest, float(abs(sums).max()))
         error, degree = max(error, run.error), max(degree, run.degree)
@@ -178,7 +184,8 @@ class _Run:
 
 
 def _block(
-    scaled: Any,
+    operator: NambuOperator,
+    bound: float,
     rows: np.ndarray,
     offset: int,
     expansion: Expansion,
@@ -186,51 +193,39 @@ def _block(
     tol: float,
     check_every: int,
     largest: float,
-    backend: Backend,
 ) -> tuple[np.ndarray, _Run]:
     """Sum one block of columns until the estimated error is below ``tol`` times the largest value."""
-    xp, coefficients = backend.xp, expansion.coefficients
-    n = scaled.shape[0] // 2
-    current = xp.zeros((2 * n, rows.size), dtype=scaled.dtype)  # T_m e
-    columns, sources = xp.arange(rows.size), xp.asarray(rows)
-    targets = sources + offset
-    current[sources, columns] = 1
-    following = (scaled @ current) * scaled.dtype.type(0.5)  # T_{m+1} e
-    first = following[targets, columns].astype(complex)
+    backend, coefficients = operator.backend, expansion.coefficients
+    xp = backend.xp
+    targets = xp.asarray(operator.place(rows + offset)), xp.arange(rows.size)
+
+    def elements() -> Any:
+        return recursion.sign * recursion.current.reshape(operator.n_rows, -1)[targets].astype(complex)
+
+    recursion = Recursion(operator, operator.unit_vectors(rows), bound)
+    recursion.advance()
+    first = elements()  # of T_1
     total = coefficients[0] * first
     moments = [abs(first).max()]  # stay on the device until the error is looked at
-    steps, term, error = 1, 0, np.inf
+    term, error = 0, np.inf
     for term in range(1, coefficients.size):  # odd degree k = 2 term + 1
-        for _ in range(1 if doubled else 2):
-            current, following = following, scaled @ following - current
-            steps += 1
-        if doubled:  # current = T_term e, following = T_{term+1} e
-            moment = (2.0 if term % 2 else -2.0) * _partner_product(following, current, n, xp) - first
+        if doubled:  # from T_term and T_{term+1}
+            sums = recursion.advance("partners")
+            product = recursion.pair_sign * (sums[:, 0] + 1j * sums[:, 1])
+            moment = (2.0 if term % 2 else -2.0) * product - first
         else:
-            moment = following[targets, columns].astype(complex)
+            recursion.advance()
+            recursion.advance()
+            moment = elements()
         total = total + coefficients[term] * moment
         moments.append(abs(moment).max())
         if (term + 1) % check_every == 0 or term + 1 == coefficients.size:
-            growth = float(backend.to_host(xp.linalg.norm(following, axis=0).max()))
-            if not growth < _OVERFLOW:
+            growth = float(xp.linalg.norm(recursion.current.reshape(operator.n_rows, -1), axis=0).max())
+            if not growth < OVERFLOW:
                 raise BoundViolatedError(f"a vector grew to norm {growth:.3g}: the spectral bound is too small")
-            latest = float(max(backend.to_host(xp.stack(moments[-check_every:]))))
+            latest = float(backend.to_host(xp.stack(moments[-check_every:])).max())
             error = expansion.reference_tail[term + 1] + latest * expansion.tail[term + 1]
             if error <= tol * max(largest, float(abs(backend.to_host(total)).max())):
                 break
-    run = _Run(float(error), 2 * term + 1, steps, np.asarray(backend.to_host(xp.stack(moments))))
+    run = _Run(float(error), 2 * term + 1, recursion.order, np.asarray(backend.to_host(xp.stack(moments))))
     return backend.to_host(total), run
-
-
-def _partner_product(following: Any, current: Any, n: int, xp: Any) -> Any:
-    """Return <S following|current> = u'^T v - v'^T u of each column, summed in double precision."""
-    pairs = ((following[:n], current[n:]), (following[n:], current[:n]))
-    if current.dtype == _double(current.dtype):
-        first, second = (xp.einsum("ij,ij->j", left, right) for left, right in pairs)
-    else:  # single precision: einsum would also accumulate in it
-        first, second = ((left * right).sum(axis=0, dtype=_double(current.dtype)) for left, right in pairs)
-    return first - second
-
-
-def _double(dtype: Any) -> Any:
-    return np.complex128 if np.dtype(dtype).kind == "c" else np.float64

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 CPP_TYPES = {"float32": "float", "float64": "double", "complex64": "Complex<float>", "complex128": "Complex<double>"}
-TEMPLATES = {"extend_add": ("extend_add", "gather")}  # of each source file; all take one type
+TEMPLATES = {"extend_add": ("extend_add", "gather"), "chebyshev": ("nambu_step",)}  # of each file; all take one type
 
 _FOLDER = Path(__file__).parent
 

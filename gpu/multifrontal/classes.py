@@ -63,15 +63,16 @@ def _turns(tree: DissectionTree, split: int) -> np.ndarray:
     pending = [(0, False)]
     while pending:
         node, children_done = pending.pop()
-        if children_done or tree.depth[node] >= split:
+        if children_done or tree.level[node] >= split:
             turn[node] = next_turn
             next_turn += 1
             continue
         pending.append((node, True))
         pending += [(int(child), False) for child in by_parent[bounds[node] : bounds[node + 1]]]
     by_depth = np.argsort(tree.depth, kind="stable")
-    for node in by_depth[tree.depth[by_depth] > split]:
-        turn[node] = turn[tree.parent[node]]
+    for node in by_depth[tree.level[by_depth] >= split]:
+        if tree.parent[node] >= 0 and tree.level[tree.parent[node]] >= split:
+            turn[node] = turn[tree.parent[node]]
     return turn
 
 

@@ -154,6 +154,10 @@ class Factor:
 
     def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
         """Factorise a stack and return its Schur complements; the children's are dropped after their last use."""
+        if front_class.takes_over:
+            front = schur.pop(front_class.down[0].child)
+            self._add_values(front_class, front)
+            return self._eliminate(front_class, front, invert)
         front = self._assemble(front_class)
         upper = self.symmetry != "general" and self.symbolic.settings.upper > 0  # else base blocks are read whole
         for link in front_class.down:
@@ -174,6 +178,15 @@ class Factor:
         if c.ones.size:
             flat[c.ones] = 1
         return front
+
+    def _add_values(self, c: FrontClass, front: Any) -> None:
+        """Add the elements of A in the rows of P to a stack of fronts that is not empty."""
+        flat = front.reshape(-1)
+        flat[c.target] += self.values[c.source]
+        if self.symmetry == "general":
+            flat[c.lower_target] += self.values[c.lower_source]
+        if c.ones.size:
+            flat[c.ones] = 1
 
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
         """Keep Pi, W and V of a stack; return the Schur complements."""

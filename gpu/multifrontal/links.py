@@ -60,6 +60,8 @@ class FrontClass:
         To the parents.
     down : list of Link
         To the children.
+    takes_over : bool
+        Each front is what its only child leaves, row by row: the Schur complements become the fronts.
     """
 
     nodes: np.ndarray
@@ -77,6 +79,7 @@ class FrontClass:
     ones: Any
     up: list[Link] = field(default_factory=list)
     down: list[Link] = field(default_factory=list)
+    takes_over: bool = False
 
     @property
     def n(self) -> int:
@@ -112,7 +115,7 @@ class Uploader:
         changes = {
             name.name: self.array(getattr(front_class, name.name))
             for name in fields(FrontClass)
-            if name.name not in ("nodes", "a", "u", "is_leaf", "up", "down")
+            if name.name not in ("nodes", "a", "u", "is_leaf", "up", "down", "takes_over")
         }
         up, down = ([self.link(link) for link in links] for links in (front_class.up, front_class.down))
         return replace(front_class, **changes, up=up, down=down)

@@ -29,7 +29,7 @@ from bdg.gpu.multifrontal.selected_inverse import Restriction
 from bdg.gpu.multifrontal.settings import FrontSettings
 from bdg.gpu.multifrontal.symbolic import Symbolic
 
-QUATERNION_CPU_SETTINGS = FrontSettings(leaf=32, call_flops=2e5, chunk=1 << 19, base=32)
+QUATERNION_CPU_SETTINGS = FrontSettings(leaf=32, call_flops=2e5, chunk=1 << 19, base=32, pivots=384)
 _REAL_TO_ROUNDING = 1e-14
 
 
@@ -127,6 +127,8 @@ class QuaternionFactor:
 
     def _one_stack(self, c: FrontClass, schur: dict[int, Any], uses: list[int]) -> Any:
         xp = self.backend.xp
+        if c.takes_over:
+            return self._eliminate(c, self._with_values(c, schur.pop(c.down[0].child)))
         front = xp.zeros((4, c.n, c.m, c.m), self.dtype)
         flat = front.reshape(4, -1)
         flat[:, c.target] = self._values[:, c.source]
@@ -140,6 +142,16 @@ class QuaternionFactor:
             if not uses[link.child]:
                 del schur[link.child]
         return self._eliminate(c, front)
+
+    def _with_values(self, c: FrontClass, front: Any) -> Any:
+        """Return a stack of fronts that is not empty with the elements of Q in the rows of P added."""
+        flat = front.reshape(4, -1)
+        flat[:, c.target] += self._values[:, c.source]
+        if not self.symmetric:
+            flat[:, c.lower_target] += self._values[:, c.lower_source]
+        if c.ones.size:
+            flat[0][c.ones] = 1
+        return front
 
     def _eliminate(self, c: FrontClass, front: Any) -> Any:
         """Append Pi, W and V of a stack to the factors; return the Schur complements."""
@@ -248,6 +260,10 @@ class QuaternionFactor:
         """Return G_UU (4, n, u, u) of a stack, read from the parents."""
         if not c.u:
             return None
+        if len(c.up) == 1 and c.up[0].whole:
+            above = c.up[0].parent
+            if self.classes[above].takes_over and fronts[above].shape[1] == c.n:
+                return fronts[above]
         outer = self.backend.xp.zeros((4, c.n, c.u, c.u), self.dtype)
         for link in c.up:
             gather(self.backend.xp, fronts[link.parent], link, outer)

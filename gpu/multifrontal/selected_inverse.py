@@ -129,6 +129,9 @@ def _outer_inverse(factor: Factor, c: FrontClass, fronts: dict[int, Any]) -> Any
         return None
     xp = factor.backend.xp
     if len(c.up) == 1 and c.up[0].whole:
+        above = c.up[0].parent
+        if factor.classes[above].takes_over and fronts[above].shape[0] == c.n:
+            return fronts[above]
         return gather(xp, fronts[c.up[0].parent], c.up[0], None)
     outer = xp.zeros((c.n, c.u, c.u), factor.dtype)
     for link in c.up:

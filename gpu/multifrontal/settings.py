@@ -28,6 +28,8 @@ class FrontSettings:
     split : int
         The nodes of so many levels at the top of the tree are taken one after the other, each behind its own subtrees:
         fewer fronts wait at the same time, in more and smaller stacks.
+    pivots : int
+        Separators of more rows are eliminated in pieces of at most this size; 0: always whole.
     ordering : {"auto", "positions", "metis"}
         What decides where parts are cut. "auto" takes METIS where it is installed (``bdg[metis]``) and its first
         separator is much smaller than that from positions.
@@ -39,20 +41,22 @@ class FrontSettings:
     base: int = 64
     upper: int = 192
     split: int = 3
+    pivots: int = 512
     ordering: Literal["auto", "positions", "metis"] = "auto"
 
     def __post_init__(self) -> None:
         for name in ("leaf", "chunk", "base"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1; got {getattr(self, name)!r}")
-        if self.split < 0:
-            raise ValueError(f"split must be at least 0; got {self.split!r}")
+        for name in ("split", "pivots"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0; got {getattr(self, name)!r}")
         if self.ordering not in ("auto", "positions", "metis"):
             raise ValueError(f"ordering must be 'auto', 'positions' or 'metis'; got {self.ordering!r}")
 
 
 CPU_SETTINGS = FrontSettings()
-GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0, split=0)
+GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0, split=0, pivots=0)
 
 
 def default_settings(backend: Backend) -> FrontSettings:

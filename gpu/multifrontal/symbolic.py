@@ -19,7 +19,7 @@ from bdg.gpu.multifrontal.fronts import FrontStructure
 from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.pattern import SitePattern
 from bdg.gpu.multifrontal.settings import CPU_SETTINGS, FrontSettings
-from bdg.gpu.ordering import dissect, prefer_metis
+from bdg.gpu.ordering import dissect, in_chains, prefer_metis
 
 _SECONDS_PER_RUN = 1.1e-6  # one slice of a front against one indexed element on the CPU: which way is faster
 _SECONDS_PER_ELEMENT = 1.5e-9
@@ -142,6 +142,8 @@ def analyse(positions: np.ndarray, pattern: SitePattern, settings: FrontSettings
     if ordering == "auto":
         ordering = "metis" if prefer_metis(positions, pattern.adjacency) else "positions"
     tree = dissect(positions, pattern.adjacency, leaf=settings.leaf, by=ordering)
+    if settings.pivots:
+        tree = in_chains(tree, max(1, settings.pivots // pattern.rows_per_site))
     structure = FrontStructure.of(tree, pattern)
     sizes = size_classes(structure, pattern.rows_per_site, settings)
     return Symbolic(pattern, structure, settings, _Builder(pattern, structure, sizes).classes(), ordering)
@@ -209,6 +211,8 @@ class _Builder:
             front_class.up = self._links(number)
             for link in front_class.up:
                 classes[link.parent].down.append(link)
+        for front_class in classes:
+            front_class.takes_over = _is_the_child(front_class, classes)
         return classes
 
     def _front_class(self, number: int) -> FrontClass:
@@ -292,6 +296,15 @@ class _Builder:
                 whole = rows.size == size.nodes.size
                 links.append(Link(number, int(other), rows, above, in_rows, [runs[row] for row in rows], whole))
         return links
+
+
+def _is_the_child(c: FrontClass, classes: list[FrontClass]) -> bool:
+    """Return whether each front is just what its only child leaves, in the same order."""
+    if len(c.down) != 1 or not c.down[0].whole or len(classes[c.down[0].child].up) != 1:
+        return False
+    link = c.down[0]
+    same_size = classes[link.child].u == c.m and link.rows.size == c.n
+    return same_size and bool((link.parents == np.arange(c.n)).all() and (link.places == np.arange(c.m)).all())
 
 
 def _sibling_numbers(parent: np.ndarray) -> np.ndarray:

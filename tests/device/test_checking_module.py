@@ -12,7 +12,7 @@ from bdg.gpu.multifrontal import factor as factor_module
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
-DEEP = FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=1)
+DEEP = FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=1, pivots=12)
 
 
 def _composite(size, kind="real", seed=0):

@@ -345,7 +345,7 @@ def _cube(size, flux=0.0):
 
 
 SETTINGS = {
-    "deep": FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=1),
+    "deep": FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=1, pivots=12),
     "wide": replace(GPU_SETTINGS, leaf=4, base=8),  # both triangles are read
     "gpu": GPU_SETTINGS,
 }

@@ -15,7 +15,7 @@ from bdg.lattices.system import System
 from bdg.structure import dof_rows
 
 CPU = select_backend("cpu")
-DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1)
+DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1, pivots=4)
 PADDED = FrontSettings(leaf=3, call_flops=1e12, base=4, split=0)
 WIDE = pytest.mark.parametrize("settings", [DEEP, PADDED], ids=["deep", "padded"])  # stacks of one, of many fronts
 OPERATOR = particle_hole(np.eye(4), 2)

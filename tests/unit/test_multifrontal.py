@@ -16,9 +16,11 @@ from bdg.gpu.backend import select_backend
 from bdg.gpu.multifrontal import Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse
 
 CPU = select_backend("cpu")
-DEEP = FrontSettings(leaf=2, call_flops=0.0, base=4, upper=3, split=1)  # every branch of the code at a dozen sites
+DEEP = FrontSettings(
+    leaf=2, call_flops=0.0, base=4, upper=3, split=1, pivots=4
+)  # every branch of the code at a dozen sites
 PADDED = FrontSettings(leaf=2, call_flops=1e12, base=5, upper=0, split=0)  # one class a level, as on a GPU
-CHOPPED = FrontSettings(leaf=3, call_flops=1e3, chunk=200, base=64)
+CHOPPED = FrontSettings(leaf=3, call_flops=1e3, chunk=200, base=64, pivots=7)
 BATCHED = FrontSettings(leaf=2, call_flops=1e6, base=4, split=0)
 BY_GRAPH = FrontSettings(leaf=2, call_flops=0.0, base=4, split=1, ordering="metis")
 

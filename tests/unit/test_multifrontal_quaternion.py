@@ -10,7 +10,7 @@ from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS, QuaternionF
 from bdg.gpu.multifrontal.quaternion_algebra import QuaternionAlgebra
 
 CPU = select_backend("cpu")
-DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1)
+DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1, pivots=4)
 PADDED = FrontSettings(leaf=3, call_flops=1e12, base=4, split=0)
 
 

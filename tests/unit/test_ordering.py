@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
-from bdg.gpu.ordering import dissect
+from bdg.gpu.ordering import dissect, in_chains
 
 
 def _cases():
@@ -52,6 +52,25 @@ def test_tree_separates(name):
     assert (sizes[tree.is_leaf] <= 4).all()
     depths = tree.depth[tree.owner][tree.order]
     assert (np.diff(depths) <= 0).all()  # separators come after what they separate
+
+
+@pytest.mark.parametrize("name", list(_cases()))
+def test_separators_in_chains_still_separate(name):
+    positions, reach = _cases()[name]
+    adjacency = _adjacency(positions, reach)
+    whole = dissect(positions, adjacency, leaf=4)
+    tree = in_chains(whole, 5)
+    sizes = np.bincount(tree.owner, minlength=tree.parent.size)
+    assert (sizes <= 5).all() and (np.bincount(whole.owner).max() <= 5 or tree.parent.size > whole.parent.size)
+    assert tree.parent[0] == -1 and (tree.parent[1:] >= 0).all()
+    assert np.array_equal(tree.depth[1:], tree.depth[tree.parent[1:]] + 1)
+    assert np.array_equal(tree.is_leaf, np.bincount(tree.parent[1:], minlength=tree.parent.size) == 0)
+    ancestors = [set() for _ in tree.parent]
+    for node in np.argsort(tree.depth, kind="stable")[1:]:
+        ancestors[node] = ancestors[tree.parent[node]] | {int(tree.parent[node])}
+    coo = adjacency.tocoo()
+    for i, j in zip(tree.owner[coo.row], tree.owner[coo.col], strict=True):
+        assert i == j or i in ancestors[j] or j in ancestors[i]
 
 
 def test_root_separator_of_a_cube_is_one_plane():

@@ -111,6 +111,8 @@ def _statistics(points: Sequence[PointResult]) -> Figure | None:
         words = f"{temperature:g} K: {statistics.ratio:.3f} ± {statistics.error:.2g}, {statistics.ratios.size} ratios"
         axes.set_title(words, fontsize=9)
     handles = grid[0].get_legend_handles_labels()
+    highest = max(bar.get_height() for axes in grid for bar in axes.patches)
+    grid[0].set_ylim(0, 1.05 * max(2.0, highest))
     for number, axes in enumerate(grid):
         axes.get_legend().remove()
         if number:

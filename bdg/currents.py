@@ -1,0 +1,199 @@
+r"""The current on every bond, from elements of tanh(H/2T) between neighbours.
+
+With T the electron-electron block of tanh(H/2T), s = norbs, and the trace over spins,
+
+.. math:: J_{i \to j} = \frac{2}{s} \operatorname{Im} \operatorname{tr} h_{ij} T_{ji}, \qquad
+          \sum_j J_{i \to j} = S_i
+          = \frac{2}{s} \operatorname{Im} \sum_j \operatorname{tr} D_{ij}^\dagger [\tanh(H/2T)]^{eh}_{ij}
+
+in units of e x energy/hbar, e the charge of a carrier. The sources S follow from ``[tanh(H/2T), H] = 0``; for pairing
+on sites they are ``4 Im(Delta_i* F_i)``, and vanish where Delta is zero or self-consistent. The free energy changes by
+``dF = -1/2 sum_i S_i dphi_i`` with the phases of the pairing.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.free_energy import METHODS
+from bdg.gpu.backend import select_backend
+from bdg.gpu.multifrontal import SitePattern
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import ThermalElements, thermal_elements
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BondCurrents(Result):
+    """Equilibrium currents on the bonds of a system.
+
+    Attributes
+    ----------
+    bonds : array (B, 2) of int
+        Sites (from, to) of every hopping, once, from < to.
+    currents : array (B,)
+        Positive where carriers flow from -> to.
+    error : float
+        Bound of the error of every current.
+    divergence : array (N,)
+        Sum of the currents that leave each site: zero where the charge is conserved.
+    field : array (N, dim)
+        Half the sum of current times displacement over the bonds of each site: divided by the volume of a site it is
+        the current density.
+    temperature : float
+    positions : array (N, dim)
+    """
+
+    bonds: np.ndarray = quantity("sites (from, to) of every hopping (B, 2)")
+    currents: np.ndarray = quantity("current from -> to (B,)", "e hopping/hbar")
+    error: float = quantity("bound of the error of every current", "e hopping/hbar")
+    divergence: np.ndarray = quantity("sum of the currents that leave each site (N,)", "e hopping/hbar")
+    field: np.ndarray = quantity("current times displacement, half at each end (N, dim)", "e hopping length/hbar")
+    temperature: float = quantity("k_B T", "hopping")
+    positions: np.ndarray = quantity("positions of the sites (N, dim)", "length of the system")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
+        from bdg.current_plots import plot_bond_currents
+
+        return plot_bond_currents(self, ax)
+
+
+def bond_currents(
+    system: System,
+    temperature: float,
+    *,
+    method: str = "auto",
+    tol: float = 1e-8,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> BondCurrents:
+    r"""Return the equilibrium current on every hopping, in e x energy/hbar.
+
+    norbs = 1: ``J_ij = 2 Im h_ij T_ji``, both spins; norbs = 2: ``Im tr h_ij T_ji``; T is the electron-electron block
+    of tanh(H/2T). Positive where carriers flow from i to j; e is their charge.
+
+    Parameters
+    ----------
+    system : System
+        Its Delta is taken as it is; where Delta is not self-consistent it feeds currents in and takes them out.
+    temperature : float
+        k_B T >= 0; 0 needs the dense method.
+    method : {"auto", "dense", "poles"}
+        "auto" is dense below dimension 500 and at T = 0.
+    tol : float
+        Absolute error of the elements of tanh, from 1e-12 to 0.1; ``error`` says what follows for the currents.
+    device : {"auto", "cpu", "gpu"}
+    seed, progress
+        Without influence; accepted for uniformity.
+
+    Returns
+    -------
+    BondCurrents
+        The evidence holds ``continuity``: the largest ``|div J_i - S_i|``, with S the sources that the pairing gives
+        (on sites ``4 Im(Delta_i* F_i)``), rounding only; and ``largest_source``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or temperature is 0 with method "poles".
+    MemoryBudgetError
+        If matrix or factors do not fit.
+
+    References
+    ----------
+    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    tol = positive_number("tol", tol, "absolute error of the elements of tanh")
+    backend = select_backend(device)
+    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)
+    bonds, currents = currents_of(system, found)
+    divergence = divergence_of(bonds, currents, system.n_sites)
+    sources = sources_of(system, found)
+    hopping = strongest_hopping(system)
+    evidence = Evidence.of(
+        backend=backend,
+        start=start,
+        continuity=float(abs(divergence - sources).max()),
+        largest_source=float(abs(sources).max()),
+        **found.facts,
+    )
+    return BondCurrents(
+        bonds=bonds,
+        currents=currents,
+        error=2 * hopping * found.error,
+        divergence=divergence,
+        field=vector_field(system, bonds, currents),
+        temperature=temperature,
+        positions=system.positions,
+        evidence=evidence,
+    )
+
+
+def currents_of(system: System, elements: ThermalElements) -> tuple[np.ndarray, np.ndarray]:
+    """Return bonds (B, 2) and currents (B,) of thermal elements."""
+    first, second, products = products_with(system.hamiltonian, system.norbs, elements.pattern, elements.normal)
+    once = first < second
+    keys, bond = np.unique(first[once] * system.n_sites + second[once], return_inverse=True)
+    currents = 2.0 / system.norbs * np.bincount(bond, products[once].imag, minlength=keys.size)
+    return np.stack(np.divmod(keys, system.n_sites), axis=1), currents
+
+
+def sources_of(system: System, elements: ThermalElements) -> np.ndarray:
+    """Return what the pairing feeds into each site (N,): ``4 Im(Delta_i* F_i)`` for pairing on sites."""
+    first, _, products = products_with(system.pairing_block, system.norbs, elements.pattern, elements.anomalous)
+    return -2.0 / system.norbs * np.bincount(first, products.imag, minlength=system.n_sites)
+
+
+def divergence_of(bonds: np.ndarray, currents: np.ndarray, n_sites: int) -> np.ndarray:
+    """Return the sum of the currents that leave each site (N,)."""
+    leaving = np.bincount(bonds[:, 0], currents, minlength=n_sites)
+    return leaving - np.bincount(bonds[:, 1], currents, minlength=n_sites)
+
+
+def vector_field(system: System, bonds: np.ndarray, currents: np.ndarray) -> np.ndarray:
+    """Return half the sum of current times displacement over the bonds of each site (N, dim)."""
+    flow = 0.5 * currents[:, None] * system.displacement(bonds[:, 0], bonds[:, 1])
+    columns = [
+        sum(np.bincount(bonds[:, end], component, minlength=system.n_sites) for end in (0, 1)) for component in flow.T
+    ]
+    return np.stack(columns, axis=1)
+
+
+def strongest_hopping(system: System) -> float:
+    """Return the largest sum of |h| between two sites, spins included; 0 without any."""
+    entries = system.hamiltonian.tocoo()
+    first, second = entries.row // system.norbs, entries.col // system.norbs
+    apart = first != second
+    if not apart.any():
+        return 0.0
+    _, bond = np.unique(first[apart] * system.n_sites + second[apart], return_inverse=True)
+    return float(np.bincount(bond, abs(entries.data[apart])).max()) / system.norbs
+
+
+def products_with(
+    matrix: sp.csr_matrix, spins: int, pattern: SitePattern, elements: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sites (first, second) and ``M_ab conj(X_ab)`` of every stored element of a matrix, X on a pattern."""
+    entries = matrix.tocoo()
+    first, second = entries.row // spins, entries.col // spins
+    keys = pattern.first * pattern.n_sites + pattern.second
+    block = np.searchsorted(keys, first.astype(np.int64) * pattern.n_sites + second)
+    values = elements[block, entries.row - spins * first, entries.col - spins * second]
+    return first.astype(np.int64), second.astype(np.int64), entries.data * values.conj()

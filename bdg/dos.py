@@ -1,0 +1,246 @@
+r"""The density of states of a system, by Chebyshev expansion on random vectors, exactly, or from all levels.
+
+.. math:: \rho(E) = \sum_n \delta(E - E_n)
+
+over all 2 s N levels, with the peaks of the Jackson kernel for the delta functions: its integral is 2 s N.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.special
+
+from bdg.arguments import require_choice, require_system
+from bdg.gpu import dense
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.kernel_polynomial import density, exact_moments, squared_weights
+from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.system import System
+from bdg.resolution import Resolution, product_bar, require_resolution, within_bound
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("auto", "chebyshev", "dense")
+PLANNED = ("green",)
+DENSE_BELOW = 1500  # dimension
+GPU_FROM = 20_000  # dimension: below, launches take longer than the work
+_ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DensityOfStates(Result):
+    """Density of states with one standard error.
+
+    Attributes
+    ----------
+    energies : array (M,)
+    values : array (M,)
+        ``sum_n delta(E - E_n)`` over all 2 s N levels, broadened by the Jackson kernel; integral 2 s N.
+    error : array (M,)
+        One standard deviation of the broadened values where random vectors are used, else their rounding error.
+        What the broadening itself does is not part of it.
+    broadening : float
+        Standard deviation of the peak of a level at E = 0; ``sqrt(1 - (E/s)^2)`` times that at E.
+    moments : int
+    vectors : int
+        Random vectors, 0 where the trace is exact.
+    """
+
+    energies: np.ndarray = quantity("energies (M,)", "hopping")
+    values: np.ndarray = quantity("density of states (M,), integral 2 s N", "1/hopping")
+    error: np.ndarray = quantity("one standard deviation of the values (M,), broadening excluded", "1/hopping")
+    broadening: float = quantity("standard deviation of the peak of a level at E = 0", "hopping")
+    moments: int = quantity("Chebyshev moments")
+    vectors: int = quantity("random vectors, 0 where the trace is exact")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the density with its error band against energy."""
+        from bdg.plotting import BLUE, SKY, axes_for
+
+        figure, axes = axes_for(ax)
+        order = np.argsort(self.energies)
+        energies, values, error = (array[order] for array in (self.energies, self.values, self.error))
+        axes.fill_between(energies, values - error, values + error, color=SKY, lw=0)
+        axes.plot(energies, values, color=BLUE)
+        axes.set_xlabel("energy $E$ (unit of the hopping)")
+        axes.set_ylabel(r"density of states $\rho(E)$ (1/hopping)")
+        axes.set_ylim(bottom=0)
+        axes.set_title(f"broadening {self.broadening:.2g}", fontsize=10)
+        return figure
+
+
+def density_of_states(
+    system: System,
+    energies: Any,
+    *,
+    method: str = "auto",
+    broadening: float | None = None,
+    moments: int | None = None,
+    vectors: int | str = 8,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> DensityOfStates:
+    r"""Return ``rho(E) = sum_n delta(E - E_n)`` over all 2 s N levels, with error bars.
+
+    Parameters
+    ----------
+    system : System
+    energies : array (M,) or float
+        In the unit of the hopping.
+    method : {"auto", "chebyshev", "dense"}
+        "chebyshev" estimates traces of Chebyshev polynomials from random vectors, at a cost proportional to
+        ``N * moments * vectors``; "dense" takes all eigenvalues. Both broaden with the same kernel: with the same
+        arguments the mean of "chebyshev" over seeds is "dense". "auto" is dense below dimension 1500.
+    broadening : float, optional
+        Standard deviation of the peak of a level at E = 0, in the unit of the hopping. Default: the mean spacing of
+        the energies, with at most 16384 moments; 1024 moments for a single energy.
+    moments : int, optional
+        Number of moments instead: ``broadening = pi s/moments`` with s the spectral bound in the evidence.
+    vectors : int or "all"
+        Random vectors, at least 2. "all", or as many as there are electron orbitals: the trace is exact, from one
+        column for each.
+    device : {"auto", "cpu", "gpu"}
+    seed : int, optional
+        Of the random vectors; None means 0.
+    progress : bool
+        Show a bar over the products.
+
+    Returns
+    -------
+    DensityOfStates
+        On the host. ``error`` is the standard error of the mean over random vectors, times Student's factor, so that
+        it covers the exact broadened value in 68 % of all cases however few they are; where the trace is exact, it is
+        the estimated rounding error. The systematic resolution is ``broadening``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If energies are not finite, moments and broadening are both given or out of range, or vectors is below 2.
+    MemoryBudgetError
+        If a dense matrix does not fit.
+
+    Notes
+    -----
+    Random vectors are kept in single precision where its rounding (``1e-7 + 4e-9 k`` of moment k) is below 2 % of the
+    noise of a moment; the evidence says so in ``dtype`` and ``rounding_error``.
+
+    References
+    ----------
+    A. Weisse, G. Wellein, A. Alvermann, H. Fehske, Rev. Mod. Phys. 78, 275 (2006); T. Iitaka, T. Ebisuzaki, Phys. Rev.
+    E 69, 057701 (2004) for random phases.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    require_choice("method", method, METHODS, PLANNED)
+    points = require_energies(energies)
+    n_vectors = _require_vectors(vectors, system)
+    hamiltonian = BdGHamiltonian(system)
+    seed = 0 if seed is None else int(seed)
+    wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
+    method, why, backend = _choose_method(method, device, hamiltonian)
+    if method == "dense":
+        levels, _ = dense.eigh(hamiltonian.matrix, backend)
+        traces = exact_moments(levels, np.ones((levels.size, 1)), wanted.moments, wanted.bound)
+        traces[1::2] = 0
+        trace, used, repeated, dtype = Trace(traces, True, 0), wanted, False, hamiltonian.dtype
+    else:
+        single = n_vectors > 0 and single_is_enough(hamiltonian.shape[0], n_vectors, wanted.moments)
+        operator = NambuOperator(hamiltonian.matrix, system.norbs, backend, single=single)
+        trace, used, repeated = within_bound(
+            hamiltonian, wanted, lambda at: _trace(operator, at, n_vectors, seed, progress)
+        )
+        dtype = operator.dtype
+    values, error, facts = _values(points, trace, used, hamiltonian.shape[0], dtype)
+    evidence = Evidence.of(
+        method=method,
+        why=why,
+        backend=backend,
+        dtype=dtype,
+        start=start,
+        kernel="jackson",
+        broadening=used.broadening,
+        broadening_is=f"standard deviation of a peak at E = 0; {used.origin}",
+        spectral_bound=used.bound,
+        bound_repeated=repeated,
+        products=trace.products,
+        seed=seed,
+        **facts,
+    )
+    return DensityOfStates(
+        energies=points,
+        values=values,
+        error=error,
+        broadening=used.broadening,
+        moments=used.moments,
+        vectors=0 if trace.exact else n_vectors,
+        evidence=evidence,
+    )
+
+
+def require_energies(energies: Any) -> np.ndarray:
+    """Return finite real energies as an array (M,)."""
+    points = np.atleast_1d(np.asarray(energies))
+    if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
+        raise TypeError(f"energies must be a real number or a list of them; got {energies!r:.80}")
+    if not np.isfinite(points).all():
+        raise ValueError(f"energies must be finite; got {points[~np.isfinite(points)][0]} among them")
+    return points.astype(float)
+
+
+def _require_vectors(vectors: Any, system: System) -> int:
+    """Return the number of random vectors, 0 for the exact trace."""
+    if isinstance(vectors, str) and vectors == "all":
+        return 0
+    if isinstance(vectors, bool) or not isinstance(vectors, int | np.integer):
+        raise TypeError(f"vectors must be a whole number or 'all'; got {vectors!r}")
+    if vectors < 2:
+        raise ValueError(f"vectors must be at least 2 (their scatter gives the error) or 'all'; got {vectors}")
+    return 0 if vectors >= system.norbs * system.n_sites else int(vectors)
+
+
+def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian) -> tuple[str, str, Backend]:
+    backend, cpu = select_backend(device), select_backend("cpu")
+    dimension = hamiltonian.shape[0]
+    small = device == "auto" and backend.device == "gpu" and dimension < GPU_FROM
+    if method != "auto":
+        return method, "as asked", cpu if small else backend
+    if dimension < DENSE_BELOW:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", cpu if small else backend
+    return "chebyshev", f"dimension {dimension} is at least {DENSE_BELOW}", cpu if small else backend
+
+
+def _trace(operator: NambuOperator, at: Resolution, n_vectors: int, seed: int, progress: bool) -> Trace:
+    report, close = product_bar(progress, at.moments // 2, "density of states")
+    try:
+        if n_vectors:
+            return stochastic_trace(operator, at.bound, at.moments, n_vectors, seed, report)
+        return exact_trace(operator, at.bound, at.moments, report)
+    finally:
+        close()
+
+
+def _values(
+    energies: np.ndarray, trace: Trace, at: Resolution, dimension: int, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return the density, its error, and what goes into the evidence about it."""
+    each = density(energies, trace.moments, at.bound)
+    n_vectors = each.shape[1]
+    single = np.dtype(dtype) in (np.dtype("f4"), np.dtype("c8"))
+    of_moment = single_precision_error(at.moments) if single else _ROUNDING * at.moments
+    rounding = squared_weights(energies, at.moments, at.bound) * dimension * of_moment
+    facts: dict[str, Any] = {"rounding_error": float(rounding.max())}
+    if trace.exact:
+        return each[:, 0], rounding, {"trace": "exact", "error_is": "rounding, estimated", **facts}
+    quantile = scipy.special.stdtrit(n_vectors - 1, 0.5 * (1 + scipy.special.erf(np.sqrt(0.5))))
+    error = float(quantile) * each.std(axis=1, ddof=1) / np.sqrt(n_vectors)
+    facts["error_is"] = "one standard error over random vectors with Student's factor, and rounding"
+    return each.mean(axis=1), np.hypot(error, rounding), {"trace": "stochastic", **facts}

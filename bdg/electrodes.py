@@ -1,0 +1,63 @@
+"""Which sites of a superconducting part lie deep inside: where a phase is held and current may enter and leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bdg.lattices.system import System
+
+SHALLOW = 0.75  # of the greatest depth: what lies deeper is deep
+
+
+def depths(system: System, grain: int) -> np.ndarray:
+    """Return, for each site of a grain in order, its distance in bonds to the nearest site that is not of it.
+
+    1 at the boundary; 0 everywhere if the grain touches nothing else. An open end of the lattice is no boundary.
+    """
+    inside = system.grain == grain
+    depth = np.zeros(system.n_sites, dtype=np.int64)
+    reached = ~inside
+    level = 0
+    while True:
+        level += 1
+        front = inside & ~reached & (system.adjacency @ reached.astype(np.int32) > 0)
+        if not front.any():
+            return depth[inside]
+        depth[front] = level
+        reached = reached | front
+
+
+def deep_sites(system: System, grain: int) -> np.ndarray:
+    """Return the sites of a grain that lie deeper than three quarters of its greatest depth."""
+    depth = depths(system, grain)
+    return np.flatnonzero(system.grain == grain)[depth >= SHALLOW * depth.max()]
+
+
+def require_between(between: Any, system: System) -> tuple[int, int]:
+    """Return two different grains of a system; None means the first and the last.
+
+    Raises
+    ------
+    ValueError
+        If a grain does not exist, both are the same, or the system has fewer than two.
+    """
+    if system.n_grains < 2:
+        raise ValueError(
+            f"a phase difference needs two grains; the system has {system.n_grains}. Give it two superconducting "
+            "parts (layers of a stack, grains of a composite, or grain=...)"
+        )
+    if between is None:
+        return 0, system.n_grains - 1
+    pair = np.asarray(between)
+    if pair.shape != (2,) or pair.dtype.kind not in "iu":
+        raise ValueError(f"between must be two grain numbers (first, last); got {between!r}")
+    for grain in pair:
+        if not 0 <= grain < system.n_grains:
+            raise ValueError(
+                f"between names grain {grain}, but the system has {system.n_grains} grains, numbered from 0"
+            )
+    if pair[0] == pair[1]:
+        raise ValueError(f"between must be two different grains; got {between!r}")
+    return int(pair[0]), int(pair[1])

@@ -1,0 +1,340 @@
+r"""The current between two superconducting parts against their phase difference.
+
+.. math:: I(\varphi) = \frac{2e}{\hbar} \frac{dF}{d\varphi}, \qquad \varphi = \varphi_{last} - \varphi_{first}
+
+The current into a grain is minus the sum of its sources ``S_i = 4 Im(Delta_i* F_i)`` (`bdg.currents`), which is
+``2 dF/dphi`` exactly: for an imposed Delta as for a self-consistent one with phases held deep in both electrodes.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.currents import currents_of, divergence_of, sources_of
+from bdg.electrodes import SHALLOW, deep_sites, require_between
+from bdg.free_energy import METHODS
+from bdg.gpu.backend import Backend, select_backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.phase_bias import PhaseBias
+from bdg.phase_curves import phase_curve
+from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import ThermalElements, thermal_elements
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+THERMAL_TOL = 1e-9  # of the elements of tanh
+GAP_TOL = 1e-7  # of Delta relative to its maximum
+SMALL = 0.01  # of the largest current: a divergence above it where none should be is warned of
+CURRENT_UNIT = "e hopping/hbar"
+
+
+class ConservationWarning(UserWarning):
+    """An imposed Delta feeds in or takes out current where nothing should."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CurrentPhase(Result):
+    """Current and free energy against the phase difference of two superconducting parts.
+
+    Attributes
+    ----------
+    phases : array (P,)
+        Phase of the last minus that of the first grain, in radian.
+    current : array (P,)
+        ``2 dF/dphi``; positive where carriers flow from the first to the last.
+    free_energy : array (P,)
+    conservation : array (P,)
+        Largest ``|div J_i|`` outside the deep part of both electrodes: zero where charge is conserved.
+    harmonics : array (2, K + 1)
+        Amplitudes of ``sin k phi`` (row 0) and ``cos k phi`` (row 1), k = 0 ... K.
+    critical_current, critical_phase : float
+        Largest |I| (parabola through the highest samples) and where.
+    critical_currents : array (2,)
+        Largest current in the positive and in the negative direction, both >= 0; nan where the phases do not tell.
+    diode : float
+        ``(I+ - |I-|)/(I+ + |I-|)``; nan where one of both is not known.
+    error : float
+        Bound of the error of the current of an imposed Delta.
+    between : array (2,)
+        First and last grain.
+    deep : array of int
+        Sites where current may enter and leave.
+    temperature : float
+    """
+
+    phases: np.ndarray = quantity("phase of the last minus that of the first grain (P,)", "radian")
+    current: np.ndarray = quantity("current from first to last, 2 dF/dphi (P,)", CURRENT_UNIT)
+    free_energy: np.ndarray = quantity("free energy, both spins (P,)", "hopping")
+    conservation: np.ndarray = quantity("largest |div J| outside the deep electrodes (P,)", CURRENT_UNIT)
+    harmonics: np.ndarray = quantity("amplitudes of sin k phi and cos k phi (2, K + 1)", CURRENT_UNIT)
+    critical_current: float = quantity("largest |I|", CURRENT_UNIT)
+    critical_phase: float = quantity("phase of the largest |I|", "radian")
+    critical_currents: np.ndarray = quantity("largest current in either direction (2,)", CURRENT_UNIT)
+    diode: float = quantity("(I+ - |I-|)/(I+ + |I-|)")
+    error: float = quantity("bound of the error of the current", CURRENT_UNIT)
+    between: np.ndarray = quantity("first and last grain (2,)")
+    deep: np.ndarray = quantity("sites where current may enter and leave")
+    temperature: float = quantity("k_B T", "hopping")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the current against phase, with the series of its harmonics."""
+        from bdg.current_plots import plot_current_phase
+
+        return plot_current_phase(self, ax)
+
+
+def current_phase(
+    system: System,
+    phases: Any,
+    temperature: float,
+    *,
+    between: tuple[int, int] | None = None,
+    self_consistent: bool = False,
+    pinned: Any = None,
+    method: str = "auto",
+    tol: float | None = None,
+    max_iterations: int = 200,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> CurrentPhase:
+    r"""Return current and free energy against the phase difference of two grains.
+
+    For each phi the pairing is that of ``system.with_phases({first: 0, last: phi})``; other grains keep their phases.
+
+    Parameters
+    ----------
+    system : System
+        With at least two grains: the ends of a stack, or any two of a composite.
+    phases : array (P,)
+        In radian. From 0 to pi is enough where h and D are real at phi = 0 (I is odd); else take a full turn.
+    temperature : float
+        k_B T >= 0; 0 needs the dense method.
+    between : (first, last), optional
+        Numbers of two grains. Default: 0 and the highest.
+    self_consistent : bool
+        Solve ``Delta_i = U_i F_i`` at each phase, the phases of the ``pinned`` sites held, each solution the start of
+        the next.
+    pinned : list of int or mask (N,), optional
+        Sites of both grains where the phase is held and current may enter. Default: a quarter of each grain, by
+        distance (in bonds) from the sites that are not of this grain: the evidence says how many.
+    method : {"auto", "dense", "poles"}
+        "auto" is dense below dimension 500 and at T = 0.
+    tol : float, optional
+        Imposed Delta: absolute error of the elements of tanh, default 1e-9. Self-consistent: of Delta relative to its
+        maximum, default 1e-7.
+    max_iterations : int
+        Of each self-consistent solution.
+    device : {"auto", "cpu", "gpu"}
+    seed : int, optional
+        Without influence; accepted for uniformity.
+    progress : bool
+        Show a bar over the phases.
+
+    Returns
+    -------
+    CurrentPhase
+        ``conservation`` leaves out the pinned (deep) sites. Where it is not below 1 % of the largest current, a
+        `ConservationWarning` is given and the evidence holds it under ``warning``: an imposed Delta is a
+        source and sink of current wherever it differs from the self-consistent one.
+
+    Raises
+    ------
+    ValueError
+        If a grain is missing, there are fewer than two, phases are empty or not finite, an argument is out of range,
+        or temperature is 0 with method "poles".
+    ConvergenceError
+        If a self-consistent solution is not found.
+    MemoryBudgetError
+        If matrix or factors do not fit.
+
+    References
+    ----------
+    A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76, 411 (2004).
+    """
+    start = time.perf_counter()
+    require_system(system)
+    phases = _require_phases(phases)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    if method == "poles" and temperature == 0:
+        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+    if tol is not None:
+        tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
+    pair = require_between(between, system)
+    deep, about_deep = _deep(pinned, system, pair)
+    backend = select_backend(device)
+    options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": backend.device}
+    solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
+    elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
+    points = []
+    for phase in _with_bar(phases, progress):
+        if self_consistent:
+            biased, energy = solver(float(phase))
+        else:
+            biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
+        points.append(_point(biased, energy, temperature, elements_tol, method, pair[1], deep, backend))
+    how = {"self_consistent": self_consistent, "deep_sites": about_deep, **(solver.facts() if self_consistent else {})}
+    return _result(system, phases, points, temperature, pair, deep, backend, start, how)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """What one phase gives."""
+
+    current: float
+    free_energy: float
+    conservation: float
+    continuity: float
+    floor: float  # below, a divergence is rounding
+    error: float
+    facts: dict[str, Any]
+
+
+def _point(
+    system: System,
+    energy: float | None,
+    temperature: float,
+    tol: float,
+    method: str,
+    last: int,
+    deep: np.ndarray,
+    backend: Backend,
+) -> _Point:
+    """Return current, free energy (unless it is known) and divergence of one system."""
+    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method, log_cosh=energy is None)
+    sources = sources_of(system, found)
+    divergence = divergence_of(*currents_of(system, found), system.n_sites)
+    elsewhere = np.ones(system.n_sites, dtype=bool)
+    elsewhere[deep] = False
+    pairing = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).sum(axis=1)
+    inside = system.grain == last
+    return _Point(
+        current=float(0.0 - sources[inside].sum()),
+        free_energy=_free_energy(system, found, temperature) if energy is None else energy,
+        conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
+        continuity=float(abs(divergence - sources).max()),
+        floor=20 * found.error * float(pairing.max()),
+        error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
+        facts=found.facts,
+    )
+
+
+def _free_energy(system: System, found: ThermalElements, temperature: float) -> float:
+    """Return F as `bdg.free_energy` does, from elements that are at hand."""
+    share = 1.0 / system.norbs
+    attractive = system.attraction > 0
+    condensation = float((abs(system.delta[attractive]) ** 2 / system.attraction[attractive]).sum())
+    trace = temperature * found.log_cosh if temperature > 0 else 0.5 * found.facts["sum_of_levels"]
+    return share * (float(system.hamiltonian.diagonal().real.sum()) - trace) + condensation
+
+
+def _result(
+    system: System,
+    phases: np.ndarray,
+    points: list[_Point],
+    temperature: float,
+    pair: tuple[int, int],
+    deep: np.ndarray,
+    backend: Backend,
+    start: float,
+    how: dict[str, Any],
+) -> CurrentPhase:
+    current = np.array([point.current for point in points])
+    conservation = np.array([point.conservation for point in points])
+    odd = system.is_real
+    curve = phase_curve(phases, current, odd)
+    critical_current, critical_phase = curve.critical_current
+    warning = _warning(conservation, current, max(point.floor for point in points), how["self_consistent"])
+    if warning:
+        warnings.warn(warning, ConservationWarning, stacklevel=3)
+    evidence = Evidence.of(
+        backend=backend,
+        start=start,
+        odd="I(-phi) = -I(phi): h and D are real at phi = 0" if odd else "not assumed: h or D is complex at phi = 0",
+        phases_complete=curve.complete,
+        harmonics_residual=curve.residual,
+        branch_spread=curve.spread,
+        continuity=max(point.continuity for point in points),
+        warning=warning,
+        **how,
+        **points[-1].facts,
+    )
+    return CurrentPhase(
+        phases=phases,
+        current=current,
+        free_energy=np.array([point.free_energy for point in points]),
+        conservation=conservation,
+        harmonics=curve.harmonics,
+        critical_current=critical_current,
+        critical_phase=critical_phase,
+        critical_currents=np.array([curve.positive, curve.negative]),
+        diode=curve.diode,
+        error=max(point.error for point in points),
+        between=np.array(pair),
+        deep=deep,
+        temperature=temperature,
+        evidence=evidence,
+    )
+
+
+def _warning(conservation: np.ndarray, current: np.ndarray, floor: float, self_consistent: bool) -> str:
+    """Return what is wrong with the conservation of charge; empty if nothing is."""
+    worst, largest = float(conservation.max()), float(abs(current).max())
+    if worst <= max(SMALL * largest, floor):
+        return ""
+    cure = "a smaller tol" if self_consistent else "self_consistent=True (with attraction), or conservation beside it"
+    return (
+        f"charge is not conserved: |div J| reaches {worst:.2g} outside the deep electrodes, where the current is at "
+        f"most {largest:.2g} ({CURRENT_UNIT}). "
+        + (
+            ""
+            if self_consistent
+            else "An imposed Delta feeds in and takes out current wherever it is not self-consistent. "
+        )
+        + f"Take {cure}."
+    )
+
+
+def _require_phases(phases: Any) -> np.ndarray:
+    array = np.atleast_1d(np.asarray(phases))
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
+        raise ValueError(f"phases must be a non-empty list of real numbers (radian); got {phases!r:.80}")
+    array = array.astype(float)
+    if not np.isfinite(array).all():
+        raise ValueError(f"phases must be finite; got {array[~np.isfinite(array)][0]}")
+    return array
+
+
+def _deep(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """Return the sites where the phase is held, and how they were chosen."""
+    if pinned is None:
+        parts = [deep_sites(system, grain) for grain in pair]
+        sizes = [int((system.grain == grain).sum()) for grain in pair]
+        words = " and ".join(
+            f"{part.size} of the {size} sites of grain {grain}"
+            for part, size, grain in zip(parts, sizes, pair, strict=True)
+        )
+        return np.concatenate(parts), f"{words}: deeper than {SHALLOW:g} of the greatest depth"
+    sites = require_sites(pinned, system.n_sites, "pinned")
+    for grain in pair:
+        if not (system.grain[sites] == grain).any():
+            raise ValueError(f"pinned must hold sites of both grains; none of them lies in grain {grain}")
+    return sites, f"as asked: {sites.size} sites"
+
+
+def _with_bar(phases: np.ndarray, progress: bool) -> Any:
+    if not progress:
+        return phases
+    from tqdm import tqdm
+
+    return tqdm(phases, unit="phase", desc="current against phase")

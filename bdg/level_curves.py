@@ -1,0 +1,280 @@
+r"""Levels followed along a parameter: which level continues which is decided by the overlaps of their states.
+
+Between neighbouring values ``P_mn = |<psi_m|psi'_n>|^2``; of degenerate levels only subspaces have a meaning, so
+``P_mn = ||A^+ B||_F^2 / min(dim A, dim B)`` with A the span of the levels that have never been
+apart from m so far, B the multiplet of n. An optimal assignment of P joins the levels; inside a multiplet the basis
+nearest to the states that enter it (Loewdin) is taken, so that levels leave an accidental crossing on a value as
+they entered it. Where an overlap is no clear majority, or two levels have changed places, values are inserted: levels
+of equal symmetry are then seen to avoid each other, others to cross.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_system
+from bdg.continuation import Following, Point
+from bdg.gpu.backend import select_backend
+from bdg.gpu.eigenpairs import matrix_scale
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.spectrum import BoundStates, bound_states
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RESOLUTION = 1e-7  # of the spectral scale: levels closer than this count as crossing
+MOST_SHOWN = 20  # entries of a list in the evidence
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevelCurves(Result):
+    """Levels along a parameter, each column one level followed by its state.
+
+    Attributes
+    ----------
+    values : array (V,)
+    energies : array (V, k)
+        The k followed levels that come closest to E = 0, in the order of their energy where they are first seen; nan
+        where a level lies outside the computed states.
+    overlaps : array (V, k)
+        Least squared overlap of the level with itself on the way from the value before (inserted values included); 1
+        in the first row of a level, nan where its energy is.
+    minigap : array (V,)
+        Smallest |E| at each value, whether followed or not.
+    complete : array (V,) of bool
+        True where it is proven that no state below the highest computed was missed.
+    fine_values, fine_energies : arrays (W,), (W, k)
+        The same with all inserted values.
+    crossings : array (C, 2)
+        Value and energy of the crossings that were resolved: two or more followed levels nearer than ``resolution``
+        there, and apart before and after.
+    """
+
+    values: np.ndarray = quantity("values of the parameter (V,)", "of the parameter")
+    energies: np.ndarray = quantity("levels (V, k), nan where outside the computed states", "hopping")
+    overlaps: np.ndarray = quantity("least squared overlap with the value before (V, k)")
+    minigap: np.ndarray = quantity("smallest |E| (V,)", "hopping")
+    complete: np.ndarray = quantity("True where no state was missed (V,)")
+    fine_values: np.ndarray = quantity("all values, inserted ones included (W,)", "of the parameter")
+    fine_energies: np.ndarray = quantity("levels at all values (W, k)", "hopping")
+    crossings: np.ndarray = quantity("value and energy of resolved crossings (C, 2)", "of the parameter, hopping")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the followed levels, one colour each, and the minigap."""
+        from bdg.level_plots import plot_level_curves
+
+        return plot_level_curves(self, ax)
+
+
+def spectrum_along(
+    system: System,
+    values: Sequence[float] | np.ndarray,
+    change: Callable[[System, float], System],
+    k: int = 16,
+    *,
+    refine: int = 16,
+    resolution: float | None = None,
+    method: str = "auto",
+    tol: float = 1e-9,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> LevelCurves:
+    r"""Return the levels near E = 0 along a parameter, each followed by its state.
+
+    Parameters
+    ----------
+    system : System
+    values : sequence of float (V,)
+        Strictly monotonic.
+    change : function
+        ``change(system, value)`` returns the system at a value, on the same sites and in a gauge that changes smoothly:
+        ``lambda system, phi: system.with_phases({1: phi})``, for instance. It is also called between the values.
+    k : int
+        Levels to follow, both signs counted. Some more are computed at each value, so that levels may leave and
+        enter; the k that come closest to E = 0 anywhere are returned.
+    refine : int
+        Most values inserted between two given ones; 0 inserts none.
+    resolution : float, optional
+        Levels closer than this are taken to cross, in the unit of the hopping. Default: 1e-7 of the spectral scale.
+    method, tol, device, seed
+        Of `bound_states`.
+    progress : bool
+        Show a bar over the values.
+
+    Returns
+    -------
+    LevelCurves
+        The evidence says how many values were inserted, how many levels entered or left, and lists the steps where
+        an overlap was no clear majority even so (``unresolved``).
+
+    Raises
+    ------
+    ValueError
+        If values are not strictly monotonic, k is out of range, or ``change`` changes the number of sites.
+    TypeError
+        If ``change`` is not a function, or returns no `System`.
+
+    References
+    ----------
+    P. O. Loewdin, J. Chem. Phys. 18, 365 (1950); H. W. Kuhn, Naval Research Logistics 2, 83 (1955).
+    """
+    start = time.perf_counter()
+    require_system(system)
+    grid = _require_values(values)
+    k = _require_k(k, 2 * system.norbs * system.n_sites)
+    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
+        raise ValueError(f"refine must be a whole number >= 0 of inserted values; got {refine!r}")
+    if not callable(change):
+        raise TypeError(f"change must be a function of a system and a value; got {type(change).__name__}")
+    width = _width(resolution, _changed(system, change, grid[0]))
+    computed = min(k + 2 * max(2, k // 4), 2 * system.norbs * system.n_sites)
+    solver = _Solver(system, change, computed, {"method": method, "tol": tol, "device": device, "seed": seed})
+    following = Following(solver, k, width, int(refine))
+    bar, close = _bar(progress, grid.size)
+    try:
+        for value in grid:
+            following.advance(float(value))
+            bar(1)
+    finally:
+        close()
+    return _result(following, grid, k, solver, width, start)
+
+
+class _Solver:
+    """The states near E = 0 at a value of the parameter."""
+
+    def __init__(self, system: System, change: Callable[[System, float], System], k: int, options: dict[str, Any]):
+        self._system, self._change, self._k, self._options = system, change, k, options
+        self.calls = 0
+        self.evidence: Evidence | None = None
+
+    def __call__(self, value: float) -> Point:
+        system = _changed(self._system, self._change, value)
+        states = bound_states(system, self._k, **self._options)
+        self.calls += 1
+        self.evidence = states.evidence if self.evidence is None else self.evidence
+        half = system.norbs * system.n_sites
+        vectors = np.concatenate([states.u.reshape(half, -1), states.v.reshape(half, -1)])
+        whole = _whole_levels(states)
+        order = whole[np.argsort(states.energies[whole], kind="stable")]
+        return Point(value, states.energies[order], vectors[:, order], bool(states.complete))
+
+
+def _whole_levels(states: BoundStates) -> np.ndarray:
+    """Return which states do not belong to a multiplet that k cuts: of such a one, any part may have been computed."""
+    size = abs(states.energies)
+    if 0 <= size.size < states.count:
+        kept = np.flatnonzero(size < size.max() * (1 - 1e-9))
+        if kept.size:
+            return kept
+    return np.arange(size.size)
+
+
+def _changed(system: System, change: Callable[[System, float], System], value: float) -> System:
+    changed = change(system, float(value))
+    if not isinstance(changed, System):
+        raise TypeError(f"change must return a System; change(system, {value:g}) gave {type(changed).__name__}")
+    if (changed.n_sites, changed.norbs) != (system.n_sites, system.norbs):
+        raise ValueError(
+            f"change must keep the sites: the system has {system.n_sites} with norbs = {system.norbs}, change(system, "
+            f"{value:g}) has {changed.n_sites} with norbs = {changed.norbs}"
+        )
+    return changed
+
+
+def _require_values(values: Any) -> np.ndarray:
+    grid = np.asarray(values, dtype=float)
+    if grid.ndim != 1 or grid.size < 2 or not np.isfinite(grid).all():
+        raise ValueError(f"values must be at least two finite numbers; got {values!r:.80}")
+    steps = np.diff(grid)
+    if not ((steps > 0).all() or (steps < 0).all()):
+        raise ValueError("values must be strictly monotonic, so that each level has one before and one after")
+    return grid
+
+
+def _require_k(k: Any, dimension: int) -> int:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise TypeError(f"k must be a whole number; got {k!r}")
+    if not 1 <= k <= dimension:
+        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
+    return int(k)
+
+
+def _width(resolution: float | None, system: System) -> float:
+    if resolution is not None:
+        return positive_number("resolution", resolution, "unit of the hopping")
+    return RESOLUTION * matrix_scale(BdGHamiltonian(system).matrix)
+
+
+def _result(following: Following, grid: np.ndarray, k: int, solver: _Solver, width: float, start: float) -> LevelCurves:
+    fine, every, steps = following.table()
+    given = np.searchsorted(fine, grid) if grid[0] < grid[-1] else fine.size - 1 - np.searchsorted(fine[::-1], grid)
+    chosen = _nearest_to_zero(every, k)
+    energies, overlaps = every[:, chosen], np.full((grid.size, chosen.size), np.nan)
+    for row, index in enumerate(given):
+        first = given[row - 1] + 1 if row else 0
+        piece = steps[first : index + 1][:, chosen]
+        overlaps[row] = np.where(np.isfinite(energies[index]), np.min(piece, axis=0), np.nan)
+    seen = np.isfinite(every[given])
+    evidence = Evidence.of(
+        method=solver.evidence.method if solver.evidence else "none",
+        why=solver.evidence.why if solver.evidence else "",
+        backend=select_backend(solver.evidence.device if solver.evidence else "cpu"),
+        dtype=every.dtype,
+        start=start,
+        solves=solver.calls,
+        inserted=int(fine.size - grid.size),
+        resolution=width,
+        computed_at_each_value=int(following.most),
+        levels_seen=int(every.shape[1]),
+        levels_entered=int(np.count_nonzero(~seen[0] & seen.any(axis=0))),
+        levels_left=int(np.count_nonzero(~seen[-1] & seen.any(axis=0))),
+        unresolved=[[float(a), float(b), float(p)] for a, b, p in following.unresolved[:MOST_SHOWN]],
+        unresolved_steps=len(following.unresolved),
+        least_overlap=float(np.nanmin(overlaps)),
+    )
+    return LevelCurves(
+        values=grid,
+        energies=energies[given],
+        overlaps=overlaps,
+        minigap=np.array([following.minigap[value] for value in grid]),
+        complete=np.array([following.complete[value] for value in grid]),
+        fine_values=fine,
+        fine_energies=energies,
+        crossings=following.crossings_of(chosen),
+        evidence=evidence,
+    )
+
+
+def _nearest_to_zero(energies: np.ndarray, k: int) -> np.ndarray:
+    """Return the k columns whose levels come closest to zero, in the order of their first energies.
+
+    Of mirror images at equal distance both signs are taken in turn, so that an even k keeps the pairs +-E together.
+    """
+    nearest = np.nanmin(abs(energies), axis=0)
+    nearest = np.round(nearest / max(float(nearest.max()), 1e-300), 9)
+    first = np.argmax(np.isfinite(energies), axis=0)
+    begins = energies[first, np.arange(first.size)]
+    turn = np.empty(nearest.size)
+    for side in (begins < 0, begins >= 0):
+        turn[np.flatnonzero(side)[np.argsort(nearest[side], kind="stable")]] = np.arange(np.count_nonzero(side))
+    chosen = np.lexsort((turn, nearest))[:k]
+    return chosen[np.lexsort((begins[chosen], first[chosen]))]
+
+
+def _bar(progress: bool, total: int) -> tuple[Callable[[int], Any], Callable[[], Any]]:
+    if not progress:
+        return lambda done: None, lambda: None
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, unit="value", desc="spectrum")
+    return bar.update, bar.close

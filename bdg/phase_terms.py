@@ -1,0 +1,352 @@
+r"""The free energy as a Fourier series in the phases of grains: which grains are coupled, and by pairs or more.
+
+.. math:: F(\varphi) = F_0 + \sum_n \mathrm{Re}\, A_n e^{i n \cdot \varphi}
+
+with one n of each pair +-n (its first integer that is not zero is positive). A junction of coupling E_J has
+``A_(1,-1) = -E_J``. Terms whose n has m integers that are not zero are the irreducible m-grain part: averaged over the
+phase of any of these grains they vanish, so inclusion and exclusion of grains gives the same parts. A phase common to
+all superconductors is a gauge: if the named grains hold all pairing, only terms with ``sum n = 0`` exist, and one phase
+is kept fixed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.dense import dense_fits
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import thermal_elements
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METHODS = ("auto", "dense", "poles")
+DENSE_BELOW = 600  # dimension: below, all eigenvalues cost less than determinants at some twenty poles
+FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
+FIRST_POINTS = 8
+MOST_POINTS = {1: 64, 2: 32, 3: 16, 4: 8}  # a phase, by the number of independent phases
+MOST_GRAINS = 4
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PhaseHarmonics(Result):
+    """Fourier terms of the free energy in the phases of two, three or four grains.
+
+    Attributes
+    ----------
+    terms : dict
+        From integers, one a grain in the order of ``grains``, to amplitudes A_n, largest first; real (float) where h
+        and D are real. Phases are counted from those of the system.
+    grains : array (m,)
+    orders : array (M, m) of int; amplitudes : array (M,) complex
+        Keys and values of ``terms``.
+    error : float
+        Estimated absolute error of every amplitude: aliasing plus the error of the free energies.
+    weights : array (m + 1,)
+        Root mean square over all phases of the part of F that depends on exactly 0, 1, .. m of the grains,
+        irreducibly: ``weights[2]`` pairs, ``weights[3]`` triples. (Of one grain alone: against the others.)
+    temperature : float
+    phases : array (P,)
+        The grid of each phase.
+    free_energy : array (P, .., P)
+        F on it, from its mean; an axis for each grain, without the first where that one is fixed by gauge.
+    """
+
+    grains: np.ndarray = quantity("numbers of the grains (m,)")
+    orders: np.ndarray = quantity("integers of each term (M, m)")
+    amplitudes: np.ndarray = quantity("amplitude of each term (M,)", "hopping")
+    error: float = quantity("estimated error of every amplitude", "hopping")
+    weights: np.ndarray = quantity("root mean square of the irreducible m-grain part of F (m + 1,)", "hopping")
+    temperature: float = quantity("k_B T", "hopping")
+    phases: np.ndarray = quantity("grid of each phase (P,)", "radian")
+    free_energy: np.ndarray = quantity("free energy on the grid, from its mean", "hopping")
+
+    @property
+    def terms(self) -> dict[tuple[int, ...], float | complex]:
+        """Amplitudes by their integers, largest first."""
+        real = not self.amplitudes.imag.any()
+        return {
+            tuple(int(n) for n in order): float(value.real) if real else complex(value)
+            for order, value in zip(self.orders, self.amplitudes, strict=True)
+        }
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of F against the phase of two grains, else of the largest terms by number of grains."""
+        from bdg.level_plots import plot_phase_harmonics
+
+        return plot_phase_harmonics(self, ax)
+
+
+def phase_harmonics(
+    system: System,
+    grains: Sequence[int],
+    temperature: float,
+    *,
+    points: int | None = None,
+    tol: float = 1e-3,
+    method: str = "auto",
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> PhaseHarmonics:
+    r"""Return the irreducible 2-, 3- and 4-grain Fourier terms of the free energy.
+
+    F is computed on a grid of P phases for each grain and transformed. Other grains keep their phases; they then act
+    as a reference, and the integers of a term need not add up to zero.
+
+    Parameters
+    ----------
+    system : System
+    grains : sequence of int
+        Two, three or four of its grains.
+    temperature : float
+        k_B T >= 0; 0 needs the dense method.
+    points : int, optional
+        Phases of each grain, even, at least 4. Default: 8, doubled until the estimated aliasing is below ``tol``, up to
+        64, 32, 16, 8 for 1, 2, 3, 4 independent phases.
+    tol : float
+        Aliasing that is allowed, relative to the largest term.
+    method : {"auto", "dense", "poles"}
+        "dense": all eigenvalues at each point. "poles": determinants at the poles of a rational fit of tanh, no dense
+        matrix. "auto" is dense below dimension 600 and at T = 0.
+    device : {"auto", "cpu", "gpu"}
+    seed
+        Without influence; accepted for uniformity.
+    progress : bool
+        Show a bar over the free energies.
+
+    Returns
+    -------
+    PhaseHarmonics
+        Terms with all |n| < P/2. The aliasing is estimated by the largest coefficient at n = P/2; the evidence also
+        holds ``change_from_half_grid``, the largest change of a term between grids of P/2 and P points.
+
+    Raises
+    ------
+    ValueError
+        If grains are missing, repeated or not two to four, bond pairing joins different grains (F then has the period
+        4 pi), or temperature is 0 with method "poles".
+    MemoryBudgetError
+        If matrix or factors do not fit.
+
+    References
+    ----------
+    A. Freyn, B. Doucot, D. Feinberg, R. Melin, Phys. Rev. Lett. 106, 257005 (2011): quartets, the term (1, 1, -2).
+    """
+    start = time.perf_counter()
+    require_system(system)
+    named = _require_grains(grains, system.n_grains)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    tol = positive_number("tol", tol, "relative to the largest term")
+    _require_grain_pairing(system)
+    fixed = _holds_all_pairing(system, named)
+    count = len(named) - 1 if fixed else len(named)
+    size = FIRST_POINTS if points is None else _require_points(points)
+    most = MOST_POINTS[count] if points is None else size
+    energies = _Energies(system, named, fixed, temperature, method, select_backend(device), progress)
+    with energies:
+        while True:
+            values = energies.grid(size)
+            coefficients = np.fft.fftn(values) / values.size
+            orders, amplitudes = _terms(coefficients, fixed)
+            aliasing = _aliasing(coefficients)
+            largest = float(abs(amplitudes).max())
+            if aliasing <= tol * largest or 2 * size > most:
+                break
+            size *= 2
+    if system.is_real:
+        amplitudes = amplitudes.real.astype(complex)
+    order = np.argsort(-abs(amplitudes), kind="stable")
+    orders, amplitudes = orders[order], amplitudes[order]
+    involved = np.count_nonzero(orders, axis=1)
+    weights = [np.sqrt(0.5 * (abs(amplitudes[involved == m]) ** 2).sum()) for m in range(len(named) + 1)]
+    evidence = Evidence.of(
+        method=energies.method,
+        why=energies.why,
+        backend=energies.backend,
+        dtype="float64",
+        start=start,
+        free_energies=energies.computed,
+        points=size,
+        aliasing=aliasing,
+        aliasing_reached=bool(aliasing <= tol * largest),
+        change_from_half_grid=_change(values, amplitudes, orders, fixed),
+        free_energy_error=energies.error,
+        gauge="first phase fixed: the named grains hold all pairing" if fixed else "other grains are a reference",
+        time_reversal=system.is_real,
+    )
+    return PhaseHarmonics(
+        grains=np.array(named),
+        orders=orders,
+        amplitudes=amplitudes,
+        error=float(2 * energies.error + aliasing),
+        weights=np.array(weights),
+        temperature=temperature,
+        phases=2 * np.pi * np.arange(size) / size,
+        free_energy=values - values.mean(),
+        evidence=evidence,
+    )
+
+
+class _Energies:
+    """F at points of the grid, each computed once, halved by time reversal."""
+
+    def __init__(
+        self,
+        system: System,
+        grains: list[int],
+        fixed: bool,
+        temperature: float,
+        method: str,
+        backend: Backend,
+        progress: bool,
+    ) -> None:
+        self._system, self._grains, self._temperature = system, grains, temperature
+        self._free = grains[1:] if fixed else grains
+        self.backend = backend
+        self.method, self.why = _choose(method, system, temperature, backend)
+        self._values: dict[tuple[float, ...], float] = {}  # by phases in turns
+        self.computed, self.error = 0, 0.0
+        self._bar: Any = None
+        if progress:
+            from tqdm import tqdm
+
+            self._bar = tqdm(unit="free energy", desc="phases")
+
+    def __enter__(self) -> _Energies:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def grid(self, size: int) -> np.ndarray:
+        """Return F on ``size`` points for each free phase."""
+        shape = (size,) * len(self._free)
+        return np.array([self._at(index, size) for index in itertools.product(*map(range, shape))]).reshape(shape)
+
+    def _at(self, index: tuple[int, ...], size: int) -> float:
+        turns = tuple(number / size for number in index)
+        if turns not in self._values:
+            value = self._compute(turns)
+            self._values[turns] = value
+            if self._system.is_real:  # H at opposite phases is the complex conjugate
+                self._values[tuple((-number % size) / size for number in index)] = value
+        return self._values[turns]
+
+    def _compute(self, turns: tuple[float, ...]) -> float:
+        phases = {grain: 2 * np.pi * turn for grain, turn in zip(self._free, turns, strict=True)}
+        hamiltonian = BdGHamiltonian(self._system.with_phases(phases))
+        share, temperature = 1.0 / self._system.norbs, self._temperature
+        if self.method == "dense":
+            xp = self.backend.xp
+            matrix = xp.asarray(hamiltonian.matrix.toarray())
+            levels = abs(self.backend.to_host(xp.linalg.eigvalsh(matrix)))
+            excited = temperature * np.log1p(np.exp(-levels / temperature)) if temperature else 0.0 * levels
+            value = -share * float((levels / 2 + excited).sum())
+            error = share * 1e-15 * np.sqrt(levels.size) * float(levels.sum())
+        else:
+            found = thermal_elements(
+                hamiltonian, temperature, FIT_TOL, self.backend, method="poles", log_cosh=True, elements=False
+            )
+            value = -share * temperature * found.log_cosh
+            error = share * temperature * found.log_cosh_error
+        self.error = max(self.error, float(error))
+        self.computed += 1
+        if self._bar is not None:
+            self._bar.update(1)
+        return value
+
+
+def _choose(method: str, system: System, temperature: float, backend: Backend) -> tuple[str, str]:
+    dimension = 2 * system.norbs * system.n_sites
+    if method == "poles" and temperature == 0:
+        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+    if method != "auto":
+        return method, "as asked"
+    if temperature == 0:
+        return "dense", "temperature 0"
+    if dimension < DENSE_BELOW and dense_fits(dimension, np.complex128, backend):
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+    return "poles", f"dimension {dimension} is at least {DENSE_BELOW}"
+
+
+def _terms(coefficients: np.ndarray, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return integers (M, m) and amplitudes ``2 c_n``, one of each pair +-n, all |n| below half the grid."""
+    half = coefficients.shape[0] // 2
+    orders, amplitudes = [], []
+    for free in itertools.product(range(-half + 1, half), repeat=coefficients.ndim):
+        order = (-sum(free), *free) if fixed else free
+        leading = next((n for n in order if n), 0)
+        if leading > 0:
+            orders.append(order)
+            amplitudes.append(2 * coefficients[free])
+    return np.array(orders, dtype=np.int64), np.array(amplitudes)
+
+
+def _aliasing(coefficients: np.ndarray) -> float:
+    """Return twice the largest coefficient with an integer of half the grid: what lies beyond is smaller."""
+    half = coefficients.shape[0] // 2
+    edges = [abs(np.take(coefficients, half, axis=axis)).max() for axis in range(coefficients.ndim)]
+    return float(2 * max(edges))
+
+
+def _change(values: np.ndarray, amplitudes: np.ndarray, orders: np.ndarray, fixed: bool) -> float:
+    """Return the largest change of a term between every second point of the grid and all of it; nan below 8 points."""
+    if values.shape[0] < 8 or values.shape[0] % 4:
+        return float("nan")
+    coarse = values[(slice(None, None, 2),) * values.ndim]
+    found, rough = _terms(np.fft.fftn(coarse) / coarse.size, fixed)
+    exact = {tuple(order): value for order, value in zip(orders.tolist(), amplitudes, strict=True)}
+    return float(max(abs(exact[tuple(order)] - value) for order, value in zip(found.tolist(), rough, strict=True)))
+
+
+def _require_grains(grains: Any, n_grains: int) -> list[int]:
+    try:
+        named = list(grains)
+    except TypeError as error:
+        raise TypeError(f"grains must be a list of grain numbers; got {grains!r}") from error
+    if not 2 <= len(named) <= MOST_GRAINS:
+        raise ValueError(f"grains must name two, three or four grains; got {len(named)}")
+    for grain in named:
+        if isinstance(grain, bool) or not isinstance(grain, int | np.integer) or not 0 <= grain < n_grains:
+            raise ValueError(f"grains names {grain!r}, but the system has {n_grains} grains, numbered from 0")
+    if len(set(named)) < len(named):
+        raise ValueError(f"grains must differ from each other; got {named}")
+    return [int(grain) for grain in named]
+
+
+def _require_points(points: Any) -> int:
+    if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 4 or points % 2:
+        raise ValueError(f"points must be an even number >= 4 of phases; got {points!r}")
+    return int(points)
+
+
+def _require_grain_pairing(system: System) -> None:
+    if system.pairing is None:
+        return
+    entries = system.pairing.tocoo()
+    first, second = (system.grain[index // system.norbs] for index in (entries.row, entries.col))
+    if (first != second).any():
+        raise ValueError(
+            "pairing joins sites of different grains (or of a grain and the host): such bonds turn by half of each "
+            "phase, and F has the period 4 pi. Give both ends to one grain"
+        )
+
+
+def _holds_all_pairing(system: System, grains: list[int]) -> bool:
+    entries = system.pairing_block.tocoo()
+    paired = np.unique(entries.row[entries.data != 0] // system.norbs)
+    return bool(np.isin(system.grain[paired], grains).all())

@@ -1,0 +1,111 @@
+"""How finely a Chebyshev expansion resolves energies: from the broadening or the number of moments asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bdg.gpu.chebyshev import gershgorin_bound, spectral_bound
+from bdg.gpu.chebyshev_moments import BoundViolatedError
+from bdg.gpu.kernel_polynomial import moments_for, resolution
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
+
+SINGLE_ENERGY = 1024  # moments where energies have no spacing
+MOST_BY_DEFAULT = 16384  # moments
+MOST = 1 << 20
+SAFETY = 1.02  # between spectrum and bound: peaks grow ever sharper towards the bound
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Moments of an expansion and the width of its peaks.
+
+    Attributes
+    ----------
+    moments : int
+    bound : float
+        s > max|E|.
+    origin : str
+        Where the number of moments comes from.
+    """
+
+    moments: int
+    bound: float
+    origin: str
+
+    @property
+    def broadening(self) -> float:
+        """Standard deviation of a peak at E = 0, in the unit of the hopping."""
+        return resolution(self.moments, self.bound)
+
+
+def require_resolution(
+    broadening: Any, moments: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian, seed: int
+) -> Resolution:
+    """Return the resolution for what was asked.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If both are given, one is not positive, or the broadening takes too many moments.
+    """
+    bound = SAFETY * spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
+    if not bound > 0:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on")
+    if moments is not None:
+        if broadening is not None:
+            raise ValueError(
+                f"broadening and moments exclude each other (broadening = pi s/moments, s = {bound:.3g}); got "
+                f"broadening = {broadening!r} and moments = {moments!r}. Leave one of them out"
+            )
+        if isinstance(moments, bool) or not isinstance(moments, int | np.integer):
+            raise TypeError(f"moments must be a whole number; got {moments!r}")
+        if not 2 <= moments <= MOST:
+            raise ValueError(f"moments must be between 2 and {MOST}; got {moments}")
+        return Resolution(int(moments), bound, "moments as asked")
+    if broadening is not None:
+        width = positive_number("broadening", broadening, "unit of the hopping")
+        if moments_for(width, bound) > MOST:
+            raise ValueError(
+                f"broadening must be at least {resolution(MOST, bound):.3g} for method='chebyshev' and 'dense' "
+                f"({MOST} moments); got {broadening!r}"
+            )
+        return Resolution(moments_for(width, bound), bound, "broadening as asked")
+    spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
+    if not spacing > 0:
+        return Resolution(SINGLE_ENERGY, bound, f"{SINGLE_ENERGY} moments: the energies have no spacing")
+    wanted = moments_for(spacing, bound)
+    if wanted > MOST_BY_DEFAULT:
+        origin = f"{MOST_BY_DEFAULT} moments, the most by default: the mean spacing of the energies would take {wanted}"
+        return Resolution(MOST_BY_DEFAULT, bound, origin)
+    return Resolution(wanted, bound, "mean spacing of the energies")
+
+
+def within_bound(
+    hamiltonian: BdGHamiltonian, found: Resolution, compute: Callable[[Resolution], Found]
+) -> tuple[Found, Resolution, bool]:
+    """Return what ``compute`` gives, again with Gershgorin's bound if vectors grow; True if that was needed."""
+    try:
+        return compute(found), found, False
+    except BoundViolatedError:
+        safe = SAFETY * gershgorin_bound(hamiltonian.matrix)
+        if safe <= found.bound:
+            raise
+        again = Resolution(int(np.ceil(found.moments * safe / found.bound)), safe, found.origin)
+        return compute(again), again, True
+
+
+def product_bar(progress: bool, total: int | None, what: str) -> tuple[Callable[[int], Any], Callable[[], Any]]:
+    """Return what counts products on a bar, and what closes it."""
+    if not progress:
+        return lambda done: None, lambda: None
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, unit="product", desc=what)
+    return bar.update, bar.close

@@ -1,0 +1,145 @@
+r"""The momentum-resolved spectral function of electrons.
+
+.. math:: A(k, E) = \sum_n \sum_\sigma |\langle k \sigma | u_n \rangle|^2 \, \delta(E - E_n), \qquad
+          \langle i | k \rangle = e^{i k \cdot r_i} / \sqrt N
+
+over all 2 s N levels: what photoemission of a clean crystal sees, and where disorder has left momenta meaningful.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.arguments import require_system
+from bdg.dos import require_energies
+from bdg.gpu.backend import select_backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.system import System
+from bdg.local_expansion import vector_weights
+from bdg.resolution import require_resolution
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SpectralFunction(Result):
+    """Spectral function of electrons at chosen wave vectors.
+
+    Attributes
+    ----------
+    energies : array (M,)
+    momenta : array (K, dim)
+    values : array (M, K)
+        Summed over spins; its integral over energy is s. Broadened by the Jackson kernel.
+    error : array (M, K)
+        Estimated rounding error: the expansion of a given vector has no noise.
+    broadening : float
+        Standard deviation of a peak at E = 0.
+    moments : int
+    """
+
+    energies: np.ndarray = quantity("energies (M,)", "hopping")
+    momenta: np.ndarray = quantity("wave vectors (K, dim)", "1/length of the system")
+    values: np.ndarray = quantity("spectral function of electrons (M, K)", "1/hopping")
+    error: np.ndarray = quantity("numerical error of the values (M, K)", "1/hopping")
+    broadening: float = quantity("standard deviation of a peak at E = 0", "hopping")
+    moments: int = quantity("Chebyshev moments")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure: a map over the list of wave vectors and energy."""
+        from bdg.plotting import axes_for
+
+        figure, axes = axes_for(ax)
+        order = np.argsort(self.energies)
+        image = axes.pcolormesh(
+            np.arange(len(self.momenta)), self.energies[order], self.values[order], cmap="cividis", shading="nearest"
+        )
+        axes.set_xlabel("number of the wave vector")
+        axes.set_ylabel("energy $E$ (unit of the hopping)")
+        figure.colorbar(image, ax=axes, label="$A(k, E)$ (1/hopping)")
+        return figure
+
+
+def spectral_function(
+    system: System,
+    momenta: Any,
+    energies: Any,
+    *,
+    broadening: float | None = None,
+    moments: int | None = None,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> SpectralFunction:
+    """Return A(k, E) of electrons at chosen wave vectors, both spins for norbs = 2.
+
+    Parameters
+    ----------
+    system : System
+    momenta : array (K, dim) or (dim,)
+        Wave vectors in the inverse unit of the positions.
+    energies : array (M,) or float
+    broadening, moments
+        As for `density_of_states`.
+    device : {"auto", "cpu", "gpu"}
+    seed : int, optional
+        Of the spectral bound; without influence on the values beyond rounding.
+    progress : bool
+
+    Raises
+    ------
+    ValueError, TypeError
+        If momenta have another dimension than the positions, or an argument is not finite or out of range.
+    """
+    start = time.perf_counter()
+    require_system(system)
+    points = require_energies(energies)
+    waves = _require_momenta(momenta, system.positions.shape[1])
+    hamiltonian, backend = BdGHamiltonian(system), select_backend(device)
+    at = require_resolution(broadening, moments, points, hamiltonian, 0 if seed is None else int(seed))
+    plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
+    norbs, half = system.norbs, hamiltonian.shape[0] // 2
+    vectors = np.zeros((2 * half, norbs * len(waves)), dtype=complex)
+    for spin in range(norbs):
+        vectors[spin:half:norbs, spin::norbs] = plane
+    if not plane.imag.any():
+        vectors = vectors.real.copy()
+    found = vector_weights(hamiltonian, points, vectors, at.broadening, at.moments, backend, progress)
+    shape = (points.size, len(waves), norbs)
+    evidence = Evidence.of(
+        method="chebyshev",
+        why="the only method",
+        backend=backend,
+        dtype=hamiltonian.dtype,
+        start=start,
+        kernel=found.kernel,
+        broadening=found.broadening,
+        broadening_is=f"standard deviation of a peak at E = 0; {at.origin}",
+        **found.facts,
+    )
+    return SpectralFunction(
+        energies=points,
+        momenta=waves,
+        values=found.values.reshape(shape).sum(axis=2),
+        error=found.error.reshape(shape).sum(axis=2),
+        broadening=found.broadening,
+        moments=found.moments,
+        evidence=evidence,
+    )
+
+
+def _require_momenta(momenta: Any, dim: int) -> np.ndarray:
+    waves = np.atleast_2d(np.asarray(momenta))
+    if waves.dtype.kind not in "iuf" or waves.ndim != 2 or waves.shape[1] != dim or not len(waves):
+        raise ValueError(
+            f"momenta must be wave vectors (K, {dim}), as many components as positions; got {momenta!r:.80}"
+        )
+    if not np.isfinite(waves).all():
+        raise ValueError(f"momenta must be finite; got {momenta!r:.80}")
+    return waves.astype(float)

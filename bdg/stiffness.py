@@ -1,0 +1,154 @@
+r"""The superfluid stiffness: how much free energy a twist of the phase costs.
+
+Every hop over d carries ``exp(i q.d)`` (both spins). With ``V^a = dh/dq_a``, T the electron-electron block of
+tanh(H/2T), s = norbs, and sums over stored elements,
+
+.. math:: D_{ab} = \frac1N \frac{\partial^2 F}{\partial q_a \partial q_b} = K_{ab} - \Lambda_{ab}, \qquad
+          K_{ab} = \frac1{sN} \sum_{ij} d^a_{ij} d^b_{ij} \operatorname{Re} h_{ij} T_{ji}, \qquad
+          \Lambda_{ab} = \frac1{sN} \operatorname{Tr} V^a \frac{\partial T}{\partial q_b}
+
+at fixed Delta: K is the diamagnetic part (minus the kinetic energy along the axis), Lambda the paramagnetic one. From
+all levels, with ``t_n = tanh(E_n/2T)`` and ``W^a = dH/dq_a`` between eigenstates,
+
+.. math:: \Lambda_{ab} = \frac{1}{2sN} \sum_{mn} \operatorname{Re} W^a_{mn} W^b_{nm} \frac{t_m - t_n}{E_m - E_n} .
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.gpu.backend import select_backend
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.system import System
+from bdg.results import Evidence, Result, quantity
+from bdg.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse
+from bdg.twists import require_directions
+
+METHODS = ("auto", "kubo", "current", "twist")
+KUBO_BELOW = 1000  # dimension: below, all levels cost less than the factors of two twists
+STIFFNESS_UNIT = "hopping length^2"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SuperfluidStiffness(Result):
+    """Superfluid stiffness per site.
+
+    Attributes
+    ----------
+    stiffness, diamagnetic, paramagnetic : float, or array (dim, dim) for direction "all"
+        ``stiffness = diamagnetic - paramagnetic``, both spins.
+    error : float
+        Of every element: rounding for "kubo", an estimate of what the differences leave for the others.
+    imbalance : float
+        Largest ``|d(div J_i)/dq|``, in the unit of the stiffness per length: 0 where the twisted state conserves
+        charge at fixed Delta; else the stiffness with relaxed phases is smaller. nan for "twist".
+    direction : str
+    temperature : float
+    """
+
+    stiffness: Any = quantity("superfluid stiffness per site, both spins", STIFFNESS_UNIT)
+    diamagnetic: Any = quantity("diamagnetic part: minus the kinetic energy along the axis", STIFFNESS_UNIT)
+    paramagnetic: Any = quantity("paramagnetic part, subtracted", STIFFNESS_UNIT)
+    error: float = quantity("error of every element", STIFFNESS_UNIT)
+    imbalance: float = quantity("largest |d(div J)/dq| of a site", "hopping length")
+    direction: str = quantity("axis of the twist, or all")
+    temperature: float = quantity("k_B T", "hopping")
+
+    def plot(self, ax: Any = None) -> Any:
+        """Return a Figure of both parts and their difference, for each axis."""
+        from bdg.current_plots import plot_stiffness
+
+        return plot_stiffness(self, ax)
+
+
+def superfluid_stiffness(
+    system: System,
+    temperature: float,
+    direction: str,
+    *,
+    method: str = "auto",
+    tol: float = 1e-11,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> SuperfluidStiffness:
+    r"""Return ``(1/N) d^2F/dq_a dq_b`` at fixed Delta, with its diamagnetic and paramagnetic parts.
+
+    Parameters
+    ----------
+    system : System
+        Periodic along the direction, or open with pairing at both ends (electrodes; then ``q`` times twice their
+        distance is the phase difference that is imposed, and the response inside them counts too).
+    temperature : float
+        k_B T >= 0; 0 needs all levels ("kubo", or small systems).
+    direction : {"x", "y", "z", "all"}
+        "all" gives the tensor.
+    method : {"auto", "kubo", "current", "twist"}
+        "kubo" sums over all levels (dense). "current" takes the paramagnetic part from first differences of thermal
+        elements under small twists, never a dense matrix above dimension 500. "twist" takes second differences of the
+        free energy. "auto" is "kubo" below dimension 1000 and at T = 0, else "current".
+    tol : float
+        Absolute error of the elements of tanh ("current", "twist"), from 1e-12 to 0.1.
+    device : {"auto", "cpu", "gpu"}
+    seed : int, optional
+        Without influence; accepted for uniformity.
+    progress : bool
+        Accepted for uniformity.
+
+    Returns
+    -------
+    SuperfluidStiffness
+        Floats for one axis, arrays (dim, dim) for "all".
+
+    Raises
+    ------
+    ValueError
+        If the direction is unknown or open without electrodes, or an argument is out of range.
+    MemoryBudgetError
+        If matrix or factors do not fit.
+
+    Notes
+    -----
+    A current that is not conserved under the twist (``imbalance``) is taken by the imposed phases of Delta. Phases
+    that may relax lower the free energy, so the value at fixed Delta is an upper bound.
+
+    References
+    ----------
+    D. J. Scalapino, S. R. White, S. C. Zhang, Phys. Rev. B 47, 7995 (1993).
+    """
+    start = time.perf_counter()
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    tol = positive_number("tol", tol, "absolute error of the elements of tanh")
+    axes = require_directions(direction, system)
+    backend = select_backend(device)
+    method, why = _choose(method, system, temperature)
+    response = {"kubo": KuboResponse, "current": CurrentResponse, "twist": FreeEnergyResponse}[method]
+    diamagnetic, paramagnetic, error, imbalance, facts = response(system, temperature, tol, backend).parts(axes)
+    evidence = Evidence.of(method=method, why=why, backend=backend, start=start, delta="fixed", **facts)
+    shape: Any = (lambda matrix: matrix) if direction == "all" else (lambda matrix: float(matrix[0, 0]))
+    return SuperfluidStiffness(
+        stiffness=shape(diamagnetic - paramagnetic),
+        diamagnetic=shape(diamagnetic),
+        paramagnetic=shape(paramagnetic),
+        error=float(error),
+        imbalance=float(imbalance),
+        direction=direction,
+        temperature=temperature,
+        evidence=evidence,
+    )
+
+
+def _choose(method: str, system: System, temperature: float) -> tuple[str, str]:
+    dimension = 2 * system.norbs * system.n_sites
+    if method != "auto":
+        return method, "as asked"
+    if temperature == 0:
+        return "kubo", "temperature 0"
+    if dimension < KUBO_BELOW:
+        return "kubo", f"dimension {dimension} is below {KUBO_BELOW}"
+    return "current", f"dimension {dimension} is at least {KUBO_BELOW}"

@@ -1,0 +1,217 @@
+r"""How the elements of tanh(H/2T) answer a twist: by all levels, by differences of elements, or of the free energy.
+
+Formulas: `bdg.stiffness`. All three give the diamagnetic and the paramagnetic part as matrices over the chosen axes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.currents import products_with, strongest_hopping
+from bdg.gpu import dense
+from bdg.gpu.backend import Backend
+from bdg.gpu.multifrontal import SitePattern
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.nambu import hole_block
+from bdg.lattices.system import System
+from bdg.structure import quaternion_symbolic
+from bdg.thermal_elements import thermal_elements
+from bdg.twists import Twist
+
+STEP = 0.01  # radian over the longest bond, of first differences of the current
+THERMAL_STEP = 0.1  # of T/hopping: the twist must not move levels by more than T
+SMALLEST_STEP = 3e-4
+TWIST_STEP = 0.005  # of second differences of the free energy
+
+Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
+
+
+class Response:
+    """What the three routes share: the system under twists, and sums over its bonds."""
+
+    def __init__(self, system: System, temperature: float, tol: float, backend: Backend) -> None:
+        self.system, self.temperature, self.tol, self.backend = system, temperature, tol, backend
+        self.twist = Twist(system)
+        self.scale = 1.0 / (system.norbs * system.n_sites)
+
+    def parts(self, axes: list[int]) -> Parts:
+        """Return diamagnetic and paramagnetic part (A, A), error, imbalance, and facts for the evidence."""
+        raise NotImplementedError
+
+    def elements(self, twist: np.ndarray | None = None, **options: Any) -> Any:
+        """Return thermal elements of the system, or of it under a twist."""
+        system = self.system if twist is None else self.twist.system_at(twist)
+        return thermal_elements(BdGHamiltonian(system), self.temperature, self.tol, self.backend, **options)
+
+    def diamagnetic(self, axes: list[int], pattern: SitePattern, normal: np.ndarray) -> np.ndarray:
+        """Return K from the electron-electron elements of tanh."""
+        spins = self.system.norbs
+        _, _, products = products_with(self.system.hamiltonian, spins, pattern, normal)
+        # the stored elements of h in its own order, which is that of the displacements
+        along = self.twist.displacements[:, axes]
+        return self.scale * (along.T * products.real) @ along
+
+    def paramagnetic(self, axes: list[int], pattern: SitePattern, slopes: list[np.ndarray]) -> np.ndarray:
+        """Return Lambda from the derivatives of these elements along each axis."""
+        found = np.zeros((len(axes),) * 2)
+        for row, axis in enumerate(axes):
+            velocity = self.twist.velocity(axis)
+            for column, slope in enumerate(slopes):
+                _, _, products = products_with(velocity, self.system.norbs, pattern, slope)
+                found[row, column] = self.scale * products.real.sum()
+        return found
+
+    def imbalance(self, pattern: SitePattern, slopes: list[np.ndarray]) -> float:
+        """Return the largest derivative of a source from those of the electron-hole elements."""
+        system, worst = self.system, 0.0
+        for slope in slopes:
+            first, _, products = products_with(system.pairing_block, system.norbs, pattern, slope)
+            sources = 2.0 / system.norbs * np.bincount(first, products.imag, minlength=system.n_sites)
+            worst = max(worst, float(abs(sources).max()))
+        return worst
+
+    @property
+    def longest(self) -> float:
+        """Longest component of a bond along an axis."""
+        return float(abs(self.twist.displacements).max())
+
+
+class KuboResponse(Response):
+    """From all levels."""
+
+    def parts(self, axes: list[int]) -> Parts:
+        """Return both parts, the error, the imbalance and the facts."""
+        hamiltonian = BdGHamiltonian(self.system)
+        energies, vectors = dense.eigh(hamiltonian.matrix, self.backend)
+        scale = float(abs(energies).max())
+        weight, quotients = _thermal_quotients(energies, self.temperature, 1e-12 * scale)
+        pattern = quaternion_symbolic(self.system, self.backend).pattern
+        identity = np.diag(weight)
+        normal, _ = _pattern_elements(vectors, identity, pattern, self.system.norbs)
+        slopes = []
+        for axis in axes:
+            change = _nambu(self.twist.velocity(axis), self.system.norbs)
+            middle = (vectors.conj().T @ (change @ vectors)) * quotients
+            slopes.append(_pattern_elements(vectors, middle, pattern, self.system.norbs))
+        diamagnetic = self.diamagnetic(axes, pattern, normal)
+        paramagnetic = self.paramagnetic(axes, pattern, [slope[0] for slope in slopes])
+        paramagnetic = 0.5 * (paramagnetic + paramagnetic.T)
+        imbalance = self.imbalance(pattern, [slope[1] for slope in slopes])
+        error = 1e-14 * math.sqrt(energies.size) * (1 + scale / max(self.temperature, 1e-2 * scale))
+        facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
+        return diamagnetic, paramagnetic, error, imbalance, facts
+
+
+class CurrentResponse(Response):
+    """From first differences of the elements of tanh under small twists."""
+
+    def parts(self, axes: list[int]) -> Parts:
+        """Return both parts, the error, the imbalance and the facts."""
+        plain = self.elements()
+        diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
+        limit = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
+        angle = min(STEP, max(limit, SMALLEST_STEP)) if self.temperature > 0 else SMALLEST_STEP
+        step = angle / self.longest
+        near, far = (self._slopes(axes, factor * step) for factor in (1, 2))
+        values = [self.paramagnetic(axes, plain.pattern, [normal for normal, _ in slopes]) for slopes in (near, far)]
+        paramagnetic = (4 * values[0] - values[1]) / 3
+        difference = float(abs(paramagnetic - values[0]).max())
+        moved = self.scale * float(max(abs(self.twist.velocity(axis)).sum() for axis in axes))
+        imbalance = self.imbalance(plain.pattern, [anomalous for _, anomalous in near])
+        facts = {"step": step, "difference_error": difference, "twists": 2 * len(axes), **plain.facts}
+        facts.pop("why")
+        facts["elements"] = facts.pop("method")
+        error = difference + (moved / step + self.longest * moved) * plain.error
+        return diamagnetic, 0.5 * (paramagnetic + paramagnetic.T), error, imbalance, facts
+
+    def _slopes(self, axes: list[int], step: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the derivatives of both blocks along each axis by central differences."""
+        found = []
+        for axis in axes:
+            twist = np.zeros(self.system.positions.shape[1])
+            twist[axis] = step
+            up = self.elements(twist)
+            parts = up.normal, up.anomalous
+            if self.system.is_real:  # T(-q) = T(q)*
+                found.append((1j * parts[0].imag / step, 1j * parts[1].imag / step))
+                continue
+            down = self.elements(-twist)
+            found.append(((parts[0] - down.normal) / (2 * step), (parts[1] - down.anomalous) / (2 * step)))
+        return found
+
+
+class FreeEnergyResponse(Response):
+    """From second differences of the free energy."""
+
+    def parts(self, axes: list[int]) -> Parts:
+        """Return both parts, the error, the imbalance and the facts."""
+        plain = self.elements(log_cosh=True)
+        diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
+        step = TWIST_STEP / self.longest
+        values = [self._stiffness(axes, factor * step, plain) for factor in (1, 2)]
+        stiffness = (4 * values[0] - values[1]) / 3
+        difference = float(abs(stiffness - values[0]).max())
+        facts = {"step": step, "difference_error": difference, **plain.facts}
+        facts.pop("why")
+        facts["elements"] = facts.pop("method")
+        rounding = 1e-15 * abs(self._energy(plain)) / (self.system.n_sites * step**2)
+        return diamagnetic, diamagnetic - stiffness, difference + rounding, math.nan, facts
+
+    def _stiffness(self, axes: list[int], step: float, plain: Any) -> np.ndarray:
+        dim = self.system.positions.shape[1]
+        units = step * np.eye(dim)[axes]
+        at = lambda twist: self._energy(self.elements(twist, log_cosh=True, elements=False))  # noqa: E731
+        found = np.zeros((len(axes),) * 2)
+        for row, one in enumerate(units):
+            found[row, row] = at(one) + at(-one) - 2 * self._energy(plain)
+            for column, other in enumerate(units[:row]):
+                mixed = at(one + other) + at(-one - other) - at(one - other) - at(other - one)
+                found[row, column] = found[column, row] = mixed / 4
+        return found / (self.system.n_sites * step**2)
+
+    def _energy(self, found: Any) -> float:
+        """Return F without the terms that a twist does not change."""
+        if self.temperature == 0:
+            return -0.5 * found.facts["sum_of_levels"] / self.system.norbs
+        return -self.temperature * found.log_cosh / self.system.norbs
+
+
+def _thermal_quotients(energies: np.ndarray, temperature: float, zero: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return tanh(E/2T), and ``(t_m - t_n)/(E_m - E_n)`` of all pairs with its limit at equal energies."""
+    difference = energies[:, None] - energies[None, :]
+    if temperature == 0:
+        weight = np.where(abs(energies) > zero, np.sign(energies), 0.0)
+        close = abs(difference) <= zero
+        return weight, np.where(close, 0.0, (weight[:, None] - weight) / np.where(close, 1.0, difference))
+    weight = np.tanh(energies / (2 * temperature))
+    close = abs(difference) < 1e-5 * temperature  # the limit at the mean energy errs by 1e-10/12 of itself
+    mean = 0.25 * (energies[:, None] + energies[None, :]) / temperature
+    slope = (1 - np.tanh(mean) ** 2) / (2 * temperature)
+    return weight, np.where(close, slope, (weight[:, None] - weight) / np.where(close, 1.0, difference))
+
+
+def _pattern_elements(
+    vectors: np.ndarray, middle: np.ndarray, pattern: SitePattern, spins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return electron-electron and electron-hole elements of ``U M U^+`` on the pairs of a pattern."""
+    half, size = vectors.shape[0] // 2, vectors.shape[1]
+    u, v = (part.reshape(-1, spins, size) for part in (vectors[:half], vectors[half:]))
+    left = (vectors[:half] @ middle).reshape(-1, spins, size)
+    normal = np.empty((pattern.n_blocks, spins, spins), dtype=complex)
+    anomalous = np.empty_like(normal)
+    step = max(1, (1 << 23) // (spins * size))
+    for begin in range(0, pattern.n_blocks, step):
+        chosen = slice(begin, begin + step)
+        first, second = left[pattern.first[chosen]], pattern.second[chosen]
+        normal[chosen] = np.matmul(first, u[second].conj().swapaxes(1, 2))
+        anomalous[chosen] = np.matmul(first, v[second].conj().swapaxes(1, 2))
+    return normal, anomalous
+
+
+def _nambu(velocity: sp.csr_matrix, spins: int) -> sp.csr_matrix:
+    """Return dH/dq from dh/dq."""
+    return sp.block_diag([velocity, hole_block(velocity, spins)], format="csr")

@@ -1,0 +1,184 @@
+"""Superfluid stiffness: three routes, both forms, closed forms, open ends, tensor, units, errors."""
+
+import numpy as np
+import pytest
+from scipy import constants
+
+import bdg
+from bdg.lattices import Layer
+from bdg.twists import Twist
+
+T = 0.05
+
+
+def _disordered(grid, shape=(5, 4, 4), **options):
+    """Complex and without any symmetry: a field along z, disorder, phases of Delta."""
+    rng = np.random.default_rng(2)
+    delta = 0.4 * rng.random(int(np.prod(shape))) * np.exp(0.8j * rng.random(int(np.prod(shape))))
+    return grid(shape, disorder=2.0, delta=delta, periodic=True, **options)
+
+
+@pytest.mark.parametrize("spins", [1, 2])
+def test_three_routes_give_the_same_tensor(grid, spinful, spins):
+    """Kubo's formula, differences of the current, second differences of F: within 3e-5 and the errors they state."""
+    system = _disordered(grid)
+    if spins == 2:
+        system = spinful(system).with_onsite(np.array([[0.2, 0.1j], [-0.1j, -0.2]]))
+    kubo, current, twist = (bdg.superfluid_stiffness(system, T, "all", method=m) for m in ("kubo", "current", "twist"))
+    assert kubo.stiffness.shape == (3, 3) and np.allclose(kubo.stiffness, kubo.stiffness.T, rtol=0, atol=1e-12)
+    assert abs(kubo.paramagnetic - np.diag(np.diag(kubo.paramagnetic))).max() > 1e-3  # a tensor indeed
+    assert np.linalg.eigvalsh(kubo.paramagnetic).min() > 0
+    for other in (current, twist):
+        for part in ("stiffness", "diamagnetic", "paramagnetic"):
+            difference = abs(getattr(other, part) - getattr(kubo, part)).max()
+            assert difference < 3e-5 and difference < 2 * other.error + 1e-9
+    assert current.imbalance == pytest.approx(kubo.imbalance, rel=1e-3)
+
+
+def test_norbs_2_doubles_nothing(grid, spinful):
+    system = _disordered(grid)
+    one, two = (bdg.superfluid_stiffness(s, T, "y", method="kubo") for s in (system, spinful(system)))
+    assert one.stiffness == pytest.approx(two.stiffness, abs=1e-12)
+    assert one.paramagnetic == pytest.approx(two.paramagnetic, abs=1e-12)
+    assert one.imbalance == pytest.approx(two.imbalance, rel=1e-9)
+
+
+@pytest.mark.parametrize("temperature", [0, 0.08, 0.3])
+def test_clean_torus_in_closed_form(grid, temperature):
+    """K = (1/N) sum_k 2 cos k_x (1 - xi/E tanh(E/2T)), Lambda = (1/N) sum_k (2 sin k_x)^2 sech^2(E/2T)/T."""
+    size, mu, delta = 8, -0.7, 0.5
+    system = grid((size, size), mu=mu, delta=delta, periodic=True)
+    k = 2 * np.pi * np.arange(size) / size
+    kx, ky = (part.ravel() for part in np.meshgrid(k, k))
+    xi = -2 * np.cos(kx) - 2 * np.cos(ky) - mu
+    energy = np.hypot(xi, delta)
+    tanh = np.tanh(energy / (2 * temperature)) if temperature else 1.0
+    diamagnetic = np.mean(2 * np.cos(kx) * (1 - xi / energy * tanh))
+    paramagnetic = 0.0
+    if temperature:
+        # both spins: 2 sum_k v_x^2 (-df/dE), -df/dE = sech^2(E/2T)/4T
+        paramagnetic = np.mean(2 * (2 * np.sin(kx)) ** 2 / np.cosh(energy / (2 * temperature)) ** 2 / (4 * temperature))
+    found = bdg.superfluid_stiffness(system, temperature, "x")
+    assert found.diamagnetic == pytest.approx(diamagnetic, abs=1e-12)
+    assert found.paramagnetic == pytest.approx(paramagnetic, abs=1e-12)
+    assert found.stiffness == pytest.approx(diamagnetic - paramagnetic, abs=1e-12)
+    assert found.imbalance < 1e-12
+
+
+@pytest.mark.parametrize("method", ["kubo", "current", "twist"])
+def test_normal_metal_has_none_at_high_temperature(grid, method):
+    """Without pairing the two parts cancel where the levels are closer than T."""
+    found = bdg.superfluid_stiffness(grid((10, 10), disorder=1.0, periodic=True), 1.0, "x", method=method)
+    assert abs(found.stiffness) < 1e-3 < 0.3 < found.diamagnetic
+
+
+def test_open_junction_between_electrodes_of_one_layer():
+    """A gauge turns the twist into the phase 2 q L of the far end: N D = 4 L^2 d^2F/dphi^2."""
+    system = bdg.lattices.stack([Layer(1, delta=0.5), Layer(3, disorder=1), Layer(1, delta=0.5)], (3,), seed=1)
+    energy = lambda phase: bdg.free_energy(system.with_phases({1: phase}), T, method="dense").value  # noqa: E731
+    step = 0.02
+    second = lambda h: (energy(h) + energy(-h) - 2 * energy(0)) / h**2  # noqa: E731
+    curvature = (4 * second(step) - second(2 * step)) / 3
+    length = 4
+    for method, tolerance in (("kubo", 1e-6), ("current", 1e-5), ("twist", 1e-5)):
+        found = bdg.superfluid_stiffness(system, T, "x", method=method)
+        assert system.n_sites * found.stiffness == pytest.approx(4 * length**2 * curvature, rel=tolerance)
+    assert found.stiffness > 0
+
+
+def test_lengths_scale(grid):
+    """Positions in another unit: q per length, so the stiffness scales with its square."""
+    system = _disordered(grid, (4, 4))
+    stretched = bdg.System(
+        hamiltonian=system.hamiltonian, positions=2.5 * system.positions, delta=system.delta, period=(10.0, 10.0)
+    )
+    for method in ("kubo", "current", "twist"):
+        one, two = (bdg.superfluid_stiffness(s, T, "x", method=method) for s in (system, stretched))
+        assert two.stiffness == pytest.approx(2.5**2 * one.stiffness, rel=1e-6)
+
+
+def test_automatic_choice_and_size(grid):
+    small, large = grid((6, 6), delta=0.4, periodic=True), grid((8, 8, 8), delta=0.4, periodic=True)
+    assert bdg.superfluid_stiffness(small, T, "x").evidence.method == "kubo"
+    found = bdg.superfluid_stiffness(large, 0.3, "z", tol=1e-9)
+    assert found.evidence.method == "current" and found.evidence.elements == "poles"
+    exact = bdg.superfluid_stiffness(large, 0.3, "z", method="kubo")
+    assert found.stiffness == pytest.approx(exact.stiffness, abs=1e-6)
+
+
+def test_penetration_depth_in_si():
+    """lambda of n carriers of mass m: a quadratic band has D_s/v = n hbar^2/m per electron, 1/lambda^2 = mu0 n e^2/m."""
+    density, mass, spacing_nm = 5e27, 0.46 * constants.m_e, 0.5
+    hopping = constants.hbar**2 / (2 * mass * (spacing_nm * 1e-9) ** 2)
+    per_site = density * (spacing_nm * 1e-9) ** 3
+    stiffness = per_site * 2.0  # n hbar^2/m per site in units of t a^2 = hbar^2/2m
+    london = np.sqrt(mass / (constants.mu_0 * density * constants.e**2))
+    units = {
+        "hopping_meV": hopping / constants.e * 1e3,
+        "length_unit_nm": spacing_nm,
+        "site_volume_nm3": spacing_nm**3,
+    }
+    assert bdg.penetration_depth(stiffness, **units) == pytest.approx(london * 1e9, rel=1e-12)
+    assert bdg.penetration_depth(0.0, **units) == np.inf
+    tensor = bdg.penetration_depth(np.diag([stiffness / 4, stiffness]), **units)
+    assert tensor == pytest.approx([london * 1e9, 2 * london * 1e9])
+    with pytest.raises(ValueError, match="stiffness must be >= 0"):
+        bdg.penetration_depth(-0.1, **units)
+    with pytest.raises(ValueError, match="site_volume_nm3 must be positive"):
+        bdg.penetration_depth(0.1, **{**units, "site_volume_nm3": 0})
+
+
+def test_stiffness_of_a_dilute_band_is_the_london_value(grid):
+    """Few electrons at the bottom of the band: D_s = 2 t a^2 n (n hbar^2/m with m = hbar^2/2 t a^2)."""
+    system = grid((12, 12), mu=-3.9, delta=0.05, periodic=True)
+    found = bdg.superfluid_stiffness(system, 0, "x")
+    electrons = bdg.electron_density(system, 0).values.mean()
+    assert found.stiffness == pytest.approx(2 * electrons, rel=0.1)
+
+
+def test_twisted_hops_turn_with_the_displacement(grid):
+    system = grid((4, 4), periodic=True)
+    twisted = Twist(system).system_at(np.array([0.3, 0.0])).hamiltonian.toarray()
+    assert twisted[4, 0] == pytest.approx(-np.exp(0.3j))  # from x = 0 to x = 1
+    assert twisted[0, 12] == pytest.approx(-np.exp(0.3j))  # from x = 3 across the boundary
+    assert twisted[1, 0] == -1
+
+
+def test_results_are_saved_and_drawn(grid, tmp_path):
+    for direction in ("x", "all"):
+        found = bdg.superfluid_stiffness(grid((4, 4), delta=0.3, periodic=True), T, direction)
+        found.save(tmp_path / "stiffness.h5")
+        again = bdg.load(tmp_path / "stiffness.h5")
+        assert np.array_equal(again.stiffness, found.stiffness) and again.direction == direction
+        assert found.plot().axes
+        values = {"hopping_meV": 100, "length_unit_nm": 1, "site_volume_nm3": 1}
+        assert np.array_equal(bdg.penetration_depth(again, **values), bdg.penetration_depth(found, **values))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"direction": "z"}, "direction must be one of 'x', 'y' or 'all'; got 'z'"),
+        ({"direction": 0}, "direction must be one of"),
+        ({"method": "bubble"}, "method must be one of auto, kubo, current, twist"),
+        ({"tol": 0}, "tol must be positive"),
+        ({"temperature": -1}, "temperature must be finite and >= 0"),
+        ({"open": True}, "direction 'x' is open and the system has no pairing at its lower end"),
+        ({"open": True, "direction": "all"}, "direction 'x' is open"),
+        ({"short": True}, "direction 'x': a bond spans half of the period 2"),
+        ({"flat": True, "direction": "y"}, "direction 'y': no bond of the system has a component along it"),
+    ],
+)
+def test_bad_input_is_named(grid, change, message):
+    system = grid((4, 4), delta=0.3, periodic=True)
+    if change.pop("open", False):
+        inside = np.zeros(16)
+        inside[5:11] = 0.3
+        system = grid((4, 4), delta=np.where(np.arange(16) // 4 % 3 > 0, 0.3, 0.0))
+    if change.pop("short", False):
+        system = grid((2, 4), delta=0.3, periodic=True)
+    if change.pop("flat", False):
+        system = grid((5, 1), delta=0.3)
+    options = {"temperature": T, "direction": "x", **change}
+    with pytest.raises(ValueError, match=message):
+        bdg.superfluid_stiffness(system, **options)
