@@ -35,11 +35,18 @@ class Engine(Protocol):
     patience: float
 
     def search(
-        self, shift: float, wanted: int, tol: float, rng: np.random.Generator, known: np.ndarray | None
+        self,
+        shift: float,
+        wanted: int,
+        tol: float,
+        rng: np.random.Generator,
+        known: np.ndarray | None,
+        needed: int | None = None,
     ) -> Eigenpairs:
         """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``.
 
-        At shift 0 the partners are among them.
+        At shift 0 the partners are among them. Only the ``needed`` nearest ones (default: all) have to be accurate; of
+        the others the energies are enough, to find a gap in.
         """
 
     def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
@@ -126,11 +133,18 @@ def proven_count(engine: Engine, energy: float, step: float) -> tuple[int | None
 
 
 def polished(
-    engine: Engine, basis: np.ndarray, solve: Callable[[np.ndarray], np.ndarray], tol: float, *, paired: bool
+    engine: Engine,
+    basis: np.ndarray,
+    solve: Callable[[np.ndarray], np.ndarray],
+    tol: float,
+    *,
+    paired: bool,
+    shift: float = 0.0,
+    needed: int | None = None,
 ) -> Eigenpairs:
     """Return the Ritz pairs of a basis (and its partners), improved by inverse iteration until residuals are small.
 
-    Pairs that are no states yet are returned as they are, behind the others.
+    Pairs that are no states yet are returned as they are, behind the others. ``needed``: as for `Engine.search`.
     """
     if paired:
         basis = np.concatenate([basis, engine.partner(basis)], axis=1)
@@ -139,7 +153,8 @@ def polished(
     hopeless = pairs.residuals > _HOPELESS * scale
     rest, pairs = _part(pairs, hopeless), _part(pairs, ~hopeless)
     for _ in range(3):  # each step gains the ratio of |E - shift| inside to outside
-        if not pairs.energies.size or pairs.residuals.max() <= tol:
+        nearest = np.argsort(abs(pairs.energies - shift), kind="stable")[:needed]
+        if not nearest.size or pairs.residuals[nearest].max() <= tol:
             break
         positive = pairs.energies > 0
         by_symmetry = paired and 2 * positive.sum() == positive.size and abs(pairs.energies).min() > DEGENERATE * scale

@@ -84,6 +84,7 @@ class FilteredEngine:
         tol: float,
         rng: np.random.Generator,
         known: np.ndarray | None,
+        needed: int | None = None,
         begin: np.ndarray | None = None,
     ) -> Eigenpairs:
         """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``.
@@ -113,7 +114,7 @@ class FilteredEngine:
         if pairs.residuals.max(initial=0.0) <= tol:
             return pairs
         begin = pairs.vectors[:, pairs.energies > 0] if shift == 0 else pairs.vectors
-        return self.search(shift, vectors.shape[1], tol, np.random.default_rng(0), None, begin)
+        return self.search(shift, vectors.shape[1], tol, np.random.default_rng(0), None, None, begin)
 
     def count_below(self, energy: float) -> int | None:
         """Return the number of eigenvalues below ``energy`` that a factorisation proves, None where none fits.

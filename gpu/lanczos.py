@@ -19,7 +19,15 @@ import scipy.sparse as sp
 from bdg.gpu.antiunitary import Antiunitary
 from bdg.gpu.backend import Backend
 from bdg.gpu.eigenpairs import Eigenpairs, Partner, matrix_scale, polished
-from bdg.gpu.inverses import DampedInverse, Inverse, MajoranaInverse, PlainInverse, QuaternionInverse, TakagiInverse
+from bdg.gpu.inverses import (
+    DampedInverse,
+    Inverse,
+    MajoranaInverse,
+    PlainInverse,
+    QuaternionInverse,
+    TakagiInverse,
+    rough_error,
+)
 from bdg.gpu.krylov import inverse_lanczos
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Symbolic
 
@@ -28,6 +36,8 @@ _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default o
 _USABLE = 0.3  # largest contraction that refinement is asked to work against
 _USABLE_DAMPED = 0.3
 _PATIENCE = 150  # solves, and eight a value: twice what levels need that are not crowded; those get shifts of their own
+_TOL = 1e-8  # residual of the inverse at which a pair counts as converged, relative to its value
+_ABOVE_SOLVES = 3  # the same in units of the error of a solve, below which it cannot fall
 _GPU_BLOCK = 8  # a sweep on a GPU takes the same time for up to eight columns
 
 
@@ -87,9 +97,15 @@ class LanczosEngine:
         return None
 
     def search(
-        self, shift: float, wanted: int, tol: float, rng: np.random.Generator, known: np.ndarray | None
+        self,
+        shift: float,
+        wanted: int,
+        tol: float,
+        rng: np.random.Generator,
+        known: np.ndarray | None,
+        needed: int | None = None,
     ) -> Eigenpairs:
-        """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``."""
+        """As `Engine.search`."""
         inverse = self._at(shift, wanted)
         copies = known is not None and self._searched == shift  # of levels that were found already
         self._searched = shift
@@ -102,10 +118,11 @@ class LanczosEngine:
             form=inverse.form,
             backend=self._backend,
             seed=int(rng.integers(2**31)),
-            tol=min(1e-8, tol),
+            tol=max(min(_TOL, tol), _ABOVE_SOLVES * rough_error(inverse.factor)),
             block=self._block or self._default_block(values, copies),
             max_solves=int(self.patience * (_PATIENCE + 8 * values)),
             known=None if known is None else inverse.known(known),
+            needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
         )
         basis = inverse.states(run.vectors)
         self.facts["solves"] += run.solves
@@ -116,7 +133,7 @@ class LanczosEngine:
             image = inverse.solve(vectors)
             return image if known is None else image - known @ (known.conj().T @ image)
 
-        return polished(self, basis, solve, tol, paired=shift == 0)
+        return polished(self, basis, solve, tol, paired=shift == 0, shift=shift, needed=needed)
 
     def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
         """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``."""

@@ -37,9 +37,15 @@ class ShiftInvertEngine:
         return count
 
     def search(
-        self, shift: float, wanted: int, tol: float, rng: np.random.Generator, known: np.ndarray | None
+        self,
+        shift: float,
+        wanted: int,
+        tol: float,
+        rng: np.random.Generator,
+        known: np.ndarray | None,
+        needed: int | None = None,
     ) -> Eigenpairs:
-        """Return about ``wanted`` eigenpairs nearest to ``shift``, outside the span of ``known``."""
+        """As `Engine.search`; all of them are accurate."""
         factor, at = self._factor(shift)
         size = self.matrix.shape[0]
 

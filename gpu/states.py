@@ -44,7 +44,7 @@ def lowest(engine: Engine, k: int, tol: float, seed: int) -> Eigenpairs:
     rng = np.random.default_rng(seed)
     wanted = even(min(k + max(8, k // 8), engine.matrix.shape[0] - 2))
     facts: dict[str, Any] = {"searches": 1}
-    found = engine.search(0.0, wanted, tol, rng, None)
+    found = engine.search(0.0, wanted, tol, rng, None, k)
     while found.energies.size < k and facts["searches"] < _MOST_REPEATS:
         found = _searched_again(engine, found, k - found.energies.size + 8, tol, rng, facts)
     if converged(engine.matrix, found, tol, k).all():
@@ -56,7 +56,7 @@ def lowest(engine: Engine, k: int, tol: float, seed: int) -> Eigenpairs:
     if not converged(engine.matrix, found, tol, k).all():
         engine.patience = _PATIENT  # nothing left but to go on at zero
         facts["searches"] += 1
-        found = _with_copies(engine, engine.search(0.0, wanted, tol, rng, None), k, tol, rng, facts)
+        found = _with_copies(engine, engine.search(0.0, wanted, tol, rng, None, k), k, tol, rng, facts)
     return _by_size(found, {**engine.facts, **facts})
 
 

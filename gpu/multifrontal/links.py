@@ -36,6 +36,13 @@ class Link:
     places: Any
     runs: list[list[tuple[int, int, int]] | None]
     whole: bool
+    _flat: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def flat(self, m: int) -> np.ndarray:
+        """Return the rows of the stack of parents' fronts (n m,) for all rows of U; on the host."""
+        if m not in self._flat:
+            self._flat[m] = (np.asarray(self.parents)[:, None] * m + self.places).ravel().astype(np.intp)
+        return self._flat[m]
 
 
 @dataclass(eq=False)
@@ -108,7 +115,7 @@ class Uploader:
     def link(self, link: Link) -> Link:
         """Return the link with its arrays on the device."""
         rows, parents, places = (self.array(x) for x in (link.rows, link.parents, link.places))
-        return replace(link, rows=rows, parents=parents, places=places, runs=[])
+        return replace(link, rows=rows, parents=parents, places=places, runs=[], _flat={})
 
     def front_class(self, front_class: FrontClass) -> FrontClass:
         """Return the class with its index arrays on the device."""

@@ -216,4 +216,5 @@ def _restricted_link(link: Link, kept: list[np.ndarray]) -> Link | None:
         places=link.places[chosen],
         runs=[link.runs[k] for k in chosen],
         whole=chosen.size == kept[link.child].size,
+        _flat={},
     )

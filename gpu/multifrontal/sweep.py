@@ -92,7 +92,13 @@ def _up(factor: Factor, x: Any, adjoint: bool = False) -> list[Any]:
             y[:, : c.a] = x[c.pivots]
         for link in c.down:
             update = passed[link.child]
-            y[link.parents[:, None], link.places] += update if link.whole else update[link.rows]
+            if c.takes_over:
+                y += update
+            elif xp is np:
+                flat, at = y.reshape(c.n * c.m, width), link.flat(c.m)
+                flat[at] += (update if link.whole else update[link.rows]).reshape(-1, width)
+            else:
+                y[link.parents[:, None], link.places] += update if link.whole else update[link.rows]
             uses[link.child] -= 1
             if not uses[link.child]:
                 del passed[link.child]

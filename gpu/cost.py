@@ -1,0 +1,259 @@
+r"""How long the parts of a computation take on a device: seconds from counted operations and measured rates.
+
+A factorisation takes
+
+.. math:: t = q_{form} \Big( n_{stacks} \, c \, t_{call} + \frac{flops}{r_{gemm}} + p \, \frac{bytes}{r_{copy}} \Big)
+
+with constants c, p of the algorithm and the machine's rates; q corrects each number system by one factorisation of
+a small cube. The rates come from `bdg.gpu.calibration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bdg.gpu.multifrontal import Symbolic
+from bdg.gpu.multifrontal.predicted_memory import predict_memory
+
+FORMS = ("real", "complex", "quaternion", "majorana")
+CLEARLY = 0.8  # a method replaces one that is preferred where it takes less than this share of its time
+SINGLE = 0.6  # seconds of a factorisation in single precision, relative to double
+_STEPS = 4  # rates are rounded to so many steps a factor of two
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How a number system enters.
+
+    Real products of a pair of elements, bytes of an element, array calls for a stack, copies of every front, and the
+    share of the rate of large products that is reached.
+    """
+
+    products: float
+    dtype: str
+    bytes: float
+    calls: float
+    passes: float
+    share: float
+
+
+# fitted to cubes of 8^3 to 20^3 sites, a film of 60 x 60 x 4 and a strip of 1803 x 4
+_FORMS = {
+    "real": _Form(1, "f8", 8, 90, 3.6, 1.0),
+    "complex": _Form(4, "c16", 16, 90, 3.6, 1.0),
+    "quaternion": _Form(8, "f8", 32, 270, 5.5, 0.8),
+    "majorana": _Form(1, "f8", 8, 140, 3.6, 1.0),
+}
+_SWEEP_CALLS, _SWEEP_PASSES, _SWEEP_SHARE = 25.0, 3.0, 0.5  # of a solve; the share for blocks of columns
+_WIDTH = 12.0  # columns of a block that a sparse product costs by itself
+_REFERENCE_WIDTH = 32  # columns of the block that the rate was measured with
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a device does in a second.
+
+    Attributes
+    ----------
+    device : str
+        "cpu" or "gpu".
+    gemm : mapping
+        Real operations of large dense products by dtype "f4", "f8", "c16" (a complex multiply-add is four real ones).
+    eigh : mapping
+        Dimension cubed of a dense diagonalisation by dtype "f8", "c16".
+    product : mapping
+        Columns times (non-zero elements + 4 rows) of a step with a sparse matrix by dtype "f4", "f8", "c8", "c16".
+    copy : float
+        Bytes, read and written ones counted.
+    call : float
+        Seconds of an array call on a few numbers.
+    forms : mapping
+        Seconds of a factorisation relative to what the other rates predict, for each of `FORMS`.
+    origin : str
+        "measured", "kept from an earlier measurement" or why the built-in ones are taken; for the evidence.
+    """
+
+    device: str
+    gemm: Mapping[str, float]
+    eigh: Mapping[str, float]
+    product: Mapping[str, float]
+    copy: float
+    call: float
+    forms: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FORMS, 1.0))
+    origin: str = "built-in rates"
+
+    def rounded(self) -> Rates:
+        """Return the rates in steps of about a fifth, so that noise of a measurement hardly shows in a choice."""
+        many = {name: {key: _coarse(value) for key, value in getattr(self, name).items()} for name in _MAPPINGS}
+        return Rates(self.device, **many, copy=_coarse(self.copy), call=_coarse(self.call), origin=self.origin)
+
+
+_MAPPINGS = ("gemm", "eigh", "product", "forms")
+
+
+def _coarse(value: float) -> float:
+    return float(2.0 ** (round(_STEPS * np.log2(value)) / _STEPS))
+
+
+# one core of a server of 2020; a GPU with 40 TFLOP/s in double precision and 4 TB/s, from its data sheet, not measured
+BUILT_IN = {
+    "cpu": Rates(
+        "cpu",
+        {"f4": 1.2e11, "f8": 5.8e10, "c16": 6.0e10},
+        {"f8": 6.9e9, "c16": 1.9e9},
+        {"f4": 9e9, "f8": 6e9, "c8": 2.7e9, "c16": 1.55e9},
+        copy=3.8e10,
+        call=1.1e-6,
+    ),
+    "gpu": Rates(
+        "gpu",
+        {"f4": 5e13, "f8": 4e13, "c16": 4e13},
+        {"f8": 5e10, "c16": 2e10},
+        {"f4": 2.4e12, "f8": 1.2e12, "c8": 1.2e12, "c16": 6e11},
+        copy=4e12,
+        call=1e-5,
+    ),
+}
+
+
+# ------------------------------------------------------------------------------------------------------------- seconds
+
+
+def kind(dtype: Any) -> str:
+    """Return the name of a dtype in `Rates`: "f8" or "c16", in single precision "f4" or "c8"."""
+    return np.dtype(dtype).str[1:]
+
+
+def eigh_seconds(rates: Rates, dimension: int, dtype: Any) -> float:
+    """Return the seconds of a dense diagonalisation with eigenvectors."""
+    return 20 * rates.call + float(dimension) ** 3 / rates.eigh[kind(dtype)]
+
+
+def product_seconds(
+    rates: Rates, nnz: int, n_rows: int, columns: float, dtype: Any, width: float = _REFERENCE_WIDTH
+) -> float:
+    """Return the seconds of steps of a recursion with a sparse matrix: ``columns`` in all, ``width`` at a time."""
+    narrow = (1 + _WIDTH / width) / (1 + _WIDTH / _REFERENCE_WIDTH)
+    return narrow * columns * (nnz + 4.0 * n_rows) / rates.product[kind(dtype)]
+
+
+def factor_seconds(rates: Rates, symbolic: Symbolic, form: str, general: bool = False) -> float:
+    """Return the seconds of a factorisation in one of `FORMS`; ``general``: neither symmetric nor Hermitian."""
+    return _stacks(rates, symbolic, form, symbolic.factor_flops(float, general), 1.0)
+
+
+def inverse_seconds(rates: Rates, symbolic: Symbolic, form: str, general: bool = False, share: float = 1.0) -> float:
+    """Return the seconds of a selected inverse; ``share`` of its operations is done."""
+    calls = 0.4 if form == "quaternion" else 1.0
+    return share * _stacks(rates, symbolic, form, symbolic.selected_inverse_flops(float, general), calls)
+
+
+def solve_seconds(rates: Rates, symbolic: Symbolic, form: str, columns: int) -> float:
+    """Return the seconds of both sweeps for a block of columns."""
+    how = _FORMS[form]
+    elements = predict_memory(symbolic, float).kept / 8
+    operations = how.products * symbolic.solve_flops(float) * columns
+    seconds = _SWEEP_CALLS * len(symbolic.classes) * rates.call
+    seconds += 2 * _SWEEP_PASSES * how.bytes * elements / rates.copy
+    if columns > 1:
+        seconds += operations / (_SWEEP_SHARE * rates.gemm[how.dtype])
+    return rates.forms[form] * seconds
+
+
+def analysis_seconds(rates: Rates, n_sites: int) -> float:
+    """Return the seconds of ordering and symbolic factorisation, on the host."""
+    return 5.0 * n_sites * (rates if rates.device == "cpu" else BUILT_IN["cpu"]).call
+
+
+def _stacks(rates: Rates, symbolic: Symbolic, form: str, flops: float, calls: float) -> float:
+    how = _FORMS[form]
+    elements = sum(c.n * c.m**2 for c in symbolic.classes)
+    seconds = calls * how.calls * len(symbolic.classes) * rates.call
+    seconds += how.products * flops / (how.share * rates.gemm[how.dtype])
+    seconds += 2 * how.passes * how.bytes * elements / rates.copy
+    return rates.forms[form] * seconds
+
+
+# -------------------------------------------------------------------------------------------------------------- memory
+
+
+def index_bytes(symbolic: Symbolic) -> float:
+    """Return the bytes of the index arrays of a geometry."""
+    total = 0
+    for c in symbolic.classes:
+        arrays = [c.pivots, c.updates, c.source, c.target, c.lower_source, c.lower_target, c.ones]
+        arrays += [] if c.inverse_target is c.target else [c.inverse_target, c.inverse_lower_target]
+        total += sum(a.nbytes for a in arrays) + sum(link.places.nbytes for link in c.up)
+    return float(total)
+
+
+# -------------------------------------------------------------------------------------------------------------- choice
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to a result and what it is expected to take.
+
+    Attributes
+    ----------
+    method, device : str
+    seconds : float
+        On the clock, with the threads that the rates were measured with.
+    bytes : float
+        Largest memory of the device.
+    available : float
+        Bytes that the device has left.
+    note : str
+        What the numbers assume, and why the way is closed if it is.
+    closed : bool
+        Not possible for another reason than memory.
+    """
+
+    method: str
+    device: str
+    seconds: float
+    bytes: float
+    available: float = np.inf
+    note: str = ""
+    closed: bool = False
+
+    @property
+    def feasible(self) -> bool:
+        """True if it can be done in the memory that is left."""
+        return not self.closed and self.bytes <= self.available
+
+    def words(self) -> str:
+        """Return method and seconds, or what is in the way."""
+        place = "" if self.device == "cpu" else f" on the {self.device}"
+        if self.closed:
+            return f"{self.method}{place} not possible ({self.note})"
+        if not self.feasible:
+            return f"{self.method}{place} does not fit ({self.bytes / 2**30:.1f} GiB)"
+        return f"{self.method}{place} {seconds_in_words(self.seconds)}"
+
+
+def seconds_in_words(seconds: float) -> str:
+    """Return two digits and the unit s."""
+    return f"{float(f'{seconds:.2g}'):g} s"
+
+
+def choose(options: Sequence[Option]) -> Option | None:
+    """Return the quickest feasible option; one listed earlier is replaced only where it is clearly slower.
+
+    The order of the options is an order of preference, so that methods of nearly equal cost do not alternate.
+    """
+    best: Option | None = None
+    for option in options:
+        if option.feasible and (best is None or option.seconds < CLEARLY * best.seconds):
+            best = option
+    return best
+
+
+def reason(options: Sequence[Option], rates: Rates, task: str = "") -> str:
+    """Return the estimates and their origin, for the evidence."""
+    listed = ", ".join(option.words() for option in sorted(options, key=lambda o: (not o.feasible, o.seconds)))
+    return f"estimated{' ' + task if task else ''}: {listed} ({rates.origin})"
