@@ -81,6 +81,7 @@ THERMAL = {  # sums of the same elements, and loops over them; from functions th
     "density, dense": ("electron_density", {"temperature": 0.1, "method": "dense"}, 0),
     "free energy, poles": ("free_energy", {"temperature": 0.3, "method": "poles"}, 1e-13),
     "free energy, dense": ("free_energy", {"temperature": 0.3, "method": "dense"}, 1e-13),
+    "bond currents": ("bond_currents", {"temperature": 0.1, "method": "poles"}, 1e-13),
 }
 EXPANSIONS = {
     "dos, chebyshev": ("density_of_states", {"energies": ENERGIES, "method": "chebyshev"}, 1e-5),  # single precision
@@ -96,6 +97,8 @@ LOOPS = {  # iterations that end where a tolerance is met: the same on both devi
     "states, chebyshev": ("bound_states", {"k": 4, "method": "chebyshev"}, 1e-11),
     "gap, poles": ("solve_gap", {"temperature": 0.1, "method": "poles", "tol": 1e-3}, 1e-9),
     "gap, dense": ("solve_gap", {"temperature": 0.1, "method": "dense", "tol": 1e-3}, 1e-9),
+    "current": ("current_phase", {"phases": [0.4, 1.1], "temperature": 0.3, "method": "poles"}, 1e-9),
+    "stiffness": ("superfluid_stiffness", {"temperature": 0.3, "direction": "x", "method": "current"}, 1e-7),
     "harmonics": ("phase_harmonics", {"grains": [0, 1], "temperature": 0.3, "method": "poles", "points": 4}, 1e-9),
     "transition, poles": ("critical_temperature", {"method": "poles", "tol": 1e-2}, 1e-6),
     "transition, dense": ("critical_temperature", {"method": "dense", "tol": 1e-2}, 1e-6),
