@@ -9,6 +9,7 @@ from bdg.currents import BondCurrents, bond_currents
 from bdg.density import ElectronDensity, electron_density
 from bdg.dos import DensityOfStates, density_of_states
 from bdg.errors import ConvergenceError, JobError
+from bdg.estimate import Estimate, estimate
 from bdg.free_energy import FreeEnergy, free_energy
 from bdg.gap import Gap, solve_gap
 from bdg.gap_ratios import LevelStatistics, level_statistics
@@ -44,6 +45,7 @@ __all__ = [
     "CurrentPhase",
     "DensityOfStates",
     "ElectronDensity",
+    "Estimate",
     "Evidence",
     "FreeEnergy",
     "Gap",
@@ -70,6 +72,7 @@ __all__ = [
     "current_phase",
     "density_of_states",
     "electron_density",
+    "estimate",
     "free_energy",
     "green_function",
     "lattices",

@@ -66,6 +66,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(commands)
 
+    estimate = commands.add_parser(
+        "estimate",
+        help="how long a job will take",
+        description="Say how long a job will take and how much memory, without running it. Exit code 2 if it does not "
+        "fit. Rates of this machine are measured on first use, in about a second.",
+    )
+    _add_job(estimate)
+    estimate.set_defaults(act=_estimate)
+
     status = commands.add_parser("status", help="how far a run is", description="Say how far a run is.")
     status.add_argument("folder", metavar="DIR", help="run directory")
     status.set_defaults(act=_status)
@@ -109,13 +118,24 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         epilog=_job_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    run.add_argument("job", metavar="JOB.toml", help="job file")
+    _add_job(run)
     run.add_argument("--out", metavar="DIR", help="run directory (default: runs/out/<name of the job>)")
-    run.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: auto")
     run.add_argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="a progress bar on stderr (default: on a terminal; else plain lines)",
+    )
+    run.set_defaults(act=_run)
+
+
+def _add_job(command: argparse.ArgumentParser) -> None:
+    command.add_argument("job", metavar="JOB.toml", help="job file")
+    command.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: auto")
+    command.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="worker processes, one thread each (default: 1)"
     )
-    run.add_argument(
+    command.add_argument(
         "--set",
         dest="overrides",
         action="append",
@@ -124,13 +144,6 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="replace a key of the job, for instance --set compute.temperature_K=[4.2] (TOML values; the section may "
         "be left out; an empty value removes the key)",
     )
-    run.add_argument(
-        "--progress",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="a progress bar on stderr (default: on a terminal; else plain lines)",
-    )
-    run.set_defaults(act=_run)
 
 
 def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -144,7 +157,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.add_argument(
         "--only",
         action="append",
-        choices=("bound_states", "pair_amplitude", "grid"),
+        choices=("bound_states", "pair_amplitude", "density_of_states", "grid"),
         default=[],
         help="only this part (may be given again)",
     )
@@ -203,6 +216,14 @@ def _run(chosen: argparse.Namespace) -> int:
         return 1
     _print_report(report, job.kind.summarise(report.results) if len(report.results) else "")
     return report.exit_code
+
+
+def _estimate(chosen: argparse.Namespace) -> int:
+    from bdg.jobs.estimate import estimate_job
+
+    found = estimate_job(load_job(chosen.job, chosen.overrides), workers=chosen.workers, device=chosen.device)
+    print(found)
+    return 2 if found.refused else 0
 
 
 def _print_report(report: RunReport, summary: str) -> None:

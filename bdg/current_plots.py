@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.phase_curves import series
+from bdg.phase_curves import BRANCHES, series
 from bdg.plotting import BLACK, BLUE, ORANGE, RED, SKY, axes_for
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 UNIT = r"($e\,\cdot$ hopping$/\hbar$)"
 POSITION = "(unit of the positions)"
-ARROWS = 1500  # at most: more are averaged over square cells
+ARROWS = 600  # at most: more are averaged over square cells
+FAINT = 0.02  # of the longest: shorter arrows are left out
 
 
 def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
@@ -41,15 +42,23 @@ def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
         axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
     place, flow = positions[shown, :2], field[shown, :2]
     size = np.linalg.norm(flow, axis=1)
-    colours = axes.scatter(
-        place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=np.clip(4e4 / len(place), 2, 200)
-    )
+    area = np.clip(4e4 / len(place), 2, 200)
+    colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=area)
+    inside = place[result.grain[shown] >= 0]
+    if len(inside) and len(inside) < len(place):
+        axes.plot(*inside.T, ".", ms=2, color=ORANGE, label="superconductor")
+        figure.legend(loc="outside upper right", frameon=False)
     place, flow = _thinned(place, flow)
-    axes.quiver(*place.T, *flow.T, color="white", ec=BLACK, lw=0.3, pivot="middle", angles="xy", width=0.006)
+    long = np.linalg.norm(flow, axis=1)
+    kept = long > FAINT * long.max(initial=0.0)
+    if kept.any():
+        axes.quiver(
+            *place[kept].T, *flow[kept].T, color="white", ec=BLACK, lw=0.3, pivot="middle", angles="xy", width=0.004
+        )
     axes.set_aspect("equal")
     axes.set_xlabel(f"$x$ {POSITION}")
     axes.set_ylabel(f"$y$ {POSITION}")
-    figure.colorbar(colours, ax=axes, label=r"$|J|$ a site ($e\,\cdot$ hopping $\cdot$ length$/\hbar$)")
+    figure.colorbar(colours, ax=axes, shrink=0.8, label=r"$|J|$ a site ($e\,\cdot$ hopping $\cdot$ length$/\hbar$)")
     return figure
 
 
@@ -59,8 +68,11 @@ def plot_current_phase(result: CurrentPhase, ax: Any = None) -> Figure:
     phases = result.phases / np.pi
     low, high = phases.min(), phases.max()
     fine = np.linspace(low, high, 401)
-    if high > low and result.harmonics.shape[1] > 1:
-        orders = result.harmonics.shape[1] - 1
+    orders = result.harmonics.shape[1] - 1
+    if result.evidence["branch_spread"] > BRANCHES * abs(result.current).max():
+        order = np.argsort(phases)
+        axes.plot(phases[order], result.current[order], color=SKY, label="depends on how the phase is reached")
+    elif high > low and orders:
         axes.plot(fine, series(result.harmonics, np.pi * fine), color=SKY, label=f"{orders} harmonics")
     axes.plot(phases, result.current, "o", ms=4, mfc="white", color=BLUE, label="computed")
     axes.axhline(0, color=BLACK, lw=0.6)
@@ -92,7 +104,8 @@ def plot_stiffness(result: SuperfluidStiffness, ax: Any = None) -> Figure:
     axes.axhline(0, color=BLACK, lw=0.6)
     axes.set_xticks(place, [f"${name}{name}$" for name in names])
     axes.set_ylabel(r"per site (hopping $\cdot$ length$^2$)")
-    axes.legend(frameon=False)
+    axes.set_ylim(top=1.3 * axes.get_ylim()[1])
+    axes.legend(frameon=False, ncols=3, loc="upper center")
     return figure
 
 

@@ -53,6 +53,8 @@ class BondCurrents(Result):
         the current density.
     temperature : float
     positions : array (N, dim)
+    grain : array (N,)
+        -1 in the host, number of the superconducting part elsewhere.
     """
 
     bonds: np.ndarray = quantity("sites (from, to) of every hopping (B, 2)")
@@ -62,6 +64,7 @@ class BondCurrents(Result):
     field: np.ndarray = quantity("current times displacement, half at each end (N, dim)", "e hopping length/hbar")
     temperature: float = quantity("k_B T", "hopping")
     positions: np.ndarray = quantity("positions of the sites (N, dim)", "length of the system")
+    grain: np.ndarray = quantity("superconducting part of each site, -1 in the host (N,)")
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
@@ -142,6 +145,7 @@ def bond_currents(
         field=vector_field(system, bonds, currents),
         temperature=temperature,
         positions=system.positions,
+        grain=system.grain,
         evidence=evidence,
     )
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 THERMAL_TOL = 1e-9  # of the elements of tanh
 GAP_TOL = 1e-7  # of Delta relative to its maximum
-SMALL = 0.01  # of the largest current: a divergence above it where none should be is warned of
+SMALL = 0.01  # of the largest current: more that enters where none should is warned of
 CURRENT_UNIT = "e hopping/hbar"
 
 
@@ -143,9 +143,10 @@ def current_phase(
     Returns
     -------
     CurrentPhase
-        ``conservation`` leaves out the pinned (deep) sites. Where it is not below 1 % of the largest current, a
-        `ConservationWarning` is given and the evidence holds it under ``warning``: an imposed Delta is a
-        source and sink of current wherever it differs from the self-consistent one.
+        ``conservation`` leaves out the pinned (deep) sites. Where more than 1 % of the largest current enters and
+        leaves elsewhere (``misplaced`` in the evidence: half the sum of |div J| over all other sites), a
+        `ConservationWarning` is given and the evidence holds it under ``warning``: an imposed Delta is a source and
+        sink of current wherever it differs from the self-consistent one.
 
     Raises
     ------
@@ -194,8 +195,9 @@ class _Point:
     current: float
     free_energy: float
     conservation: float
+    misplaced: float  # current that enters or leaves outside the deep electrodes
     continuity: float
-    floor: float  # below, a divergence is rounding
+    floor: float  # below, that is rounding
     error: float
     facts: dict[str, Any]
 
@@ -222,8 +224,9 @@ def _point(
         current=float(0.0 - sources[inside].sum()),
         free_energy=_free_energy(system, found, temperature) if energy is None else energy,
         conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
+        misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
         continuity=float(abs(divergence - sources).max()),
-        floor=20 * found.error * float(pairing.max()),
+        floor=20 * found.error * float(np.linalg.norm(pairing)),
         error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
         facts=found.facts,
     )
@@ -254,7 +257,8 @@ def _result(
     odd = system.is_real
     curve = phase_curve(phases, current, odd)
     critical_current, critical_phase = curve.critical_current
-    warning = _warning(conservation, current, max(point.floor for point in points), how["self_consistent"])
+    misplaced = max(point.misplaced for point in points)
+    warning = _warning(misplaced, current, max(point.floor for point in points), how["self_consistent"])
     if warning:
         warnings.warn(warning, ConservationWarning, stacklevel=3)
     evidence = Evidence.of(
@@ -265,6 +269,8 @@ def _result(
         harmonics_residual=curve.residual,
         branch_spread=curve.spread,
         continuity=max(point.continuity for point in points),
+        misplaced=misplaced,
+        misplaced_share=misplaced / max(float(abs(current).max()), np.finfo(float).tiny),
         warning=warning,
         **how,
         **points[-1].facts,
@@ -287,21 +293,18 @@ def _result(
     )
 
 
-def _warning(conservation: np.ndarray, current: np.ndarray, floor: float, self_consistent: bool) -> str:
+def _warning(misplaced: float, current: np.ndarray, floor: float, self_consistent: bool) -> str:
     """Return what is wrong with the conservation of charge; empty if nothing is."""
-    worst, largest = float(conservation.max()), float(abs(current).max())
-    if worst <= max(SMALL * largest, floor):
+    largest = float(abs(current).max())
+    if misplaced <= max(SMALL * largest, floor):
         return ""
-    cure = "a smaller tol" if self_consistent else "self_consistent=True (with attraction), or conservation beside it"
+    if self_consistent:
+        cause, cure = "Delta is not converged well enough", "a smaller tol"
+    else:
+        cause, cure = "an imposed Delta that is not self-consistent is a source of current", "self_consistent=True"
     return (
-        f"charge is not conserved: |div J| reaches {worst:.2g} outside the deep electrodes, where the current is at "
-        f"most {largest:.2g} ({CURRENT_UNIT}). "
-        + (
-            ""
-            if self_consistent
-            else "An imposed Delta feeds in and takes out current wherever it is not self-consistent. "
-        )
-        + f"Take {cure}."
+        f"charge is not conserved: {misplaced:.2g} ({CURRENT_UNIT}) enters and leaves outside the deep electrodes; "
+        f"the whole current is at most {largest:.2g}; {cause}. Take {cure}"
     )
 
 

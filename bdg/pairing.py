@@ -9,21 +9,23 @@ for norbs = 1, where (i, i + N) is the electron-hole element on site i; for norb
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg import costs
 from bdg.arguments import require_choice, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, dense
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.cost import Option
 from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_sums import pair_amplitude_by_poles, pole_seconds
+from bdg.thermal_sums import pair_amplitude_by_poles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,7 +98,7 @@ def pair_amplitude(
         "dense" sums over all eigenstates; "chebyshev" expands tanh(H/2T) exactly on one column a site, at a cost
         proportional to ``len(sites) * N / T``; "poles" takes one selected inverse at each of about 10 imaginary
         frequencies and gives all sites at once, at a cost that hardly depends on T. "auto" takes what is estimated to
-        cost least, dense below dimension 1500.
+        cost least (`bdg.estimate`), dense below dimension 500.
     tol : float
         Error relative to max|F| over the chosen sites ("chebyshev", "poles").
     device : {"auto", "cpu", "gpu"}
@@ -129,10 +131,10 @@ def pair_amplitude(
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "relative to max|F|")
     chosen = require_sites(sites, system.n_sites)
-    backend = select_backend(device)
+    select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     bound = chebyshev.spectral_bound(hamiltonian.matrix, 0 if seed is None else seed)
-    method, why = _choose_method(method, hamiltonian, temperature, chosen, bound, tol, backend)
+    method, why, backend = choose_method(method, hamiltonian, temperature, chosen, bound, tol, device)
     if method == "dense":
         values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
     elif method == "poles":
@@ -167,62 +169,65 @@ def degree_for(bound: float, temperature: float, tol: float) -> int:
     return int(np.ceil(bound / (np.pi * temperature) * np.log(4.0 / tol))) + 8
 
 
-def _choose_method(
+def choose_method(
     method: str,
     hamiltonian: BdGHamiltonian,
     temperature: float,
     sites: np.ndarray,
     bound: float,
     tol: float,
-    backend: Any,
-) -> tuple[str, str]:
-    dimension = hamiltonian.shape[0]
-    smallest = {
-        "chebyshev": bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8)),
-        "poles": ROUNDING_FROM * bound * (POLE_ROUNDING / (0.05 * tol)) ** (1 / 3),
-    }
+    device: str,
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    dimension, backend = hamiltonian.shape[0], select_backend(device)
+    smallest = smallest_temperatures(bound, tol)
     if method in smallest and temperature < smallest[method]:
         raise ValueError(
             f"method={method!r} affords temperatures down to {smallest[method]:.3g} for this system and tol; got "
             f"temperature = {temperature!r}. Use method='dense' below"
         )
     if method != "auto":
-        return method, "as asked"
-    possible = [name for name, lowest in smallest.items() if temperature >= lowest]
-    if dense.dense_fits(dimension, hamiltonian.dtype, backend):
-        possible.append("dense")
-    if not possible:
+        return method, "as asked", backend
+    fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
+    if temperature < min(smallest.values()) and not fits:
         raise ValueError(
             f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; the "
             f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
         )
-    if dimension < DENSE_BELOW and "dense" in possible:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    seconds = {name: _seconds(name, hamiltonian, temperature, sites, bound, tol, backend) for name in possible}
-    best = min(seconds, key=seconds.__getitem__)
-    estimates = ", ".join(f"{name} {value:.1f} s" for name, value in seconds.items())
-    return best, f"estimated on one core for {sites.size} sites: {estimates}"
+    if dimension < DENSE_BELOW and fits:
+        small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
+    backends = costs.devices(device, dimension)
+    options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
+    return costs.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
 
 
-def _seconds(
-    method: str,
+def smallest_temperatures(bound: float, tol: float) -> dict[str, float]:
+    """Return the temperatures down to which each method that has such a bound can go."""
+    return {
+        "chebyshev": bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8)),
+        "poles": ROUNDING_FROM * bound * (POLE_ROUNDING / (0.05 * tol)) ** (1 / 3),
+    }
+
+
+def amplitude_options(
     hamiltonian: BdGHamiltonian,
     temperature: float,
     sites: np.ndarray,
     bound: float,
     tol: float,
-    backend: Backend,
-) -> float:
-    """Return about how long a method takes, from rates measured on one core."""
-    dimension, is_complex = hamiltonian.shape[0], hamiltonian.dtype.kind == "c"
-    if method == "dense":  # eigh takes about 9 n^3 operations, four times as many complex ones
-        return (4 if is_complex else 1) * 9.0 * dimension**3 / 2e10
-    if method == "chebyshev":
-        products = degree_for(bound, temperature, 100 * tol) / (2 if hamiltonian.system.norbs == 1 else 1)
-        return sites.size * products * 2.0 * (hamiltonian.matrix.nnz + 4 * dimension) / (5e9 if is_complex else 1.1e10)
-    n_poles = _fitted(bound, temperature, FIT_SHARE * tol).frequencies.size
-    single = 0.6 if tol >= SINGLE_PRECISION_FROM else 1.0
-    return single * n_poles * pole_seconds(hamiltonian, backend, sites)
+    backends: Sequence[Backend],
+) -> list[Option]:
+    """Return what each method is expected to take."""
+    possible = [name for name, lowest in smallest_temperatures(bound, tol).items() if temperature >= lowest]
+    return costs.pair_amplitude_options(
+        hamiltonian,
+        backends,
+        sites,
+        degree=degree_for(bound, temperature, 100 * tol) if "chebyshev" in possible else None,
+        n_poles=_fitted(bound, temperature, FIT_SHARE * tol).frequencies.size if "poles" in possible else None,
+        single=tol >= SINGLE_PRECISION_FROM,
+    )
 
 
 def _dense(

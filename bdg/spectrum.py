@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg import costs
 from bdg.arguments import require_choice, require_system
 from bdg.gpu import dense
 from bdg.gpu import states as states_of
@@ -23,14 +24,11 @@ from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
 from bdg.structure import dof_order, site_symbolic, whole_symbolic
-from bdg.thermal_sums import real_factor_flops
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DENSE_BELOW = 1500  # dimension: a dense eigh takes half a second there, as long as the sparse route
-SMALL_FRONTS = 2e8  # operations: below (wires, films, small cubes) SuperLU with ARPACK is as fast or faster
-GPU_FROM = 20_000  # dimension: below, fronts are too small to fill a GPU
+DENSE_BELOW = 500  # dimension: a dense eigh takes less than a tenth of a second there, and never misses a state
 COUNTING = ("auto", "dense", "shift_invert", "lanczos")
 METHODS = (*COUNTING, "chebyshev")
 
@@ -111,8 +109,8 @@ def bound_states(
         "lanczos" runs on multifrontal factors, in the Takagi form of half the dimension where h and D are real and
         norbs = 1; "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H and is kept
         as an independent reference; "chebyshev" filters random vectors with polynomials of H, for hundreds of states
-        or where factors do not fit (completeness is then not proven). "auto" is dense below dimension 1500 and where k
-        is a large part of the spectrum, else "lanczos".
+        or where factors do not fit (completeness is then not proven). "auto" is dense below dimension 500 and where k
+        is a large part of the spectrum, else what `bdg.estimate` expects to be done first, "lanczos" nearly always.
     tol : float
         Largest residual ``||H psi - E psi||`` that is accepted without polishing, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
@@ -144,12 +142,14 @@ def bound_states(
     dimension = 2 * require_system(system).norbs * system.n_sites
     require_choice("method", method, METHODS)
     positive_number("tol", tol, "unit of the hopping")
-    interval = None if window is None else _require_window(window)
+    interval = None if window is None else require_window(window)
     if interval is None:
-        k = _require_k(k, dimension)
+        k = require_k(k, dimension)
     seed = 0 if seed is None else int(seed)
     hamiltonian = BdGHamiltonian(system)
-    method, why, backend = _choose_method(method, device, hamiltonian, k if interval is None else 0)
+    method, why, backend = choose_method(
+        method, device, hamiltonian, k if interval is None else costs.levels_between(hamiltonian, *interval)
+    )
     if method == "dense":
         found = _dense(hamiltonian, backend, interval)
     else:
@@ -202,7 +202,7 @@ def count_states(
 
     By Sylvester's law of inertia ``count = 2 n(H < energy) - 2 s N``, with the negative pivots of factors of
     ``H - energy`` without row exchanges ("lanczos": multifrontal; "shift_invert": SuperLU), or by all eigenvalues
-    ("dense", dimension below 1500).
+    ("dense").
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def count_states(
     energy = non_negative_number("energy", energy, "unit of the hopping")
     hamiltonian = BdGHamiltonian(system)
     dimension = hamiltonian.shape[0]
-    method, why, backend = _choose_method(method, device, hamiltonian, 0)
+    method, why, backend = choose_method(method, device, hamiltonian, 0)
     facts: dict[str, Any] = {}
     if method == "dense":
         energies, _ = dense.eigh(hamiltonian.matrix, backend)
@@ -245,7 +245,8 @@ def count_states(
     return StateCount(energy=energy, count=count, evidence=evidence)
 
 
-def _require_k(k: Any, dimension: int) -> int:
+def require_k(k: Any, dimension: int) -> int:
+    """Return a number of states between 1 and the dimension."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer):
         raise TypeError(f"k must be a whole number; got {k!r}")
     if not 1 <= k <= dimension:
@@ -253,7 +254,8 @@ def _require_k(k: Any, dimension: int) -> int:
     return int(k)
 
 
-def _require_window(window: Any) -> tuple[float, float]:
+def require_window(window: Any) -> tuple[float, float]:
+    """Return a window of energies as two finite numbers a < b."""
     try:
         low, high = (float(edge) for edge in window)
     except (TypeError, ValueError) as error:
@@ -263,8 +265,8 @@ def _require_window(window: Any) -> tuple[float, float]:
     return low, high
 
 
-def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
-    """Return method, the reason for it, and the backend that it runs on."""
+def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on; k = 0: only a count."""
     backend, cpu = select_backend(device), select_backend("cpu")
     dimension = hamiltonian.shape[0]
     if method in ("shift_invert", "lanczos", "chebyshev"):
@@ -282,13 +284,12 @@ def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int
         return "dense", f"k = {k} is a large part of the {dimension} states", backend
     if k > dimension - 2:
         return "dense", "all states were asked for", backend
-    why = f"dimension {dimension} is at least {DENSE_BELOW} and few states are wanted"
-    if device == "auto" and backend.device == "gpu" and dimension < GPU_FROM:
-        return "lanczos", f"{why}; too small to gain from the GPU", cpu
-    flops = real_factor_flops(hamiltonian.system, backend)
-    if backend.device == "cpu" and flops < SMALL_FRONTS:
-        return "shift_invert", f"{why}; {flops:.0e} operations a factor are too few for dense fronts to gain", cpu
-    return "lanczos", why, backend
+    backends = costs.devices(device, dimension)
+    options = costs.bound_states_options(hamiltonian, k, backends, costs.states_methods(dimension))
+    if k and not any(option.feasible for option in options):
+        options += costs.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
+    task = f"for {k} states" if k else "for a count"
+    return costs.chosen(options, backends, task, f"{task} of dimension {dimension}")
 
 
 def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engine:

@@ -18,13 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from bdg import costs
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend
 from bdg.gpu.chebyshev import spectral_bound
 from bdg.gpu.multifrontal import SitePattern
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.poles import MAX_TOL, MIN_TOL, tanh_poles
+from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import particle_hole
 from bdg.structure import quaternion_symbolic, whole_symbolic
@@ -98,7 +99,7 @@ def thermal_elements(
     elements : bool
         If False only the trace: no selected inverses.
     """
-    method, why = _choose(method, hamiltonian, temperature)
+    method, why = choose_method(method, hamiltonian, temperature, tol, backend, elements)
     if method == "dense":
         found = _dense(hamiltonian, temperature, backend)
     else:
@@ -107,7 +108,10 @@ def thermal_elements(
     return found
 
 
-def _choose(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> tuple[str, str]:
+def choose_method(
+    method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool
+) -> tuple[str, str]:
+    """Return method and the reason for it; ``elements``: more than the trace is wanted."""
     dimension = hamiltonian.shape[0]
     if method == "poles" and temperature == 0:
         raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
@@ -117,7 +121,19 @@ def _choose(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> tup
         return "dense", "temperature 0"
     if dimension < DENSE_BELOW:
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    return "poles", f"dimension {dimension} is at least {DENSE_BELOW}"
+    options = costs.elements_options(hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements)
+    best, why, _ = costs.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
+    return best, why
+
+
+def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> int:
+    """Return the number of poles that the elements of tanh(H/2T) take."""
+    return int(_fitted(hamiltonian, temperature, tol)[0].frequencies.size)
+
+
+def _fitted(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
+    bound = spectral_bound(hamiltonian.matrix, 0)
+    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL))), bound
 
 
 def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) -> ThermalElements:
@@ -153,8 +169,7 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) ->
 def _poles(
     hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, log_cosh: bool, elements: bool
 ) -> ThermalElements:
-    bound = spectral_bound(hamiltonian.matrix, 0)
-    poles = tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
+    poles, bound = _fitted(hamiltonian, temperature, tol)
     form = (_Quaternions if hamiltonian.system.norbs == 1 else _Majorana)(hamiltonian, backend)
     normal, anomalous = form.linear(hamiltonian, poles.linear)
     logs = []

@@ -11,12 +11,12 @@ axis the particle-hole symmetry saves three quarters of the complex arithmetic: 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from bdg.costs import inverse_share
 from bdg.gpu.backend import Backend
 from bdg.gpu.multifrontal import Restriction, Symbolic
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
@@ -24,15 +24,11 @@ from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 from bdg.gpu.poles import Poles
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import particle_hole
-from bdg.lattices.system import System
-from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
+from bdg.structure import quaternion_symbolic, whole_symbolic
 
 SINGLE_SAFETY = 2.5  # on the expected error of single precision, which held within 1.5 on lattices up to 20^3
 WORTH_A_CHECK = 3  # poles that must remain: the check of single precision costs half a pole, each saves nearly half
 WORTH_RESTRICTING = 0.9  # share of the work of a selected inverse above which leaving out parts gains nothing
-# flop/s and seconds per site (assembly, small fronts) of one core, factor and selected inverse together: within 10 %
-# of what 8^3 to 20^3 sites took in double precision; single precision takes a little more than half
-RATES = {"quaternion": (3.2e10, 1.7e-5), "majorana": (4.5e10, 1e-5)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,24 +87,6 @@ def single_precision_errors(poles: Poles) -> np.ndarray:
     w = poles.frequencies
     unit = np.finfo(np.float32).eps / 2
     return 0.5 * abs(poles.weights) * unit / w * (1 + poles.bound / (20 * w))
-
-
-def real_factor_flops(system: System, backend: Backend) -> float:
-    """Return about how many operations one factorisation of a real H (two rows a site) takes."""
-    return 8.0 * site_symbolic(system, backend).factor_flops(np.float64)
-
-
-def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, sites: np.ndarray) -> float:
-    """Return about how long one core takes for factor and selected inverse at one pole, in double precision."""
-    system = hamiltonian.system
-    symbolic = quaternion_symbolic(system, backend)
-    general = hamiltonian.dtype.kind == "c"
-    share = 1.0 if sites.size == system.n_sites else _share(symbolic, sites)
-    flops = symbolic.factor_flops(np.float64, general) + share * symbolic.selected_inverse_flops(np.float64, general)
-    # a quaternion product is 8 real ones; for norbs = 2 fronts have 4 times the rows
-    form, times = ("quaternion", 8.0) if system.norbs == 1 else ("majorana", 64.0)
-    rate, per_site = RATES[form]
-    return times * flops / rate + per_site * system.n_sites
 
 
 class _Quaternionic:
@@ -170,15 +148,7 @@ class _Majorana:
 
 def _restriction(symbolic: Symbolic, sites: np.ndarray) -> tuple[Restriction | None, float]:
     """Return the restriction to ``sites`` where it saves work, and the share of the work that is done."""
-    if sites.size == symbolic.pattern.n_sites or _share(symbolic, sites) > WORTH_RESTRICTING:
+    if sites.size == symbolic.pattern.n_sites or inverse_share(symbolic, sites) > WORTH_RESTRICTING:
         return None, 1.0
     restriction = Restriction(symbolic, sites)
     return restriction, float(restriction.share)
-
-
-def _share(symbolic: Symbolic, sites: np.ndarray) -> float:
-    """Return the operations of a selected inverse restricted to ``sites`` relative to the whole."""
-    needed = symbolic.structure.ancestors_and_selves(np.unique(sites))
-    size: Callable[[Any], float] = lambda c: c.a * c.u**2 + c.a**2 * c.u  # noqa: E731
-    whole = sum(c.n * size(c) for c in symbolic.classes)
-    return float(sum(np.count_nonzero(needed[c.nodes]) * size(c) for c in symbolic.classes) / max(1.0, whole))

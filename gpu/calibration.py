@@ -3,7 +3,12 @@
 The file stands in ``$BDG_CALIBRATION``, else in ``bdg`` below the user's cache folder (``$XDG_CACHE_HOME`` or
 ``~/.cache``); its name holds processor, threads, versions and device. ``BDG_CALIBRATION=off`` measures and writes
 nothing: the built-in rates of `bdg.gpu.cost` hold. Whoever measures at the same time takes the file that came first,
-so all processes choose alike.
+so all processes choose alike. With one thread processor time is measured, which other processes hardly disturb; with
+more it is the clock, and a machine that is busy is not measured.
+
+    python -m bdg.gpu.calibration
+
+prints the rates of a process of its own: that is how those of one thread are found in a process that has more.
 """
 
 from __future__ import annotations
@@ -13,9 +18,12 @@ import hashlib
 import json
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +31,7 @@ import numpy as np
 import scipy
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
+from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.cost import BUILT_IN, FORMS, Rates, factor_seconds
 from bdg.gpu.multifrontal import Factor, SitePattern, analyse, default_settings
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
@@ -32,9 +40,12 @@ from bdg.gpu.nambu_operator import NambuOperator
 
 VARIABLE = "BDG_CALIBRATION"
 VERSION = 1  # of the file and of what its numbers mean
-_THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+_OFF = ("off", "0", "none")
+_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _REPEATS = 3
+_BUSY = 0.7  # processes that wait for a core, on average over a minute
 _known: dict[str, Rates] = {}
+_assumed: list[Rates] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +65,11 @@ SIZES = {"cpu": Sizes(512, 512, 16, 32, 10, 1 << 25), "gpu": Sizes(4096, 2048, 6
 
 def rates_of(backend: Backend) -> Rates:
     """Return the rates of a device, measured once for each machine."""
+    for rates in reversed(_assumed):
+        if rates.device == backend.device:
+            return rates
     place = os.environ.get(VARIABLE, "")
-    if place.lower() in ("off", "0", "none"):
+    if place.lower() in _OFF:
         origin = f"built-in rates: {VARIABLE}={place}"
         return dataclasses.replace(BUILT_IN[backend.device], origin=origin)
     key = machine_key(backend)
@@ -63,6 +77,40 @@ def rates_of(backend: Backend) -> Rates:
     if known not in _known:
         _known[known] = _kept_or_measured(folder(), key, backend)
     return _known[known]
+
+
+@contextmanager
+def assuming(rates: Rates) -> Iterator[None]:
+    """Let `rates_of` answer with these for their device: what another process or machine would take."""
+    _assumed.append(rates)
+    try:
+        yield
+    finally:
+        _assumed.remove(rates)
+
+
+def rates_of_one_thread(backend: Backend, environment: dict[str, str]) -> Rates:
+    """Return the rates of processes with one thread, which ``environment`` makes them have.
+
+    Raises
+    ------
+    RuntimeError
+        If the process that measures them fails.
+    """
+    if backend.device != "cpu" or THREADS == 1 or os.environ.get(VARIABLE, "").lower() in _OFF:
+        return rates_of(backend)
+    root = str(Path(__file__).resolve().parent.parent)
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "bdg.gpu.calibration"],
+        env={**os.environ, **environment, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the rates of one thread could not be measured: {done.stderr.strip()[-300:]}")
+    return Rates(**json.loads(done.stdout))
 
 
 def folder() -> Path | None:
@@ -80,18 +128,21 @@ def folder() -> Path | None:
 
 def machine_key(backend: Backend) -> str:
     """Return a short name of everything that the rates depend on."""
-    parts = [VERSION, processor(), threads(), np.__version__, scipy.__version__, platform.python_version()]
+    parts = [VERSION, processor(), THREADS, np.__version__, scipy.__version__, platform.python_version()]
     parts += [backend.device] if backend.device == "cpu" else [backend.device_name, backend.xp.__version__]
     digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
     return f"{backend.device}-{digest}"
 
 
-def threads() -> int:
-    """Return how many threads dense algebra may take."""
-    for name in _THREADS:
+def _threads() -> int:
+    """Return how many threads dense algebra may take; libraries read this once, when they are loaded."""
+    for name in _VARIABLES:
         if os.environ.get(name, "").isdigit():
-            return int(os.environ[name])
+            return max(1, int(os.environ[name]))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+THREADS = _threads()
 
 
 def processor() -> str:
@@ -111,6 +162,9 @@ def _kept_or_measured(place: Path | None, key: str, backend: Backend) -> Rates:
     kept, why = _read(path)
     if kept is not None:
         return kept
+    if backend.device == "cpu" and THREADS > 1 and _is_busy():  # threads that wait for each other: off by factors of 10
+        origin = f"built-in rates: the machine is too busy to measure {THREADS} threads"
+        return dataclasses.replace(BUILT_IN["cpu"], origin=origin)
     measured = measure(backend).rounded()
     if path is None:
         return dataclasses.replace(measured, origin="measured now; not kept: no home folder")
@@ -121,6 +175,15 @@ def _kept_or_measured(place: Path | None, key: str, backend: Backend) -> Rates:
     if kept is None:
         return dataclasses.replace(measured, origin=f"measured now; not kept: {again}")
     return dataclasses.replace(kept, origin="measured rates" + (f"; {why}" if why else ""))
+
+
+def _is_busy() -> bool:
+    """Return True if other processes leave fewer cores than this one has threads."""
+    try:
+        load = os.getloadavg()[0]
+    except (AttributeError, OSError):  # not known here
+        return False
+    return load > (os.cpu_count() or 1) - THREADS + _BUSY
 
 
 def _read(path: Path | None) -> tuple[Rates | None, str]:
@@ -159,7 +222,7 @@ def _write_first(path: Path, rates: Rates) -> str:
     """Write the file unless there is one by now; return why it cannot be written, or ""."""
     content = dataclasses.asdict(rates)
     content.pop("origin")
-    about = {"version": VERSION, "processor": processor(), "threads": threads(), "rates": content}
+    about = {"version": VERSION, "processor": processor(), "threads": THREADS, "rates": content}
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -204,15 +267,17 @@ class _Stopwatch:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        alone = backend.device == "cpu" and THREADS == 1
+        self._time = time.process_time if alone else time.perf_counter
 
     def __call__(self, run: Callable[[], Any], repeats: int = _REPEATS) -> float:
         least = np.inf
         for _ in range(repeats):
             self.wait()
-            start = time.perf_counter()
+            start = self._time()
             run()
             self.wait()
-            least = min(least, time.perf_counter() - start)
+            least = min(least, self._time() - start)
         return max(least, 1e-9)
 
     def wait(self) -> None:
@@ -236,7 +301,7 @@ def _eigh(backend: Backend, seconds: _Stopwatch, name: str, sizes: Sizes) -> flo
     matrix = _random(backend, sizes.eigh, name)
     matrix = matrix + matrix.conj().T
     # larger ones run a quarter faster, in units of the dimension cubed
-    return 1.25 * sizes.eigh**3 / seconds(lambda: backend.xp.linalg.eigh(matrix), 2)
+    return 1.25 * sizes.eigh**3 / seconds(lambda: backend.xp.linalg.eigh(matrix))
 
 
 def _copy(backend: Backend, seconds: _Stopwatch, sizes: Sizes) -> float:
@@ -340,4 +405,10 @@ def _cube(size: int) -> tuple[sp.csr_matrix, np.ndarray]:
     return sp.csr_matrix(hopping + onsite), np.indices((size,) * 3).reshape(3, -1).T.astype(float)
 
 
-__all__ = ["FORMS", "SIZES", "Sizes", "folder", "machine_key", "measure", "rates_of"]
+def main() -> None:
+    """Print the rates of this process as JSON."""
+    print(json.dumps(dataclasses.asdict(rates_of(select_backend("cpu")))))
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ a small cube. The rates come from `bdg.gpu.calibration`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -234,6 +234,11 @@ class Option:
         if not self.feasible:
             return f"{self.method}{place} does not fit ({self.bytes / 2**30:.1f} GiB)"
         return f"{self.method}{place} {seconds_in_words(self.seconds)}"
+
+
+def repeated(option: Option, times: float) -> Option:
+    """Return an option done several times, one after the other."""
+    return replace(option, seconds=times * option.seconds)
 
 
 def seconds_in_words(seconds: float) -> str:

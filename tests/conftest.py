@@ -5,6 +5,7 @@ import os
 for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests are many small problems
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is written to anybody's home
 
 import hypothesis
 import pytest

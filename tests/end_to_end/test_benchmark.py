@@ -35,7 +35,8 @@ def test_the_page_holds_the_tables_between_its_own_words(quick):
     assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
     assert page.endswith(f"{document.END}\n\nAfter.\n") and "old" not in page
     routes = (plan.CERTIFIED, plan.SUPERLU, plan.PARDISO, plan.BODGE, plan.POLES, plan.COLUMNS, plan.DENSE)
-    for words in ("one BLAS thread", "numpy 2", plan.UNPROVEN, "kwant", *(route.name for route in routes)):
+    titles = (words for words in ("one BLAS thread", "numpy 2", plan.UNPROVEN, "### Density of states", "kwant.kpm"))
+    for words in (*titles, *(route.name for route in routes)):
         assert words in page
     widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| 8^3")}
     assert len(widths) == 1  # every row has all columns
@@ -85,6 +86,31 @@ def test_a_page_without_markers_is_refused_before_anything_is_measured(tmp_path,
         page.write_text(text)
     assert cli.main(["benchmark", "--write", str(page)]) == 2
     assert why in capsys.readouterr().err
+
+
+def test_densities_are_held_against_kwant_in_one_process():
+    """Rows come from one task that repeats itself; both precisions are targets; without kwant nothing is promised."""
+    row = {"moments": 512, "vectors": 8, "seconds": 1.0, "kwant_typed_seconds": 4.0, "deviation": 2.0,
+           "step_seconds": 1e-3, "bandwidth": 5e9, "copy_bandwidth": 1e10}  # fmt: skip
+    rows = [{**row, "size": 24, "dtype": "float32", "kwant_seconds": 3.6},
+            {**row, "size": 24, "dtype": "float64", "kwant_seconds": 2.9}]  # fmt: skip
+    small = [{**row, "size": 16, "dtype": "float64", "kwant_seconds": math.nan}]
+    calls = []
+
+    def run(task, size, **options):
+        calls.append((task, size, options["repeats"]))
+        if size == 32:
+            return Measurement(task, {"size": size}, error="out of memory")
+        return Measurement(task, {"size": size}, 1.0, 1.0, 0.1, {"rows": rows if size == 24 else small})
+
+    chosen = plan.Plan(grid=0)
+    best, _ = plan.measure(plan.cells(chosen, "density_of_states"), chosen.repeats, run)
+    assert calls == [("densities", 16, 3), ("densities", 24, 3), ("densities", 32, 3)]
+    held = [target for target in tables.targets(best, chosen) if "kwant.kpm" in target.name]
+    assert [(target.value, target.met) for target in held[1:]] == [(3.6, True), (2.9, False)]
+    assert held[0].met is None
+    table = tables.density_of_states(best, chosen)
+    assert table.count("| 24^3 |") == 2 and table.endswith("\n\n32^3: out of memory")
 
 
 def test_the_quickest_run_counts_and_long_or_failed_ones_are_not_repeated():

@@ -106,6 +106,7 @@ LOOPS = {  # iterations that end where a tolerance is met: the same on both devi
 for _table in (THERMAL, EXPANSIONS, LOOPS):
     CALLS.update({key: (getattr(bdg, name), *rest) for key, (name, *rest) in _table.items() if hasattr(bdg, name)})
 HOST_ONLY = {
+    "estimate": "counts operations; what it says of a device is compared with the functions in test_estimate",
     "phase_response": "matrix elements of states that are given",
     "proximity_length": "a fit of a few numbers",
     "spectrum_along": "bound_states at each value; follows the levels on the host",

@@ -6,7 +6,7 @@ from scipy import constants
 
 from bdg.jobs.config import parse_job
 from bdg.jobs.kinds import composite
-from bdg.jobs.kinds.composite_figures import outline
+from bdg.jobs.kinds.slices import outline
 from bdg.jobs.results import JobResults, PointResult
 
 JOB = """

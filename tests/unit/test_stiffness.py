@@ -107,7 +107,7 @@ def test_automatic_choice_and_size(grid):
 
 
 def test_penetration_depth_in_si():
-    """lambda of n carriers of mass m: a quadratic band has D_s/v = n hbar^2/m per electron, 1/lambda^2 = mu0 n e^2/m."""
+    """lambda of n carriers of mass m, a quadratic band: D_s/v = n hbar^2/m, 1/lambda^2 = mu0 n e^2/m."""
     density, mass, spacing_nm = 5e27, 0.46 * constants.m_e, 0.5
     hopping = constants.hbar**2 / (2 * mass * (spacing_nm * 1e-9) ** 2)
     per_site = density * (spacing_nm * 1e-9) ** 3
@@ -172,8 +172,6 @@ def test_results_are_saved_and_drawn(grid, tmp_path):
 def test_bad_input_is_named(grid, change, message):
     system = grid((4, 4), delta=0.3, periodic=True)
     if change.pop("open", False):
-        inside = np.zeros(16)
-        inside[5:11] = 0.3
         system = grid((4, 4), delta=np.where(np.arange(16) // 4 % 3 > 0, 0.3, 0.0))
     if change.pop("short", False):
         system = grid((2, 4), delta=0.3, periodic=True)

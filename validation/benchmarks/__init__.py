@@ -12,6 +12,7 @@ from typing import Any
 _TITLES = {
     "bound_states": "32 bound states of lowest |E|",
     "pair_amplitude": "Pair amplitude on all sites, T = 0.05 Delta",
+    "density_of_states": "Density of states around E = 0, 8 random vectors",
     "grid": "Assembly of a regular grid",
 }
 
@@ -29,7 +30,7 @@ def main(
     ----------
     quick : bool
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
-    only : list of {"bound_states", "pair_amplitude", "grid"}
+    only : list of {"bound_states", "pair_amplitude", "density_of_states", "grid"}
         Parts to measure; all by default.
     write : path, optional
         Page that takes the tables between its markers.

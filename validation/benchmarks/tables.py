@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from bdg.validation.benchmarks import density_of_states as densities
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.plan import (
     BODGE,
     CERTIFIED,
     COLUMNS,
     DENSE,
+    DENSITIES,
     GRID,
     PARDISO,
     PARDISO_LOOSE,
@@ -198,6 +200,18 @@ def _values(found: Measurement) -> np.ndarray:
     return np.array([complex(*value) for value in found.found["values"]])
 
 
+def density_of_states(best: Measured, plan: Plan) -> str:
+    """Return the table of densities of states; what failed is named below it."""
+    head, rows = densities.table(_density_rows(best, plan))
+    failed = [(size, best[size, DENSITIES].error) for size, _ in plan.densities if (size, DENSITIES) in best]
+    return "\n\n".join([markdown(head, rows), *(f"{size}^3: {error}" for size, error in failed if error)])
+
+
+def _density_rows(best: Measured, plan: Plan) -> list[densities.DensityRow]:
+    measured = [best[size, DENSITIES] for size, _ in plan.densities if (size, DENSITIES) in best]
+    return [densities.DensityRow(**row) for found in measured if not found.error for row in found.found["rows"]]
+
+
 def grid(best: Measured, plan: Plan) -> str:
     """Return the table of the grid assembly."""
     found = best.get((plan.grid, GRID.name))
@@ -237,6 +251,7 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
         if size >= 8:
             ratio = _of_two(best, (size, DENSE.name), (size, POLES.name), _ratio)
             found.append(Target(f"pair amplitude on all sites, {size}^3: one dense eigh / ours", ratio, 1))
+    found += [Target(*held) for held in densities.targets(_density_rows(best, plan))]
     if plan.grid >= 100:
         cell = (plan.grid, GRID.name)
         ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))

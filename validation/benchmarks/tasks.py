@@ -6,6 +6,7 @@ elimination included.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 import warnings
 from collections.abc import Callable
@@ -157,6 +158,15 @@ def dense(size: int) -> tuple[Call, Describe]:
     return lambda: bdg.pair_amplitude(system, TEMPERATURE, method="dense", device="cpu"), _amplitude
 
 
+def densities(size: int, moments: int, repeats: int = 3) -> tuple[Call, Describe]:
+    """Density of states beside ``kwant.kpm``, taking turns, and steps of the recursion beside a copy."""
+    from bdg.validation.benchmarks.density_of_states import measure
+
+    return lambda: measure(((size, moments),), repeats), lambda rows: {
+        "rows": [dataclasses.asdict(row) for row in rows]
+    }
+
+
 def grid(size: int) -> tuple[Call, Describe]:
     """Assembly of a regular grid beside a kwant builder of the same system."""
     from bdg.validation.benchmarks.grid_assembly import measure
@@ -177,6 +187,7 @@ TASKS = {
     "poles": Task(poles),
     "columns": Task(columns),
     "dense": Task(dense),
+    "densities": Task(densities, warm_up=False),
     "grid": Task(grid, "kwant", warm_up=False),
 }
 

@@ -11,6 +11,7 @@ of G between both sites, which is compared with the free energy from all levels 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -78,9 +79,36 @@ def _twists(chain: bdg.System) -> Iterator[Comparison]:
         yield compare(f"{name} from G, from all levels", twist, levels, 1e-11, "rounding of sums over 1400 levels", "E")
         ratio = twist / (delta**2 * coupling)
         missing.append(1 - ratio)
+        yield from _package(chain, blocks, delta, twist)
         yield compare(f"{name} over E_J", ratio, recorded, 6e-5, "4 digits recorded, cut off", "E")
     reason = "the next order is Delta^4"
     yield compare("what the second order misses: ratio of both Delta", missing[0] / missing[1], 4.0, 0.1, reason, "A")
+
+
+def _package(chain: bdg.System, blocks: np.ndarray, delta: float, twist: float) -> Iterator[Comparison]:
+    """Yield the twist by free_energy, and the current by current_phase, of the chain with both sites as grains."""
+    grain = np.full(SITES, -1)
+    grain[[FIRST, FIRST + TWIST_D]] = 0, 1
+    pairing = np.where(grain >= 0, delta, 0.0)
+    system = bdg.System(hamiltonian=chain.hamiltonian, positions=chain.positions, delta=pairing, grain=grain)
+    values = [bdg.free_energy(system.with_phases({1: phase}), TWIST_T, tol=1e-12).value for phase in (np.pi, 0.0)]
+    name = f"d {TWIST_D}, Delta {delta:g}"
+    yield compare(
+        f"{name}: [F(pi) - F(0)]/2, free_energy", 0.5 * (values[0] - values[1]), twist, 1e-10, "fit of tanh", "E"
+    )
+    step = 0.01
+    phases = np.array([0.4, 0.8]) * np.pi
+    exact = [
+        2
+        * sum(c * _free_energy(blocks, delta, phase + n * step) for n, c in ((-2, 1), (-1, -8), (1, 8), (2, -1)))
+        / (12 * step)
+        for phase in phases
+    ]
+    with warnings.catch_warnings():  # both sites are sources by intention
+        warnings.simplefilter("error", bdg.ConservationWarning)
+        found = bdg.current_phase(system, phases, TWIST_T, tol=1e-12)
+    yield compare(f"{name}: 2 dF/dphi at 0.4, 0.8 pi, current_phase", found.current, exact, 1e-9, "five points", "E")
+    yield compare(f"{name}: max |div J| on all other sites", found.conservation.max(), 0.0, 1e-12, "rounding", "E")
 
 
 def frequencies(temperature: float) -> np.ndarray:

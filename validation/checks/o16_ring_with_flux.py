@@ -8,8 +8,9 @@ gauge without flux, ``xi_+- = -2 cos(k +- q) - mu``, ``d`` and ``s`` the half di
           \Big[\tanh\frac{r_k + d_k}{2T} + \tanh\frac{r_k - d_k}{2T}\Big], \quad r_k = \sqrt{s_k^2 + \Delta^2} .
 
 -h instead of -h* in the hole block, D conjugated or with the other sign, F conjugated or with the other sign, a flux
-that turns the other way: each changes one of these numbers. An odd ring without flux sees the sign of the hopping,
-which no spectrum of a bipartite lattice shows.
+that turns the other way: each changes one of these numbers. So does the current ``J = -dF/df/2 pi``. An odd ring
+without flux sees the sign of the hopping, which no spectrum of a bipartite lattice shows. Half a flux quantum more and
+one turn of the phase more change F by what falls exponentially with the circumference.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ MU, DELTA, TEMPERATURE = -0.5, 0.3, 0.01
 # sites, flux in h/e, winding, norbs
 RINGS = ((40, 0.6, 1, 1), (40, 0.1, 0, 1), (25, 0.15, -1, 1), (24, 0.2, 1, 2))
 ODD = 25
+# sites: F(flux 0.6, winding 1) - F(0.1, 0), as recorded, and half a unit of its last digit
+HALF_QUANTUM = {40: (7.389e-4, 6e-8), 60: (2.307e-5, 6e-9), 80: (-5.62e-7, 6e-10), 120: (-1.9e-10, 1e-11)}
+CURVATURES = {40: 1.191371, 160: 1.191259}  # sites: d^2F/dq^2/N, as recorded
 ROUNDING = "rounding: dimension x eps x |H|"
 
 
@@ -43,6 +47,8 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
             yield _amplitude(where, values, amplitude, method, tolerance)
     yield _gauge()
     yield from _odd_ring()
+    yield from _free_energies()
+    yield from _response()
 
 
 def ring(size: int, flux: float, winding: int, norbs: int = 1) -> bdg.System:
@@ -120,9 +126,55 @@ def _odd_ring() -> Iterator[Comparison]:
     )
 
 
+def _free_energies() -> Iterator[Comparison]:
+    """Yield the change of F by h/2e, by the package and from the closed form of the levels."""
+    for size, (recorded, digit) in HALF_QUANTUM.items():
+        pair = ((0.6, 1), (0.1, 0))
+        found = [bdg.free_energy(ring(size, *state), TEMPERATURE, method="dense").value for state in pair]
+        exact = [_free_energy(closed_form(size, *state)[0]) for state in pair]
+        difference = found[0] - found[1]
+        where = f"{size} sites: F(0.6, 1) - F(0.1, 0)"
+        yield compare(where, difference, exact[0] - exact[1], 1e-12, "rounding", "E")
+        yield compare(f"{where}, recorded", difference, recorded, digit, "digits recorded", "E")
+
+
+def _free_energy(levels: np.ndarray) -> float:
+    # Tr h = -mu N, as in every sum over both spins
+    return float(-TEMPERATURE * np.logaddexp(levels / (2 * TEMPERATURE), -levels / (2 * TEMPERATURE)).sum()) - (
+        MU * levels.size / 2
+    )
+
+
+def _response() -> Iterator[Comparison]:
+    """Yield the current as derivative of F by the flux, and the curvature by superfluid_stiffness."""
+    for size, flux, winding, norbs in RINGS:
+        found = bdg.bond_currents(ring(size, flux, winding, norbs), TEMPERATURE, method="dense")
+        around = np.where(found.bonds[:, 1] - found.bonds[:, 0] == 1, 1, -1)  # (0, N - 1) leads backwards
+        step = 0.001
+        at = lambda n: _free_energy(closed_form(size, flux + n * step, winding)[0])  # noqa: E731, B023
+        slope = (at(-2) - 8 * at(-1) + 8 * at(1) - at(2)) / (12 * step)
+        where = f"{size} sites, flux {flux:g}, winding {winding}{', norbs 2' if norbs == 2 else ''}"
+        current = float((found.currents * around).mean())
+        yield compare(f"{where}: J = -dF/df/2 pi", current, -slope / (2 * np.pi), 1e-8, "five points", "E")
+        spread = abs(found.currents * around - current).max()
+        yield compare(f"{where}: J is the same on every bond", spread, 0.0, 1e-13, "rounding", "E")
+    for size, recorded in CURVATURES.items():
+        h = -np.roll(np.eye(size), 1, axis=0)
+        line = bdg.lattices.from_hamiltonian(
+            h + h.T - MU * np.eye(size), np.arange(size)[:, None], delta=DELTA, period=(size,)
+        )
+        value = bdg.superfluid_stiffness(line, TEMPERATURE, "x").stiffness
+        step = 0.005 * size / (2 * np.pi)  # a twist of 0.005 a bond, as a flux
+        values = [_free_energy(closed_form(size, n * step, 0)[0]) for n in (0, 1, 2)]
+        near, far = (2 * (values[n] - values[0]) / (0.005 * n) ** 2 / size for n in (1, 2))
+        where = f"{size} sites: d^2F/dq^2/N"
+        yield compare(where, value, (4 * near - far) / 3, 1e-6, "extrapolated second differences", "E")
+        yield compare(f"{where}, recorded", value, recorded, 1e-5, "recorded from differences", "E")
+
+
 CHECK = Check(
     identifier="O16",
-    title="Ring with flux and a winding order parameter: spectrum and pair amplitude, all signs",
+    title="Ring with flux and a winding order parameter: spectrum, pair amplitude, free energy, current, all signs",
     source="Byers and Yang 1961",
     compare=compare_all,
 )

@@ -16,6 +16,7 @@ from bdg.jobs.sweep import Parameters
 
 if TYPE_CHECKING:
     from bdg.jobs.results import JobResults
+    from bdg.lattices.system import System
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,27 @@ class Observable:
 
 Outcome = tuple[dict[str, Observable], dict[str, Any]]
 """Observables by name, and the evidence (methods, residuals, reasons of automatic choices)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call of a public function that a point makes: what `bdg.estimate` is asked about.
+
+    Attributes
+    ----------
+    what : str
+        As for `bdg.estimate`, "bound_states" for instance.
+    arguments : mapping
+    times : float
+        How often.
+    note : str
+        What is assumed about ``times``.
+    """
+
+    what: str
+    arguments: Mapping[str, Any]
+    times: float = 1.0
+    note: str = ""
 
 
 def _no_rules(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
@@ -61,6 +83,9 @@ class Kind:
         ``plot(results, folder, output)`` writes the figures and returns their paths; points may be missing.
     check : function, optional
         ``check(parameters)`` of one point returns (section, key, rule) for every rule between keys that is broken.
+    steps : function, optional
+        ``steps(parameters)`` of one point returns its `System` and the list of its steps, for `bdg estimate`; the kinds
+        of this package have theirs in `bdg.jobs.steps`.
     version : int
         Raised when the same parameters come to mean something else; part of the points' digest.
     """
@@ -72,15 +97,20 @@ class Kind:
     summarise: Callable[[JobResults], str]
     plot: Callable[[JobResults, Path, Mapping[str, Any]], list[Path]]
     check: Callable[[Parameters], Sequence[tuple[str, str, str]]] = _no_rules
+    steps: Callable[[Parameters], tuple[System, list[Step]]] | None = None
     version: int = 1
 
 
 _MODULES: dict[str, str] = {
     "composite": "bdg.jobs.kinds.composite",
     "critical_temperature": "bdg.jobs.kinds.critical_temperature",
+    "dos": "bdg.jobs.kinds.dos",
     "gap": "bdg.jobs.kinds.gap",
+    "josephson": "bdg.jobs.kinds.josephson",
+    "ldos": "bdg.jobs.kinds.ldos",
     "loops": "bdg.jobs.kinds.loops",
     "sns": "bdg.jobs.kinds.sns",
+    "stiffness": "bdg.jobs.kinds.stiffness",
 }
 _REGISTERED: dict[str, Kind] = {}
 

@@ -20,6 +20,7 @@ from bdg.bcs import gap_ratio
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.composite_figures import groups_of, plot, seed_of, temperature_of
+from bdg.jobs.kinds.slices import densest_plane, slice_facts
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -64,6 +65,20 @@ COMPUTE_KEYS = (
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
+    found, states, sites = system_rules(parameters), parameters["compute"]["states"], n_sites_of(parameters["system"])
+    if sites and states > 2 * sites:
+        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
+    return found
+
+
+def n_sites_of(system: Mapping[str, Any]) -> int:
+    """Return the number of sites, 0 if the spacing is too large for the box."""
+    edges = [round(length / system["spacing_nm"]) for length in system["size_nm"]]
+    return math.prod(edges) if min(edges) >= 2 else 0
+
+
+def system_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
+    """Return the rules of [system] and of the temperature that are broken."""
     system, compute = parameters["system"], parameters["compute"]
     found = []
     if system["b2o3_to_sio2"] is not None and system["volume_fraction"] is not None:
@@ -73,11 +88,8 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     if compute["temperature_K"] >= system["critical_temperature_K"]:
         rule = f"must be below critical_temperature_K = {system['critical_temperature_K']:g}; got {{:g}}"
         found.append(("compute", "temperature_K", rule.format(compute["temperature_K"])))
-    sites = math.prod(round(length / system["spacing_nm"]) for length in system["size_nm"])
-    if min(round(length / system["spacing_nm"]) for length in system["size_nm"]) < 2:
+    if not n_sites_of(system):
         found.append(("system", "spacing_nm", "must be at most half of each edge in size_nm"))
-    elif compute["states"] > 2 * sites:
-        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
     try:
         host_of(system)
     except ValueError as error:
@@ -133,16 +145,15 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     """Return everything that is known of one box at one temperature."""
     keys, wanted = parameters["system"], parameters["compute"]
     host, composite = host_of(keys), build(parameters)
-    if host.sites_per_wavelength < RESOLVED_FROM:
-        warnings.warn(_resolution(host.sites_per_wavelength, host.velocity_error), stacklevel=2)
+    warn_if_coarse(host)
     temperature = temperature_in_t(wanted["temperature_K"], host.t_meV)
     gap = grain_gap(keys, wanted["temperature_K"])
     observables = {
         "gap_meV": Observable(gap, "meV", "Delta(T) in the grains"),
-        **_geometry(composite),
-        **_host_facts(host),
+        **geometry_facts(composite),
+        **host_facts(host),
     }
-    evidence: dict[str, Any] = {"gap": "exact weak-coupling BCS curve", "builder": _builder_facts(composite)}
+    evidence: dict[str, Any] = {"gap": "exact weak-coupling BCS curve", "builder": builder_facts(composite)}
     if wanted["states"]:
         found = bound_states(composite, wanted["states"], device=device, seed=keys["seed"])
         below = count_states(composite, gap / host.t_meV, device=device, seed=keys["seed"])
@@ -157,7 +168,8 @@ def compute(parameters: Parameters, device: str) -> Outcome:
             ),
         }
         evidence |= {"bound_states": dict(found.evidence), "count_states": dict(below.evidence)}
-    sample, plane = _sample(composite, wanted["sample_sites"], keys["seed"]), _plane(composite, keys["spacing_nm"])
+    sample = _sample(composite, wanted["sample_sites"], keys["seed"])
+    plane = densest_plane(composite, keys["spacing_nm"])
     if wanted["sample_sites"] is None:
         wanted_sites = None
     else:
@@ -175,7 +187,9 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     if wanted_sites is None:
         observables |= _map_facts(composite, amplitude)
     if wanted["slice"]:
-        observables |= _slice_facts(composite, plane, _restricted(amplitude, plane.sites))
+        on_slice = _restricted(amplitude, plane.sites)
+        observables |= slice_facts(composite, plane)
+        observables["slice_amplitude"] = Observable(on_slice.values, "1", "pair amplitude F on these sites")
     path = keys["mean_free_path_nm"]
     fit = proximity_length(
         composite, on_sample, temperature=temperature, mean_free_path=path, model="exponential", geometry="spherical"
@@ -183,26 +197,6 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     best = proximity_length(composite, on_sample, temperature=temperature, mean_free_path=path, model="auto")
     evidence |= {"proximity_length": dict(fit.evidence), "model_comparison": _comparison(best)}
     return {**observables, **_length_facts(fit, best)}, evidence
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plane:
-    sites: np.ndarray
-    axis: int
-    position: float
-
-
-def _plane(composite: System, spacing: float) -> _Plane:
-    """Return the lattice plane, across any axis, that cuts most grain sites."""
-    index = np.round(composite.positions / spacing - 0.5).astype(np.int64)
-    inside = composite.grain >= 0
-    best, most = (0, 0), -1
-    for axis in range(index.shape[1]):
-        counts = np.bincount(index[inside, axis], minlength=index[:, axis].max() + 1)
-        if counts.max() > most:
-            best, most = (axis, int(counts.argmax())), int(counts.max())
-    axis, number = best
-    return _Plane(np.flatnonzero(index[:, axis] == number), axis, float((number + 0.5) * spacing))
 
 
 def _sample(composite: System, count: int | None, seed: int) -> np.ndarray:
@@ -223,7 +217,8 @@ def _restricted(amplitude: PairAmplitude, sites: np.ndarray) -> PairAmplitude:
     )
 
 
-def _geometry(composite: System) -> dict[str, Observable]:
+def geometry_facts(composite: System) -> dict[str, Observable]:
+    """Return what the packing is."""
     info = composite.info
     return {
         "grains": Observable(composite.n_grains, "1", "number of superconducting grains"),
@@ -235,7 +230,8 @@ def _geometry(composite: System) -> dict[str, Observable]:
     }
 
 
-def _host_facts(host: EffectiveMass) -> dict[str, Observable]:
+def host_facts(host: EffectiveMass) -> dict[str, Observable]:
+    """Return the lattice that stands for the host, and how well it resolves it."""
     return {
         "hopping_meV": Observable(host.t_meV, "meV", "hopping t of the host's lattice"),
         "mu": Observable(host.mu, "t", "chemical potential (onsite -mu)"),
@@ -252,16 +248,6 @@ def _map_facts(composite: System, amplitude: PairAmplitude) -> dict[str, Observa
         "positions_nm": Observable(composite.positions, "nm", "all sites (N, 3)"),
         "site_grain": Observable(composite.grain, "1", "grain of each site, -1 in the host (N,)"),
         "pair_amplitude": Observable(amplitude.values, "1", "pair amplitude F on all sites (N,)"),
-    }
-
-
-def _slice_facts(composite: System, plane: _Plane, amplitude: PairAmplitude) -> dict[str, Observable]:
-    return {
-        "slice_axis": Observable(plane.axis, "1", "axis that the slice is perpendicular to (0, 1, 2)"),
-        "slice_position_nm": Observable(plane.position, "nm", "its position on this axis"),
-        "slice_positions_nm": Observable(composite.positions[plane.sites], "nm", "sites of the slice (S, 3)"),
-        "slice_grain": Observable(composite.grain[plane.sites], "1", "grain of these sites, -1 in the host"),
-        "slice_amplitude": Observable(amplitude.values, "1", "pair amplitude F on these sites"),
     }
 
 
@@ -296,9 +282,15 @@ def _comparison(best: ProximityLength) -> dict[str, Any]:
     }
 
 
-def _builder_facts(composite: System) -> dict[str, Any]:
+def builder_facts(composite: System) -> dict[str, Any]:
     """Return the short entries of the builder's record; its arrays are observables."""
     return {key: value for key, value in composite.info.items() if isinstance(value, str | int | float | bool)}
+
+
+def warn_if_coarse(host: EffectiveMass) -> None:
+    """Warn if the lattice does not resolve the host's Fermi wavelength."""
+    if host.sites_per_wavelength < RESOLVED_FROM:
+        warnings.warn(_resolution(host.sites_per_wavelength, host.velocity_error), stacklevel=3)
 
 
 def _resolution(sites: float, error: float) -> str:
@@ -319,7 +311,8 @@ def summarise(results: JobResults) -> str:
     return "\n".join(lines)
 
 
-def _group(points: Sequence[PointResult]) -> list[str]:
+def box_lines(points: Sequence[PointResult]) -> list[str]:
+    """Return a line each on the resolution, the host, and the packing of every seed."""
     first = points[0]
     lines = [
         f"  {_resolution(float(first['sites_per_wavelength']), float(first['velocity_error']))}",
@@ -331,6 +324,11 @@ def _group(points: Sequence[PointResult]) -> list[str]:
         near = f", nearest centres {distances.min():.1f} to {distances.max():.1f} nm" if distances.size > 1 else ""
         fraction = 100 * float(point["volume_fraction"])
         lines.append(f"  seed {seed}: {int(point['grains'])} grains, {fraction:.1f} vol %{near}")
+    return lines
+
+
+def _group(points: Sequence[PointResult]) -> list[str]:
+    lines = box_lines(points)
     lines.append("  T (K)  seed  Delta (meV)  states < Delta  lowest |E| (meV)    length (nm)  kinetic theory (nm)")
     return lines + [_row(point) for point in sorted(points, key=temperature_of)]
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from bdg.bcs import gap_ratio
 from bdg.jobs.figures import new_figure, paper_style, save_figure
+from bdg.jobs.kinds.slices import draw_slice, slice_axes
 from bdg.jobs.results import JobResults, PointResult
 from bdg.kinetics import clean_length, diffusive_length, kinetic_length
 from bdg.lattices.units import temperature_in_t
@@ -158,43 +159,16 @@ def _maps(points: Sequence[PointResult]) -> Figure | None:
             if temperature not in there:
                 axes.text(0.5, 0.5, "missing", ha="center", va="center", transform=axes.transAxes, color="0.5")
                 continue
-            mesh = _map(axes, there[temperature], norm)
-            names = [name for axis, name in enumerate("xyz") if axis != int(there[temperature]["slice_axis"])]
+            amplitude = np.maximum(abs(there[temperature]["slice_amplitude"]), 1e-300)
+            mesh = draw_slice(axes, there[temperature], amplitude, norm)
+            first, second, cut = slice_axes(there[temperature])
             if column == 0:
-                cut = "xyz"[int(there[temperature]["slice_axis"])]
                 position = float(there[temperature]["slice_position_nm"])
-                axes.set_ylabel(f"seed {seed}, {cut} = {position:.1f} nm\n${names[1]}$ (nm)")
-            axes.set_xlabel(f"${names[0]}$ (nm)")
+                axes.set_ylabel(f"seed {seed}, {cut} = {position:.1f} nm\n${second}$ (nm)")
+            axes.set_xlabel(f"${first}$ (nm)")
     bar = figure.colorbar(mesh, ax=grid, pad=0.015, aspect=30, extend="min")
     bar.set_label("pair amplitude $|F|$")
     return figure
-
-
-def _map(axes: Axes, point: PointResult, norm: Any) -> Any:
-    from matplotlib.collections import LineCollection
-
-    spacing = point.parameters["system"]["spacing_nm"]
-    kept = [axis for axis in range(3) if axis != int(point["slice_axis"])]
-    index = np.round(point["slice_positions_nm"][:, kept] / spacing - 0.5).astype(int)
-    shape = tuple(index.max(axis=0) + 1)
-    amplitude, grain = np.full(shape, np.nan), np.full(shape, -1)
-    amplitude[tuple(index.T)] = np.maximum(abs(point["slice_amplitude"]), 1e-300)
-    grain[tuple(index.T)] = point["slice_grain"]
-    edges = [spacing * np.arange(n + 1) for n in shape]
-    mesh = axes.pcolormesh(*edges, amplitude.T, norm=norm, cmap="viridis", rasterized=True)
-    borders = list(outline(grain, spacing))
-    axes.add_collection(LineCollection(borders, colors="white", linewidths=1.3))
-    axes.add_collection(LineCollection(borders, colors=BLACK, linewidths=0.5))
-    return mesh
-
-
-def outline(grain: np.ndarray, spacing: float) -> np.ndarray:
-    """Return segments (L, 2, 2) along the edges between sites (nx, ny) of different grains (or grain and host)."""
-    along_x = np.argwhere(grain[1:, :] != grain[:-1, :])
-    along_y = np.argwhere(grain[:, 1:] != grain[:, :-1])
-    vertical = np.stack([along_x + [1, 0], along_x + [1, 1]], axis=1)
-    horizontal = np.stack([along_y + [0, 1], along_y + [1, 1]], axis=1)
-    return spacing * np.concatenate([vertical, horizontal]).astype(float)
 
 
 # -------------------------------------------------------------------------------------------------------- profiles

@@ -1,0 +1,394 @@
+"""What each method of a task is expected to take, in seconds and bytes: what `auto` and `bdg.estimate` go by.
+
+Operations are counted on the symbolic factorisation of the very geometry, or from degree and number of columns of an
+expansion; `bdg.gpu.cost` turns them into seconds. How many solves or sweeps an iteration takes is a mean of measured
+cases: crowded levels (clean systems) take several times as many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from bdg.gpu import cost, dense
+from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.cost import Option, Rates
+from bdg.gpu.memory import GIB, available_bytes
+from bdg.gpu.multifrontal import Symbolic
+from bdg.gpu.multifrontal.predicted_memory import predict_memory
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
+
+GPU_FROM = 2_000  # dimension: below, no estimate of a GPU is worth making
+DENSE_FIRST_BELOW = 1_000  # dimension: up to here a sparse method has to be clearly quicker
+CPU_UP_TO = 400_000  # dimension: above, a GPU that is at hand is not compared with the CPU
+_RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
+_COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
+_SUPERLU = 5e-8, 1.2e10, 1.2e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
+_PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
+_SWEEPS = 2.5  # of filtered subspace iteration
+_PARTNERS = 1.35  # seconds of a step with products between partners, relative to one with norms
+_REFERENCES = 8  # columns besides those asked for, that bound the truncation
+_BOUND_STEPS = 40  # products with one vector that find the spectral bound
+_BLOCK = 512 << 20  # bytes of the columns that are solved at a time
+
+
+# ---------------------------------------------------------------------------------------------------- device and choice
+
+
+def devices(device: str, dimension: int) -> list[Backend]:
+    """Return the backends that are worth comparing, the preferred one first."""
+    asked = select_backend(device)
+    if device != "auto" or asked.device == "cpu":
+        return [asked]
+    if dimension < GPU_FROM:
+        return [select_backend("cpu")]
+    return [asked] if dimension > CPU_UP_TO else [select_backend("cpu"), asked]
+
+
+def chosen(
+    options: Sequence[Option], backends: Sequence[Backend], what: str, task: str = ""
+) -> tuple[str, str, Backend]:
+    """Return method, reason and backend of the quickest option that fits.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If none does: with what each would need.
+    """
+    best = cost.choose(options)
+    if best is None:
+        raise MemoryBudgetError(f"{what} does not fit: {refusal(options)}")
+    backend = next(b for b in backends if b.device == best.device)
+    return best.method, cost.reason(options, rates_of(backends[0]), task), backend
+
+
+def refusal(options: Sequence[Option]) -> str:
+    """Return what each method would need and which size would fit."""
+    needs = "; ".join(
+        f"{o.method} on the {o.device} {o.note}"
+        if o.closed
+        else f"{o.method} on the {o.device} needs {o.bytes / GIB:.1f} GiB, {o.available / GIB:.1f} GiB are available"
+        for o in options
+    )
+    within = [o for o in options if not o.closed]
+    if not within:
+        return needs
+    share = max((o.available / o.bytes) ** (0.5 if o.method == "dense" else 0.75) for o in within)
+    return f"{needs}. About {0.95 * min(share, 1.0):.0%} of the sites would fit"
+
+
+def _option(method: str, backend: Backend, seconds: float, needed: float, note: str = "") -> Option:
+    return Option(method, backend.device, float(seconds), float(needed), available_bytes(backend), note)
+
+
+def dense_option(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 0.0) -> Option:
+    """Return what all eigenstates take; ``share`` in units of their seconds for what is made of them."""
+    dimension, dtype = hamiltonian.shape[0], hamiltonian.dtype
+    seconds = (1 + share) * cost.eigh_seconds(rates_of(backend), dimension, dtype)
+    return _option("dense", backend, seconds, dense.dense_bytes(dimension, dtype))
+
+
+# --------------------------------------------------------------------------------------------------------- bound states
+
+
+def states_methods(dimension: int) -> tuple[str, ...]:
+    """Return the methods that `auto` compares, in the order of preference: all eigenstates where that is cheap."""
+    if dimension < DENSE_FIRST_BELOW:
+        return ("dense", "lanczos", "shift_invert")
+    return ("lanczos", "dense", "shift_invert")
+
+
+def levels_between(hamiltonian: BdGHamiltonian, low: float, high: float) -> int:
+    """Return about how many levels lie in a window, spread as in a metal: to choose a method by, not to rely on."""
+    bound = float(abs(hamiltonian.matrix).sum(axis=1).max())
+    width = max(0.0, min(high, bound) - max(low, -bound))
+    share = min(1.0, 0.5 * _PLAIN_LEVELS * width / bound) if bound else 1.0
+    return int(np.clip(share * hamiltonian.shape[0], 1, hamiltonian.shape[0] // 4))
+
+
+def bound_states_options(
+    hamiltonian: BdGHamiltonian, k: int, backends: Sequence[Backend], methods: Sequence[str] = ("lanczos", "dense")
+) -> list[Option]:
+    """Return what ``k`` states of lowest |E| take, proof of completeness included; k = 0: only a count."""
+    makers: dict[str, Callable[[BdGHamiltonian, int, Backend], Option]] = {
+        "lanczos": _lanczos,
+        "dense": lambda h, _, backend: dense_option(h, backend),
+        "shift_invert": _shift_invert,
+        "chebyshev": _filtered,
+    }
+    found = []
+    for backend in backends:
+        for method in methods:
+            if method == "shift_invert" and backend.device != "cpu":
+                continue
+            if method == "chebyshev" and not k:
+                continue
+            option = makers[method](hamiltonian, k, backend)
+            if method != "dense" and k > hamiltonian.shape[0] - 2:
+                option = _closed(option, f"gives at most {hamiltonian.shape[0] - 2} states")
+            found.append(option)
+    return found
+
+
+def _closed(option: Option, note: str) -> Option:
+    return Option(option.method, option.device, option.seconds, option.bytes, option.available, note, closed=True)
+
+
+def _wanted(k: int, dimension: int) -> int:
+    wanted = min(k + max(8, k // 8), dimension - 2)
+    return max(2, wanted + wanted % 2)
+
+
+def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """Lanczos on multifrontal factors: one for the solves, one for the count."""
+    rates, system, dimension = rates_of(backend), hamiltonian.system, hamiltonian.shape[0]
+    is_complex = hamiltonian.dtype.kind == "c"
+    whole = whole_symbolic(system, backend)
+    number = "complex" if is_complex else "real"
+    seconds = cost.analysis_seconds(rates, system.n_sites)
+    seconds += _COUNT_FACTOR * cost.factor_seconds(rates, whole, number)
+    on_device = backend.device != "cpu"
+    counting = predict_memory(whole, hamiltonian.dtype, on_device=on_device).factor_peak + cost.index_bytes(whole)
+    if not k:
+        return _option("lanczos", backend, seconds, counting)
+    takagi = system.norbs == 1 and not is_complex
+    paired = takagi or is_complex
+    symbolic = site_symbolic(system, backend) if takagi else whole
+    form = "complex" if takagi or is_complex else "real"
+    wanted = _wanted(k, dimension)
+    values = wanted // 2 if paired else wanted
+    solves = min(20 + (3.6 if paired else 2.0) * values, symbolic.n_rows)
+    block = 8 if on_device else 1
+    columns = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
+    itemsize = 16 if form == "complex" else 8
+    seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
+    seconds += cost.factor_seconds(rates, symbolic, form)
+    seconds += 1.2 * (solves / block) * cost.solve_seconds(rates, symbolic, form, block)
+    # four passes over two thirds of the basis for each solve, reading only
+    seconds += solves * 4 * 0.67 * columns * symbolic.n_rows * itemsize / rates.copy
+    seconds += _ritz_seconds(rates, hamiltonian, wanted) + 40 * solves * rates.call
+    basis = columns * symbolic.n_rows * itemsize
+    searching = predict_memory(symbolic, "c16" if form == "complex" else "f8", on_device=on_device)
+    indices = cost.index_bytes(symbolic) if symbolic is not whole else 0.0
+    states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize
+    needed = indices + max(searching.factor_peak, searching.kept + 1.5 * basis, counting)
+    return _option("lanczos", backend, seconds, needed + states, "levels that are not crowded")
+
+
+def _ritz_seconds(rates: Rates, hamiltonian: BdGHamiltonian, columns: int) -> float:
+    name = cost.kind(hamiltonian.dtype)
+    dimension = hamiltonian.shape[0]
+    products = (4 if name == "c16" else 1) * _RITZ_PASSES * 2.0 * dimension * columns**2 / (0.5 * rates.gemm[name])
+    steps = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, 3 * columns, hamiltonian.dtype)
+    return products + steps + 12.0 * dimension * columns * hamiltonian.dtype.itemsize / rates.copy
+
+
+def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """ARPACK on SuperLU factors; elements and operations from the fronts without padding."""
+    rates, dimension = rates_of(backend), hamiltonian.shape[0]
+    whole = whole_symbolic(hamiltonian.system, backend)
+    each, flops, solve, share = _SUPERLU
+    speed = rates.call / cost.BUILT_IN["cpu"].call
+    times = 1.7 if hamiltonian.dtype.kind == "c" else 1.0
+    elements = share * _stored(whole)
+    factor = times * speed * (each * elements + whole.factor_flops(float, padded=False) / flops + 12 * solve * elements)
+    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + factor
+    itemsize = hamiltonian.dtype.itemsize
+    needed = elements * (itemsize + 4.0) * 1.5
+    if k:
+        wanted = _wanted(k, dimension)
+        columns = max(2 * wanted + 1, min(3 * wanted, 120), 40)
+        one = times * speed * solve * elements + 2.0 * columns * dimension * itemsize / (0.5 * rates.copy)
+        seconds += factor + columns * (one + 40 * rates.call) + _ritz_seconds(rates, hamiltonian, wanted)
+        needed = 2 * needed + (columns + 3 * wanted) * dimension * itemsize
+    return _option("shift_invert", backend, seconds, needed, "levels that are not crowded")
+
+
+def _stored(symbolic: Symbolic) -> float:
+    nd = symbolic.pattern.rows_per_site
+    p, u = (nd * np.asarray(x, dtype=float) for x in (symbolic.structure.n_pivots, symbolic.structure.n_updates))
+    return float((p * p + 2 * p * u).sum())
+
+
+def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """Filtered subspace iteration, the number of levels within the cut taken as in a metal."""
+    from bdg.gpu.filtered import GAIN, OVER
+
+    rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
+    wanted = _wanted(k, dimension)
+    columns, space = OVER * wanted / 2, float(OVER * wanted)
+    if space >= dimension:
+        return _closed(_option("chebyshev", backend, np.inf, 0.0), "needs a subspace as large as the matrix")
+    ratio = min(0.9, space / (_PLAIN_LEVELS * dimension))  # cut/s
+    degree = np.arccosh(GAIN) / (2 * ratio)
+    products = _SWEEPS * 2 * degree * columns + 4 * min(16384, np.pi * 3 / ratio) / 2
+    seconds = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, products, dtype)
+    seconds += _SWEEPS * 3 * _ritz_seconds(rates, hamiltonian, int(space)) / _RITZ_PASSES * 2
+    seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
+    needed = 8.0 * dimension * space * dtype.itemsize
+    return _option("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no proof of completeness")
+
+
+# --------------------------------------------------------------------------------------------------------- thermal sums
+
+
+def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True) -> float:
+    """Return the seconds of factor and selected inverse at one pole; ``share`` of the inverse is done."""
+    rates, (symbolic, form, general) = rates_of(backend), _imaginary(hamiltonian, backend)
+    seconds = cost.factor_seconds(rates, symbolic, form, general)
+    return seconds + (cost.inverse_seconds(rates, symbolic, form, general, share) if inverse else 0.0)
+
+
+def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
+    """Return the bytes of a factor with its selected inverse at one pole."""
+    symbolic, form, general = _imaginary(hamiltonian, backend)
+    found = predict_memory(symbolic, float, general, on_device=backend.device != "cpu")
+    planes = 4 if form == "quaternion" else 1
+    return planes * max(found.factor_peak, found.releasing_peak) + cost.index_bytes(symbolic)
+
+
+def _imaginary(hamiltonian: BdGHamiltonian, backend: Backend) -> tuple[Symbolic, str, bool]:
+    system, general = hamiltonian.system, hamiltonian.dtype.kind == "c"
+    if system.norbs == 1:
+        return quaternion_symbolic(system, backend), "quaternion", general
+    return whole_symbolic(system, backend), "majorana", general
+
+
+def inverse_share(symbolic: Symbolic, sites: np.ndarray) -> float:
+    """Return the operations of a selected inverse restricted to ``sites`` relative to the whole."""
+    if sites.size == symbolic.pattern.n_sites:
+        return 1.0
+    needed = symbolic.structure.ancestors_and_selves(np.unique(sites))
+    size: Callable[[Any], float] = lambda c: c.a * c.u**2 + c.a**2 * c.u  # noqa: E731
+    whole = sum(c.n * size(c) for c in symbolic.classes)
+    return float(sum(np.count_nonzero(needed[c.nodes]) * size(c) for c in symbolic.classes) / max(1.0, whole))
+
+
+def pair_amplitude_options(
+    hamiltonian: BdGHamiltonian,
+    backends: Sequence[Backend],
+    sites: np.ndarray,
+    *,
+    degree: int | None,
+    n_poles: int | None,
+    single: bool,
+) -> list[Option]:
+    """Return what the pair amplitude on ``sites`` takes by each method.
+
+    Parameters
+    ----------
+    degree : int or None
+        Of the Chebyshev expansion; None where the temperature is too low for it.
+    n_poles : int or None
+        The same for a sum over poles.
+    single : bool
+        Whether single precision is accurate enough, for the vectors and for all poles but the first.
+    """
+    found = []
+    for backend in backends:
+        if n_poles is not None:
+            share = inverse_share(_imaginary(hamiltonian, backend)[0], sites)
+            # the first pole is done in both precisions
+            effective = 1.0 + cost.SINGLE * n_poles if single else float(n_poles)
+            found.append(poles_option(hamiltonian, backend, effective, share))
+        if degree is not None:
+            steps = _PARTNERS * degree / 2 if hamiltonian.system.norbs == 1 else float(degree)
+            found.append(columns_option(hamiltonian, backend, sites.size + _REFERENCES, steps, single))
+        found.append(dense_option(hamiltonian, backend, share=0.1))
+    return found
+
+
+def elements_options(
+    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], n_poles: int | None, inverse: bool = True
+) -> list[Option]:
+    """Return what thermal averages on all sites and bonds take; ``inverse``: more than the free energy is wanted."""
+    found = []
+    for backend in backends:
+        if n_poles is not None:
+            found.append(poles_option(hamiltonian, backend, n_poles, inverse=inverse))
+        found.append(dense_option(hamiltonian, backend, share=0.3))
+    return found
+
+
+def poles_option(
+    hamiltonian: BdGHamiltonian, backend: Backend, n_poles: float, share: float = 1.0, inverse: bool = True
+) -> Option:
+    """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.SINGLE`."""
+    seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
+    seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
+    return _option("poles", backend, seconds, pole_bytes(hamiltonian, backend))
+
+
+def columns_option(
+    hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool, method: str = "chebyshev"
+) -> Option:
+    """Return what ``columns`` columns of a Chebyshev recursion with ``steps`` products each take.
+
+    Density of states: one column for each random vector, half as many steps as moments; local density: one column for
+    each electron row of the sites.
+    """
+    rates, matrix = rates_of(backend), hamiltonian.matrix
+    dtype = np.dtype({"f": "f4" if single else "f8", "c": "c8" if single else "c16"}[hamiltonian.dtype.kind])
+    width = min(max(columns, 1.0), 64.0)
+    if backend.device == "cpu":  # blocks that stay in the cache
+        width = min(width, max(8.0, (8 << 20) / (matrix.shape[0] * dtype.itemsize)))
+    seconds = cost.product_seconds(rates, matrix.nnz, matrix.shape[0], columns * steps, dtype, width)
+    seconds += cost.product_seconds(rates, matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
+    calls = 12 * steps * np.ceil(columns / 64) * rates.call
+    stored = matrix.nnz * (dtype.itemsize + 4.0) + 16.0 * matrix.shape[0]
+    return _option(method, backend, seconds + calls, 3 * width * matrix.shape[0] * dtype.itemsize + 3 * stored)
+
+
+# ------------------------------------------------------------------------------------------------------------ resolvent
+
+
+def green_options(
+    hamiltonian: BdGHamiltonian,
+    backends: Sequence[Backend],
+    n_energies: int,
+    columns: int,
+    inverse_share: float = 0.0,
+    method: str = "green",
+) -> list[Option]:
+    """Return what complex factors at ``n_energies`` energies take, with solved columns and a selected inverse each.
+
+    Parameters
+    ----------
+    columns : int
+        Solved at each energy.
+    inverse_share : float
+        Of the operations of a selected inverse; 0: none is made.
+    """
+    return [_green(hamiltonian, backend, n_energies, columns, inverse_share, method) for backend in backends]
+
+
+def inversion_option(hamiltonian: BdGHamiltonian, backend: Backend, n_energies: int, needed: float) -> Option:
+    """Return what inverting dense matrices takes: 2 n^3 complex multiply-adds each, and a product that checks it."""
+    rates, dimension = rates_of(backend), hamiltonian.shape[0]
+    seconds = n_energies * 4 * 2.0 * 2.0 * float(dimension) ** 3 / (0.7 * rates.gemm["c16"])
+    return _option("dense", backend, seconds, needed)
+
+
+def _green(
+    hamiltonian: BdGHamiltonian, backend: Backend, n_energies: int, columns: int, share: float, method: str
+) -> Option:
+    rates, symbolic = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
+    general, dimension = hamiltonian.dtype.kind == "c", hamiltonian.shape[0]
+    seconds = cost.factor_seconds(rates, symbolic, "complex", general)
+    block = int(np.clip(_BLOCK // (128 * dimension), 4, 128))
+    if columns:
+        blocks = -(-columns // block)
+        seconds += blocks * cost.solve_seconds(rates, symbolic, "complex", min(columns, block))
+        step = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, columns, complex)
+        seconds += step + 10 * 16.0 * dimension * columns / rates.copy
+    if share:
+        seconds += cost.inverse_seconds(rates, symbolic, "complex", general, share)
+    found = predict_memory(symbolic, complex, general, on_device=backend.device != "cpu")
+    needed = max(found.factor_peak, found.selected_inverse_peak if share else 0.0)
+    needed = max(needed, found.kept + 8 * 16.0 * dimension * min(columns, block)) + cost.index_bytes(symbolic)
+    total = n_energies * seconds + cost.analysis_seconds(rates, hamiltonian.system.n_sites)
+    return _option(method, backend, total, needed)

@@ -1,0 +1,319 @@
+"""How long a computation will take and how much memory, by each method, before it is begun: `bdg.estimate`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg import costs, dos, ldos, pairing, spectrum, thermal_elements
+from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.gpu import chebyshev, cost
+from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.cost import Option
+from bdg.gpu.memory import GIB
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import non_negative_number, positive_number
+from bdg.lattices.system import System
+from bdg.resolution import require_resolution
+from bdg.resolvent import Resolvent
+from bdg.results import Evidence, Result, quantity
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bdg.jobs.config import Job
+    from bdg.jobs.estimate import JobEstimate
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Estimate(Result):
+    """What each method is expected to take; ``str()`` is a table.
+
+    Attributes
+    ----------
+    what : str
+        The task.
+    method : str
+        What "auto" takes; "" where nothing fits.
+    seconds, gibibytes : float
+        Of that method; nan where nothing fits.
+    methods, devices, notes : lists of str
+        Of each way, with what its numbers assume.
+    all_seconds, all_gibibytes : arrays (R,)
+        On the clock, and of the memory of the device.
+    feasible : array (R,) of bool
+        Whether it fits into the memory that is left now.
+    """
+
+    what: str = quantity("the task")
+    method: str = quantity("method that auto takes, empty where nothing fits")
+    seconds: float = quantity("expected time of that method", "s")
+    gibibytes: float = quantity("expected memory of that method", "GiB")
+    methods: list[str] = quantity("method of each row")
+    devices: list[str] = quantity("device of each row")
+    notes: list[str] = quantity("what the numbers of each row assume")
+    all_seconds: np.ndarray = quantity("expected time of each row (R,)", "s")
+    all_gibibytes: np.ndarray = quantity("expected memory of each row (R,)", "GiB")
+    feasible: np.ndarray = quantity("whether each row fits into the memory that is left (R,)")
+
+    @property
+    def rows(self) -> list[tuple[str, str, float, float, bool, str]]:
+        """Method, device, seconds, GiB, feasible, and note of each way."""
+        columns = (self.methods, self.devices, self.all_seconds, self.all_gibibytes, self.feasible, self.notes)
+        return [(m, d, float(s), float(g), bool(f), n) for m, d, s, g, f, n in zip(*columns, strict=True)]
+
+    def __str__(self) -> str:
+        """Return the rows as a table, the method that auto takes marked."""
+        lines = [f"{self.what}: {self.evidence.why}"]
+        for method, device, seconds, gibibytes, feasible, note in self.rows:
+            mark = "->" if method == self.method and device == self.evidence.device else "  "
+            numbers = f"{cost.seconds_in_words(seconds):>10}  {gibibytes:9.3f} GiB"
+            fits = "" if feasible else "DOES NOT FIT  "
+            lines.append(f" {mark} {method:13} {device:4} {numbers}  {fits}{note}".rstrip())
+        return "\n".join(lines)
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the seconds of each method."""
+        from bdg.plotting import BLUE, SKY, axes_for
+
+        figure, axes = axes_for(ax)
+        names = [f"{method}\n{device}" for method, device in zip(self.methods, self.devices, strict=True)]
+        colours = [BLUE if fits else SKY for fits in self.feasible]
+        axes.bar(names, np.where(np.isfinite(self.all_seconds), self.all_seconds, 0.0), color=colours)
+        axes.set_yscale("log")
+        axes.set_ylabel("expected seconds (pale: does not fit)")
+        return figure
+
+
+def estimate(
+    system_or_job: System | Job | str | os.PathLike[str],
+    what: str | None = None,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    overrides: Sequence[str] = (),
+    **arguments: Any,
+) -> Estimate | JobEstimate:
+    """Return what a computation will take, without doing it.
+
+    Parameters
+    ----------
+    system_or_job : System, Job or path
+        A path is that of a job file.
+    what : str
+        For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
+        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states" or
+        "green_function".
+    device : {"auto", "cpu", "gpu"}
+    workers : int
+        Of a job: processes, one thread each.
+    overrides : sequence of str
+        Of a job file, as after ``--set``.
+    **arguments
+        Those of the function, ``k=64`` for instance; for "solve_gap" also ``iterations``.
+
+    Returns
+    -------
+    Estimate or JobEstimate
+        Seconds on the clock and GiB. Rates are those of this machine with the number of threads that is set now; they
+        are measured on first use, in about a second, and kept in a file (`bdg.gpu.calibration` says where). A factor
+        of two is to be expected, more where levels are crowded.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is unknown or out of range.
+    JobError
+        If the job file breaks a rule, or its kind does not say what its points compute.
+    """
+    if not isinstance(system_or_job, System):
+        return _of_job(system_or_job, what, device, workers, overrides, arguments)
+    start = time.perf_counter()
+    system = require_system(system_or_job)
+    what = require_choice("what", "bound_states" if what is None else what, tuple(_TASKS))
+    select_backend(device)
+    task = _TASKS[what]
+    unknown = arguments.keys() - task.arguments
+    if unknown:
+        raise TypeError(f"{what} has no argument {sorted(unknown)[0]!r} here; known: {', '.join(task.arguments)}")
+    missing = task.required - arguments.keys()
+    if missing:
+        raise TypeError(f"the estimate of {what} needs the argument {sorted(missing)[0]}=")
+    hamiltonian = BdGHamiltonian(system)
+    backends = costs.devices(device, hamiltonian.shape[0])
+    options, choose = task.options(hamiltonian, backends, device, arguments)
+    try:
+        method, why, place = choose()
+    except MemoryBudgetError as error:
+        method, why, place = "", str(error), backends[0].device
+    return _result(what, options, method, why, place, backends, start)
+
+
+def _of_job(
+    job: Any, what: str | None, device: str, workers: int, overrides: Sequence[str], arguments: Mapping[str, Any]
+) -> JobEstimate:
+    from bdg.jobs.config import Job, load_job
+    from bdg.jobs.estimate import estimate_job
+
+    if what is not None or arguments:
+        unexpected = "what" if what is not None else next(iter(arguments))
+        raise TypeError(f"{unexpected} belongs to the estimate of a System; a job says itself what it computes")
+    if not isinstance(job, Job | str | os.PathLike):
+        raise TypeError(f"system_or_job must be a System, a Job or the path of a job file; got {type(job).__name__}")
+    return estimate_job(job if isinstance(job, Job) else load_job(job, overrides), workers=workers, device=device)
+
+
+def _result(
+    what: str,
+    options: Sequence[Option],
+    method: str,
+    why: str,
+    place: str,
+    backends: Sequence[Backend],
+    start: float,
+) -> Estimate:
+    same = [o for o in options if o.method == method and o.device == place]
+    seconds, needed = (same[0].seconds, same[0].bytes) if same else (np.nan, np.nan)
+    backend = next((b for b in backends if b.device == place), backends[0])
+    evidence = Evidence.of(
+        method="cost model", why=why, backend=backend, dtype="float64", start=start, rates=rates_of(backend).origin
+    )
+    return Estimate(
+        what=what,
+        method=method,
+        seconds=float(seconds),
+        gibibytes=float(needed) / GIB,
+        methods=[o.method for o in options],
+        devices=[o.device for o in options],
+        notes=[o.note for o in options],
+        all_seconds=np.array([o.seconds for o in options]),
+        all_gibibytes=np.array([o.bytes for o in options]) / GIB,
+        feasible=np.array([o.feasible for o in options]),
+        evidence=evidence,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- tasks
+
+Choice = Callable[[], tuple[str, str, str]]
+"""Method, reason and device as the function itself chooses them."""
+Found = tuple[list[Option], Choice]
+Arguments = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Task:
+    options: Callable[[BdGHamiltonian, Sequence[Backend], str, Arguments], Found]
+    arguments: tuple[str, ...]
+    required: frozenset[str] = field(default_factory=frozenset)
+
+
+def _placed(found: tuple[str, str, Backend]) -> tuple[str, str, str]:
+    return found[0], found[1], found[2].device
+
+
+def _bound_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    window = given.get("window")
+    if window is None:
+        k = spectrum.require_k(given.get("k", 32), h.shape[0])
+    else:
+        k = costs.levels_between(h, *spectrum.require_window(window))
+    options = costs.bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
+    return options, lambda: _placed(spectrum.choose_method("auto", device, h, k))
+
+
+def _count_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
+    options = costs.bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
+    return options, lambda: _placed(spectrum.choose_method("auto", device, h, 0))
+
+
+def _pair_amplitude(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    tol = positive_number("tol", given.get("tol", 1e-6), "relative to max|F|")
+    sites = require_sites(given.get("sites"), h.system.n_sites)
+    bound = chebyshev.spectral_bound(h.matrix, 0)
+    options = pairing.amplitude_options(h, temperature, sites, bound, tol, backends)
+    return options, lambda: _placed(pairing.choose_method("auto", h, temperature, sites, bound, tol, device))
+
+
+def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
+    elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
+    n_poles = thermal_elements.n_poles_for(h, temperature, tol) if temperature else None
+    options = costs.elements_options(h, backends[:1], n_poles, elements)
+    options = [cost.repeated(option, times) for option in options]
+
+    def choose() -> tuple[str, str, str]:
+        method, why = thermal_elements.choose_method("auto", h, temperature, tol, backends[0], elements)
+        return method, why, backends[0].device
+
+    return options, choose
+
+
+def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = dos.require_energies(given["energies"])
+    vectors = dos._require_vectors(given.get("vectors", 8), h.system)
+    wanted = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0)
+    n_vectors = vectors or h.shape[0] // 2
+    single = vectors > 0 and dos.single_is_enough(h.shape[0], n_vectors, wanted.moments)
+    options = []
+    for backend in backends:
+        options.append(costs.columns_option(h, backend, n_vectors, wanted.moments / 2, single))
+        options.append(costs.dense_option(h, backend))
+    return options, lambda: _placed(dos._choose_method("auto", device, h))
+
+
+def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = dos.require_energies(given["energies"])
+    sites = require_sites(given.get("sites"), h.system.n_sites)
+    asked = select_backend(device)
+    resolvent = Resolvent(h, asked)
+    eta, _ = ldos._broadening(given.get("broadening"), points, resolvent)
+    plan, _ = ldos._plan(resolvent, points, sites, eta)
+    rows = h.system.norbs * (1 + int((points < 0).any() and (points > 0).any()))
+    solved = sites.size if plan.route == "columns" else ldos._PROBES[plan.route == "selected inverse"]
+    options = costs.green_options(h, [asked], plan.energies.size, solved * rows, plan.share)
+    moments = np.log(1e8) * chebyshev.spectral_bound(h.matrix, 0) / eta
+    options.append(costs.columns_option(h, asked, sites.size * h.system.norbs, moments / 2, False))
+    options.append(costs.dense_option(h, asked, share=0.1))
+
+    def choose() -> tuple[str, str, str]:
+        method, why, _ = ldos._choose_method("auto", resolvent, points, sites, eta)
+        return method, why, asked.device
+
+    return options, choose
+
+
+def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    n_energies = int(np.atleast_1d(np.asarray(given["z"])).size)
+    asked, n_sites = select_backend(device), h.system.n_sites
+    whole = given.get("sites") is None and given.get("sources") is None
+    origin = given.get("sources") if given.get("sources") is not None else given.get("sites")
+    columns = 4 if whole else require_sites(origin, n_sites, "sources").size
+    options = costs.green_options(h, [asked], n_energies, columns * 2 * h.system.norbs, float(whole), "multifrontal")
+    inverse = 4 * 16.0 * h.shape[0] ** 2
+    options.append(costs.inversion_option(h, asked, n_energies, inverse))
+    return options, lambda: ("multifrontal", "one factorisation for each energy", asked.device)
+
+
+_THERMAL = ("temperature", "tol", "elements")
+_NEEDS_T, _NEEDS_E = frozenset({"temperature"}), frozenset({"energies"})
+_TASKS: dict[str, _Task] = {
+    "bound_states": _Task(_bound_states, ("k", "window")),
+    "count_states": _Task(_count_states, ("energy",)),
+    "pair_amplitude": _Task(_pair_amplitude, ("temperature", "sites", "tol"), _NEEDS_T),
+    "electron_density": _Task(_averages, _THERMAL, _NEEDS_T),
+    "free_energy": _Task(_averages, _THERMAL, _NEEDS_T),
+    "solve_gap": _Task(_averages, (*_THERMAL, "iterations"), _NEEDS_T),
+    "density_of_states": _Task(_density_of_states, ("energies", "broadening", "moments", "vectors"), _NEEDS_E),
+    "local_density_of_states": _Task(_local_density, ("energies", "sites", "broadening"), _NEEDS_E),
+    "green_function": _Task(_green_function, ("z", "sites", "sources"), frozenset({"z"})),
+}

@@ -1,0 +1,215 @@
+r"""Current against phase of an S/N/S junction of slabs, with imposed or self-consistent gap, at each temperature.
+
+A point is one junction at one temperature; its phases run from 0 to pi, which is all: h and D are real at phase 0, so
+that I is odd. Beside the curve: harmonics, critical current, how well charge is conserved, and the current in each
+plane of sites at the largest current.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdg.gap import GUESS
+from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
+from bdg.jobs.kinds.slabs import title_of
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.josephson import SMALL, ConservationWarning, current_phase
+from bdg.lattices.stacks import Layer, stack
+from bdg.lattices.system import System
+from bdg.lattices.units import CURRENT_NA_PER_MEV, temperature_in_t
+from bdg.phase_curves import BRANCHES, series
+
+SYSTEM_KEYS = (
+    Key("superconductor_sites", "int", "thickness of each superconducting layer in sites", least=1),
+    Key("normal_sites", "int", "thickness of the normal layer in sites", least=1),
+    Key("width", "int", "sites across, in each of the directions across; 1: a chain", least=1),
+    Key("dimensions", "int", "2: one direction across, 3: two", default=3, least=2, most=3),
+    Key("periodic", "bool", "periodic across the layers' plane", default=True),
+    Key("hopping_meV", "float", "hopping t", above=0),
+    Key("spacing_nm", "float", "lattice constant", above=0),
+    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    *PAIRING_KEYS,
+    Key("disorder_meV", "float", "width of the uniform onsite disorder in N", default=0.0, least=0),
+    Key("transparency", "float", "of each interface", default=1.0, above=0, most=1),
+    Key("seed", "int", "of the disorder", default=0, least=0),
+)
+COMPUTE_KEYS = (
+    Key("temperature_K", "float", "temperature", above=0),
+    Key("phases", "int", "phases from 0 to pi, both included", default=13, least=4, most=721),
+    Key("tolerance", "float", "of a self-consistent Delta, relative to max|Delta|", default=1e-6, above=0, most=1e-3),
+)
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    return pairing_rules(parameters)
+
+
+def build(parameters: Parameters) -> System:
+    """Return the junction of one point at phase 0; energies in units of the hopping, lengths in nm."""
+    keys = parameters["system"]
+    t = keys["hopping_meV"]
+    if keys["attraction_meV"] is None:
+        electrode = {"delta": imposed_gap(keys, parameters["compute"]["temperature_K"]) / t}
+    else:
+        electrode = {"attraction": keys["attraction_meV"] / t, "delta": GUESS * keys["attraction_meV"] / t}
+    layer = Layer(keys["superconductor_sites"], **electrode)
+    width = keys["width"]
+    return stack(
+        [layer, Layer(keys["normal_sites"], disorder=keys["disorder_meV"] / t), layer],
+        (width,) * (keys["dimensions"] - 1) if width > 1 else (),
+        mu=keys["mu_meV"] / t,
+        spacing=keys["spacing_nm"],
+        transparency=keys["transparency"],
+        periodic=keys["periodic"] and width > 2,
+        seed=keys["seed"],
+    )
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return the current-phase relation of one junction at one temperature."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    t = keys["hopping_meV"]
+    phases = np.linspace(0, math.pi, wanted["phases"])
+    self_consistent = keys["attraction_meV"] is not None
+    with warnings.catch_warnings():  # conservation is an observable, and the summary says what it is
+        warnings.simplefilter("ignore", ConservationWarning)
+        found = current_phase(
+            build(parameters),
+            phases,
+            temperature_in_t(wanted["temperature_K"], t),
+            self_consistent=self_consistent,
+            tol=wanted["tolerance"] if self_consistent else None,
+            device=device,
+        )
+    nA = CURRENT_NA_PER_MEV * t
+    observables = {
+        "phases_pi": Observable(phases / math.pi, "pi", "phase differences (P,)"),
+        "current_nA": Observable(found.current * nA, "nA", "current 2e/hbar dF/dphi (P,)"),
+        "free_energy_meV": Observable(found.free_energy * t, "meV", "free energy (P,)"),
+        "conservation_nA": Observable(
+            found.conservation * nA, "nA", "largest |div J| outside the deep electrodes (P,)"
+        ),
+        "misplaced_share": Observable(
+            found.evidence.misplaced_share, "1", "current that enters outside the deep electrodes, over the largest"
+        ),
+        "sine_nA": Observable(found.harmonics[0] * nA, "nA", "amplitudes of sin k phi, k = 0 ... K"),
+        "critical_current_nA": Observable(found.critical_current * nA, "nA", "largest current"),
+        "critical_phase_pi": Observable(found.critical_phase / math.pi, "pi", "phase of the largest current"),
+        "error_nA": Observable(found.error * nA, "nA", "bound of the error of the current at the Delta that was taken"),
+        "branch_spread_nA": Observable(
+            found.evidence.branch_spread * nA, "nA", "not 0: at phase pi the current depends on how it was reached"
+        ),
+    }
+    return observables, {"current_phase": dict(found.evidence)}
+
+
+def summarise(results: JobResults) -> str:
+    """Return one line a point."""
+    lines = [f"{results.name}: current against phase of S/N/S junctions, {len(results)} points"]
+    for title, points in _groups(results).items():
+        lines += [f"{title}:"] if title else []
+        lines.append("  T (K)  seed    I_c (nA)  at phi/pi  2nd/1st harmonic  misplaced current")
+        for point in points:
+            keys, sine = point.parameters, point["sine_nA"]
+            ratio = sine[2] / sine[1] if sine.size > 2 and sine[1] else math.nan
+            lines.append(
+                f"  {keys['compute']['temperature_K']:5g}  {keys['system']['seed']:4d}  "
+                f"{float(point['critical_current_nA']):10.4g}  {float(point['critical_phase_pi']):9.3f}  "
+                f"{ratio:16.4f}  {float(point['misplaced_share']):17.1e}"
+            )
+        if any(_on_branches(point) for point in points):
+            lines.append("  at pi some currents depend on how the phase was reached; their branch goes on beyond pi")
+        if any(float(point["misplaced_share"]) > SMALL for point in points):
+            lines.append("  charge is not conserved with an imposed gap; attraction_meV makes Delta self-consistent")
+    return "\n".join(lines)
+
+
+def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
+    """Draw I against phase at each temperature, and the critical current against temperature, a figure a junction."""
+    paths = []
+    groups = _groups(results)
+    with paper_style():
+        for number, (title, points) in enumerate(groups.items()):
+            figure = new_figure(7.2, 3.6)
+            left, right = figure.subplots(1, 2)
+            temperatures = sorted({p.parameters["compute"]["temperature_K"] for p in points})
+            for point in points:
+                kelvin = point.parameters["compute"]["temperature_K"]
+                colour = _colour(temperatures.index(kelvin), len(temperatures))
+                left.plot(*_curve(point), "-", lw=1.1, color=colour, label=f"{kelvin:g} K")
+                left.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colour)
+                right.plot(kelvin, float(point["critical_current_nA"]), "o", ms=4, mfc="none", color=colour)
+            right.plot(*_mean_over_seeds(points), "-", lw=0.8, color="black", zorder=0)
+            left.axhline(0, color="black", lw=0.6)
+            left.set_xlabel(r"phase difference $\varphi/\pi$")
+            left.set_ylabel("current $I$ (nA)")
+            right.set_xlabel("temperature (K)")
+            right.set_ylabel("critical current $I_c$ (nA)")
+            right.set_xlim(left=0)
+            right.set_ylim(bottom=0)
+            handles, labels = left.get_legend_handles_labels()
+            unique = dict(zip(labels, handles, strict=True))
+            figure.legend(unique.values(), unique.keys(), frameon=False, loc="outside lower center", ncols=6)
+            if title:
+                figure.suptitle(title, fontsize=10)
+            suffix = f"_{number + 1}" if len(groups) > 1 else ""
+            paths += save_figure(figure, folder, f"current_phase{suffix}", output)
+    return paths
+
+
+def _curve(point: PointResult) -> tuple[np.ndarray, np.ndarray]:
+    """Return the series of the harmonics, or the samples themselves where they lie on different branches."""
+    if _on_branches(point):
+        return point["phases_pi"], point["current_nA"]
+    fine = np.linspace(0, math.pi, 301)
+    return fine / math.pi, series(np.stack([point["sine_nA"], np.zeros_like(point["sine_nA"])]), fine)
+
+
+def _on_branches(point: PointResult) -> bool:
+    return float(point["branch_spread_nA"]) > BRANCHES * float(abs(point["current_nA"]).max())
+
+
+def _mean_over_seeds(points: Sequence[PointResult]) -> tuple[np.ndarray, np.ndarray]:
+    kelvin = np.array([point.parameters["compute"]["temperature_K"] for point in points])
+    values = np.array([float(point["critical_current_nA"]) for point in points])
+    temperatures, place = np.unique(kelvin, return_inverse=True)
+    return temperatures, np.bincount(place, values) / np.bincount(place)
+
+
+def _colour(place: int, count: int) -> Any:
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](0.9 * place / max(1, count - 1))
+
+
+def _groups(results: JobResults) -> dict[str, list[PointResult]]:
+    """Return points by their [system] apart from the seed, by temperature."""
+    systems = [point.parameters["system"] for point in results]
+    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
+    groups: dict[str, list[PointResult]] = {}
+    for point in results:
+        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
+    order = lambda p: (p.parameters["compute"]["temperature_K"], p.parameters["system"]["seed"])  # noqa: E731
+    return {title: sorted(points, key=order) for title, points in groups.items()}
+
+
+KIND = Kind(
+    name="josephson",
+    doc="current against phase of an S/N/S junction of slabs, imposed or self-consistent gap, against temperature",
+    schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

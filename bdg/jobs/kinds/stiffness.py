@@ -1,0 +1,193 @@
+r"""Superfluid stiffness and penetration depth of a disordered superconductor against temperature.
+
+A periodic box with onsite disorder; the gap is imposed and uniform, or self-consistent on every site. The stiffness is
+that at fixed Delta. ``1/lambda^2 = mu_0 e^2 D_s/(hbar^2 a^3)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bdg.gap import GUESS, solve_gap
+from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
+from bdg.jobs.kinds.slabs import title_of
+from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.schema import Key
+from bdg.jobs.sweep import Parameters
+from bdg.lattices.disorder import uniform_disorder
+from bdg.lattices.grid import assemble_grid, grid_positions
+from bdg.lattices.seeds import DISORDER, stream
+from bdg.lattices.system import System
+from bdg.lattices.units import temperature_in_t
+from bdg.penetration import penetration_depth
+from bdg.stiffness import superfluid_stiffness
+
+SYSTEM_KEYS = (
+    Key("sites", "int", "sites along each edge of the periodic box", least=3, most=64),
+    Key("dimensions", "int", "2: one layer, 3: a cube", default=3, least=2, most=3),
+    Key("hopping_meV", "float", "hopping t", above=0),
+    Key("spacing_nm", "float", "lattice constant; in 2-D also the thickness of the layer", above=0),
+    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    *PAIRING_KEYS,
+    Key("disorder_meV", "float", "width of the uniform onsite disorder", default=0.0, least=0),
+    Key("seed", "int", "of the disorder", default=0, least=0),
+)
+COMPUTE_KEYS = (
+    Key("temperature_K", "float", "temperature", above=0),
+    Key("direction", "str", "axis of the twist", default="x", choices=("x", "y", "z")),
+    Key("method", "str", "how", default="auto", choices=("auto", "kubo", "current", "twist")),
+    Key("tolerance", "float", "of a self-consistent Delta, relative to max|Delta|", default=1e-6, above=0, most=1e-3),
+)
+
+
+def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+    """Return the rules between keys that are broken."""
+    found = pairing_rules(parameters)
+    if parameters["compute"]["direction"] == "z" and parameters["system"]["dimensions"] == 2:
+        found.append(("compute", "direction", "must be x or y in two dimensions"))
+    return found
+
+
+def build(parameters: Parameters) -> System:
+    """Return the box of one point; energies in units of the hopping, lengths in nm."""
+    keys = parameters["system"]
+    t, spacing = keys["hopping_meV"], keys["spacing_nm"]
+    shape = (keys["sites"],) * keys["dimensions"]
+    count = math.prod(shape)
+    onsite = uniform_disorder(count, keys["disorder_meV"] / t, stream(keys["seed"], DISORDER)) - keys["mu_meV"] / t
+    attraction = keys["attraction_meV"]
+    if attraction is None:
+        delta = imposed_gap(keys, parameters["compute"]["temperature_K"]) / t
+    else:
+        delta = GUESS * attraction / t
+    return System(
+        hamiltonian=assemble_grid(shape, onsite, [-np.ones(shape)] * len(shape), True),
+        positions=grid_positions(shape, spacing),
+        grain=np.zeros(count, dtype=np.int64),
+        period=(keys["sites"] * spacing,) * len(shape),
+        delta=np.full(count, delta),
+        attraction=np.full(count, (attraction or 0.0) / t),
+    )
+
+
+def compute(parameters: Parameters, device: str) -> Outcome:
+    """Return stiffness and penetration depth of one box at one temperature."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    t, spacing = keys["hopping_meV"], keys["spacing_nm"]
+    temperature = temperature_in_t(wanted["temperature_K"], t)
+    system, evidence = build(parameters), {}
+    if keys["attraction_meV"] is not None:
+        gap = solve_gap(system, temperature, tol=wanted["tolerance"], device=device)
+        system, evidence["solve_gap"] = gap.system, dict(gap.evidence)
+    found = superfluid_stiffness(system, temperature, wanted["direction"], method=wanted["method"], device=device)
+    evidence["superfluid_stiffness"] = dict(found.evidence)
+    # rounding may leave a normal metal with a stiffness just below zero
+    depth = penetration_depth(max(found.stiffness, 0.0), hopping_meV=t, length_unit_nm=1.0, site_volume_nm3=spacing**3)
+    unit = "meV nm^2"
+    size = abs(system.delta)
+    observables = {
+        "stiffness_meV_nm2": Observable(found.stiffness * t, unit, "superfluid stiffness per site, both spins"),
+        "diamagnetic_meV_nm2": Observable(found.diamagnetic * t, unit, "diamagnetic part"),
+        "paramagnetic_meV_nm2": Observable(found.paramagnetic * t, unit, "paramagnetic part, subtracted"),
+        "error_meV_nm2": Observable(found.error * t, unit, "error of the stiffness"),
+        "penetration_depth_nm": Observable(depth, "nm", "London penetration depth"),
+        "gap_meV": Observable(size.mean() * t, "meV", "mean |Delta|"),
+        "gap_spread_meV": Observable(size.std() * t, "meV", "standard deviation of |Delta| over the sites"),
+    }
+    return observables, evidence
+
+
+def summarise(results: JobResults) -> str:
+    """Return one line for each disorder and temperature: means over seeds."""
+    lines = [f"{results.name}: superfluid stiffness, {len(results)} points"]
+    for title, points in _groups(results).items():
+        lines += [f"{title}:"] if title else []
+        lines.append("  T (K)  seeds  gap (meV)  D_s (meV nm^2)  of it paramagnetic  lambda (nm)")
+        for kelvin, members in _temperatures(points).items():
+            gap, stiffness, minus, depth = (
+                np.mean([float(p[name]) for p in members])
+                for name in ("gap_meV", "stiffness_meV_nm2", "paramagnetic_meV_nm2", "penetration_depth_nm")
+            )
+            lines.append(
+                f"  {kelvin:5g}  {len(members):5d}  {gap:9.4f}  {stiffness:14.5g}  {-minus:18.5g}  {depth:11.4g}"
+            )
+    return "\n".join(lines)
+
+
+def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
+    """Draw stiffness and penetration depth against temperature, a curve for each system, bars over the seeds."""
+    from bdg.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
+
+    colours = (BLUE, RED, GREEN, ORANGE, PURPLE, BLACK)
+    with paper_style():
+        figure = new_figure(7.2, 3.4)
+        left, right = figure.subplots(1, 2)
+        for number, (title, points) in enumerate(_groups(results).items()):
+            members = _temperatures(points)
+            kelvin = list(members)
+            for axes, name in ((left, "stiffness_meV_nm2"), (right, "penetration_depth_nm")):
+                values = [np.array([float(point[name]) for point in group]) for group in members.values()]
+                mean = np.array([value.mean() for value in values])
+                error = [value.std(ddof=1) / math.sqrt(value.size) if value.size > 1 else 0.0 for value in values]
+                finite = np.isfinite(mean)
+                axes.errorbar(
+                    np.array(kelvin)[finite],
+                    mean[finite],
+                    np.array(error)[finite],
+                    fmt="o-",
+                    ms=4,
+                    mfc="white",
+                    capsize=2,
+                    color=colours[number % 6],
+                    label=title or None,
+                )
+        left.set_ylabel(r"stiffness $D_s$ per site (meV nm$^2$)")
+        right.set_ylabel(r"penetration depth $\lambda$ (nm)")
+        for axes in (left, right):
+            axes.set_xlabel("temperature (K)")
+            axes.set_xlim(left=0)
+        left.set_ylim(bottom=0)
+        handles, labels = left.get_legend_handles_labels()
+        if labels:
+            figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
+        return save_figure(figure, folder, "stiffness", output)
+
+
+def _temperatures(points: Sequence[PointResult]) -> dict[float, list[PointResult]]:
+    """Return points by temperature, ascending."""
+    found: dict[float, list[PointResult]] = {}
+    for point in sorted(points, key=lambda p: p.parameters["compute"]["temperature_K"]):
+        found.setdefault(point.parameters["compute"]["temperature_K"], []).append(point)
+    return found
+
+
+def _groups(results: JobResults) -> dict[str, list[PointResult]]:
+    """Return points by their [system] apart from the seed, and by direction if it is swept."""
+    systems = [point.parameters["system"] for point in results]
+    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
+    directions = {point.parameters["compute"]["direction"] for point in results}
+    groups: dict[str, list[PointResult]] = {}
+    for point in results:
+        title = title_of(point.parameters["system"], swept)
+        if len(directions) > 1:
+            title = ", ".join(filter(None, [title, point.parameters["compute"]["direction"]]))
+        groups.setdefault(title, []).append(point)
+    return groups
+
+
+KIND = Kind(
+    name="stiffness",
+    doc="superfluid stiffness and penetration depth of a disordered superconductor against temperature",
+    schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    compute=compute,
+    summarise=summarise,
+    plot=plot,
+    check=check,
+)

@@ -1,0 +1,277 @@
+"""The cost model: arithmetic on rates that are given, choices that do not alternate, files that are kept or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import bdg
+from bdg import costs
+from bdg.gpu import calibration, cost
+from bdg.gpu.backend import MemoryBudgetError, select_backend
+from bdg.gpu.cost import BUILT_IN, Option, Rates
+from bdg.structure import quaternion_symbolic, whole_symbolic
+
+CPU = select_backend("cpu")
+
+
+def options(**seconds: float) -> list[Option]:
+    return [Option(name, "cpu", value, 1.0, 10.0) for name, value in seconds.items()]
+
+
+@pytest.fixture
+def rates():
+    """Rates that make one term of a prediction stand out: large products, everything else for nothing."""
+    return Rates(
+        "cpu",
+        {"f4": 2e9, "f8": 1e9, "c16": 2e9},
+        {"f8": 1e9, "c16": 5e8},
+        {"f4": 2e9, "f8": 1e9, "c8": 1e9, "c16": 5e8},
+        copy=1e30,
+        call=1e-30,
+    )
+
+
+# --------------------------------------------------------------------------------------------------------- predictions
+
+
+def test_dense_products_are_the_counted_operations_over_the_rate(grid, rates):
+    system = grid((6, 6, 6), delta=0.3, disorder=1.0)
+    symbolic = whole_symbolic(system, CPU)
+    flops = symbolic.factor_flops(float)
+    assert_allclose(cost.factor_seconds(rates, symbolic, "real"), flops / 1e9, rtol=1e-12)
+    assert_allclose(cost.factor_seconds(rates, symbolic, "complex"), 4 * flops / 2e9, rtol=1e-12)
+    doubled = dataclasses.replace(rates, forms={**rates.forms, "real": 2.0})
+    assert_allclose(cost.factor_seconds(doubled, symbolic, "real"), 2 * flops / 1e9, rtol=1e-12)
+    inverse = symbolic.selected_inverse_flops(float, True)
+    assert_allclose(cost.inverse_seconds(rates, symbolic, "real", True, 0.25), 0.25 * inverse / 1e9, rtol=1e-12)
+    quaternion = quaternion_symbolic(system, CPU)
+    products = 8 * quaternion.factor_flops(float) / (0.8 * 1e9)
+    assert_allclose(cost.factor_seconds(rates, quaternion, "quaternion"), products, rtol=1e-12)
+    assert_allclose(cost.eigh_seconds(rates, 1000, complex), 2.0, rtol=1e-12)
+    assert_allclose(cost.product_seconds(rates, 5000, 1000, 64, float), 64 * 9000 / 1e9, rtol=1e-12)
+    assert cost.product_seconds(rates, 5000, 1000, 64, float, 1) > 5 * 64 * 9000 / 1e9  # one column at a time
+
+
+def test_every_estimate_grows_with_the_system(grid):
+    seconds, needed = [], []
+    for size in (6, 9, 13):
+        hamiltonian = bdg.BdGHamiltonian(grid((size,) * 3, delta=0.3, disorder=1.0))
+        sites = np.arange(size**3)
+        found = costs.bound_states_options(hamiltonian, 32, [CPU], ("lanczos", "dense", "shift_invert", "chebyshev"))
+        found += costs.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=False)
+        found += costs.elements_options(hamiltonian, [CPU], 10)
+        found += costs.green_options(hamiltonian, [CPU], 5, 8, 1.0)
+        seconds.append([option.seconds for option in found])
+        needed.append([option.bytes for option in found])
+    assert (np.diff(seconds, axis=0) > 0).all() and (np.diff(needed, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("size", [10, 14])
+def test_predicted_memory_holds_the_factors_that_are_made(grid, size):
+    """The prediction covers factors and largest front; it is no more than a few times as large."""
+    system = grid((size,) * 3, delta=0.3, disorder=1.0)
+    states = bdg.bound_states(system, 16, method="lanczos")
+    option = costs.bound_states_options(bdg.BdGHamiltonian(system), 16, [CPU], ("lanczos",))[0]
+    made = max(states.evidence.factor_bytes, states.evidence.count_bytes)
+    assert made < option.bytes < 8 * made
+
+
+def test_restricted_sites_cost_less(grid):
+    hamiltonian = bdg.BdGHamiltonian(grid((40, 6, 6), delta=0.3, disorder=1.0))
+    few, every = (
+        costs.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=True)
+        for sites in (np.arange(36), np.arange(1440))
+    )
+    assert [o.method for o in few] == ["poles", "chebyshev", "dense"]
+    assert few[0].seconds < 0.9 * every[0].seconds and few[1].seconds < 0.1 * every[1].seconds
+    assert few[2].seconds == every[2].seconds
+
+
+# -------------------------------------------------------------------------------------------------------------- choice
+
+
+def test_the_preferred_one_is_kept_unless_another_is_clearly_quicker():
+    assert cost.choose(options(first=1.0, second=0.85)).method == "first"
+    assert cost.choose(options(first=1.0, second=0.75)).method == "second"
+    assert cost.choose(options(second=0.85, first=1.0)).method == "second"
+    with_noise = [cost.choose(options(first=1.0, second=0.9 * noise)).method for noise in (0.9, 1.0, 1.1)]
+    assert with_noise == ["first"] * 3
+
+
+def test_what_does_not_fit_is_passed_over_and_named():
+    large = Option("quick", "cpu", 1.0, 4 * 2.0**30, 2.0**30)
+    slow = Option("slow", "cpu", 50.0, 2.0**20, 2.0**30)
+    shut = Option("shut", "gpu", 0.1, 0.0, 2.0**30, "needs what is not there", closed=True)
+    assert cost.choose([large, slow, shut]).method == "slow"
+    assert cost.choose([large, shut]) is None
+    said = cost.reason([large, slow, shut], BUILT_IN["cpu"], "for 3 sites")
+    assert said == (
+        "estimated for 3 sites: slow 50 s, shut on the gpu not possible (needs what is not there), quick does not fit "
+        "(4.0 GiB) (built-in rates)"
+    )
+    with pytest.raises(
+        MemoryBudgetError, match=r"a thing does not fit: quick on the cpu needs 4.0 GiB, 1.0 GiB are av"
+    ):
+        costs.chosen([large], [CPU], "a thing")
+    assert "About 34% of the sites would fit" in costs.refusal([large])  # (1/4)^(3/4), and 5 % to spare
+
+
+def test_rates_are_rounded_so_that_noise_does_not_show():
+    noisy = [dataclasses.replace(BUILT_IN["cpu"], copy=3.4e10 * noise).rounded().copy for noise in (0.95, 1.0, 1.05)]
+    assert len(set(noisy)) == 1
+    assert_allclose(BUILT_IN["cpu"].rounded().gemm["f8"], BUILT_IN["cpu"].gemm["f8"], rtol=2**0.125 - 1)
+
+
+def test_auto_takes_what_is_estimated_to_be_quickest(grid, monkeypatch):
+    """With diagonalisation for nothing "dense" is taken, with factors for nothing "lanczos"."""
+    system = grid((9, 9, 9), delta=0.3, disorder=1.0)
+    for fast, expected in (("eigh", "dense"), ("gemm", "lanczos")):
+        quick = dict.fromkeys(getattr(BUILT_IN["cpu"], fast), 1e30)
+        base = BUILT_IN["cpu"] if fast == "eigh" else dataclasses.replace(BUILT_IN["cpu"], call=1e-9, copy=1e15)
+        with calibration.assuming(dataclasses.replace(base, origin="made up", **{fast: quick})):
+            found = bdg.estimate(system, k=8)
+            amplitude = bdg.estimate(system, "pair_amplitude", temperature=0.05)
+            density = bdg.estimate(system, "electron_density", temperature=0.05)
+        assert found.method == expected and "made up" in found.evidence.why
+        for other in (amplitude, density):
+            assert other.method == ("dense" if expected == "dense" else "poles")
+
+
+def test_filters_are_taken_where_no_factor_fits(grid, monkeypatch):
+    """Factors and a dense matrix of 1728 sites need more than the 8 MiB that are "left"; blocks of vectors do not."""
+    system = grid((12, 12, 12), delta=0.3, disorder=1.0)
+    monkeypatch.setattr(costs, "available_bytes", lambda backend: 8.0 * 2**20)
+    found = bdg.estimate(system, k=4)
+    assert found.method == "chebyshev" and "does not fit" in found.evidence.why
+    monkeypatch.setattr(costs, "available_bytes", lambda backend: 1.0 * 2**20)
+    refused = bdg.estimate(system, k=4)
+    assert refused.method == "" and np.isnan(refused.seconds) and not refused.feasible.any()
+    assert "of the sites would fit" in refused.evidence.why and "DOES NOT FIT" in str(refused)
+    with pytest.raises(MemoryBudgetError, match="for 4 states does not fit: lanczos on the cpu needs"):
+        bdg.bound_states(system, 4)
+
+
+def test_small_systems_are_not_compared_on_a_gpu(monkeypatch):
+    gpu = dataclasses.replace(CPU, device="gpu")
+    monkeypatch.setattr(costs, "select_backend", lambda device: CPU if device == "cpu" else gpu)
+    assert [b.device for b in costs.devices("auto", 1000)] == ["cpu"]
+    assert [b.device for b in costs.devices("auto", 100_000)] == ["cpu", "gpu"]
+    assert [b.device for b in costs.devices("auto", 1_000_000)] == ["gpu"]
+    assert [b.device for b in costs.devices("gpu", 10)] == ["gpu"]
+
+
+# --------------------------------------------------------------------------------------------------------- calibration
+
+TINY = calibration.Sizes(gemm=16, eigh=16, sparse=3, columns=4, factor=3, copy=1 << 12)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder for calibrations of tiny sizes, and a process that knows none."""
+    monkeypatch.setenv(calibration.VARIABLE, str(tmp_path / "kept"))
+    monkeypatch.setattr(calibration, "_known", {})
+    monkeypatch.setattr(calibration, "SIZES", {"cpu": TINY, "gpu": TINY})
+    monkeypatch.setattr(calibration, "_is_busy", lambda: False)
+    return tmp_path / "kept"
+
+
+def test_a_measurement_is_kept_and_read_again(folder, monkeypatch):
+    first = calibration.rates_of(CPU)
+    assert first.origin == "measured rates"
+    (path,) = folder.iterdir()
+    assert path.name == f"calibration-{calibration.machine_key(CPU)}.json"
+    assert first.rounded() == dataclasses.replace(first, origin=first.rounded().origin)
+    monkeypatch.setattr(calibration, "_known", {})
+    monkeypatch.setattr(calibration, "measure", lambda backend: pytest.fail("measured again"))
+    assert calibration.rates_of(CPU) == first
+
+
+def test_the_file_that_came_first_holds(folder, monkeypatch):
+    """Another process wrote while this one was measuring: both take the same rates."""
+    other = dataclasses.replace(BUILT_IN["cpu"], copy=1.25e10, origin="")
+    measure = calibration.measure
+
+    def overtaken(backend):
+        calibration._write_first(folder / f"calibration-{calibration.machine_key(CPU)}.json", other)
+        return measure(backend)
+
+    monkeypatch.setattr(calibration, "measure", overtaken)
+    assert calibration.rates_of(CPU).copy == 1.25e10
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1, 2]", '{"rates": {"copy": 1}}', None])
+def test_a_damaged_file_is_replaced_and_said(folder, monkeypatch, damage):
+    calibration.rates_of(CPU)
+    (path,) = folder.iterdir()
+    content = json.loads(path.read_text())
+    content["rates"]["gemm"]["f8"] = -1.0
+    path.write_text(json.dumps(content) if damage is None else damage)
+    monkeypatch.setattr(calibration, "_known", {})
+    found = calibration.rates_of(CPU)
+    assert "was damaged and is replaced" in found.origin
+    monkeypatch.setattr(calibration, "_known", {})
+    assert calibration.rates_of(CPU).origin == "measured rates"
+
+
+def test_a_folder_that_cannot_be_written_is_no_error_but_said(folder, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(calibration.VARIABLE, str(tmp_path / "file" / "below"))
+    assert "measured now; not kept" in calibration.rates_of(CPU).origin
+    again = calibration.rates_of(CPU)
+    assert again is calibration.rates_of(CPU)  # once a process
+
+
+def test_a_busy_machine_is_not_measured_with_several_threads(folder, monkeypatch):
+    monkeypatch.setattr(calibration, "_is_busy", lambda: True)
+    monkeypatch.setattr(calibration, "THREADS", 2)
+    assert "too busy to measure 2 threads" in calibration.rates_of(CPU).origin and not folder.exists()
+
+
+def test_off_means_built_in_rates_and_no_file(folder, monkeypatch):
+    monkeypatch.setenv(calibration.VARIABLE, "off")
+    monkeypatch.setattr(calibration, "measure", lambda backend: pytest.fail("measured"))
+    assert calibration.rates_of(CPU).gemm == BUILT_IN["cpu"].gemm and "off" in calibration.rates_of(CPU).origin
+    assert not folder.exists()
+
+
+def test_the_tests_themselves_run_with_built_in_rates():
+    assert os.environ[calibration.VARIABLE] == "off"
+
+
+def test_the_folder_follows_the_rules_of_xdg(monkeypatch, tmp_path):
+    monkeypatch.delenv(calibration.VARIABLE)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert calibration.folder() == tmp_path / "bdg"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")  # to be ignored
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert calibration.folder() == tmp_path / "home" / ".cache" / "bdg"
+    monkeypatch.setattr(Path, "home", classmethod(lambda cls: (_ for _ in ()).throw(RuntimeError())))
+    assert calibration.folder() is None
+
+
+def test_the_key_tells_machines_apart(monkeypatch):
+    keys = {calibration.machine_key(CPU)}
+    monkeypatch.setattr(calibration, "THREADS", calibration.THREADS + 1)
+    keys.add(calibration.machine_key(CPU))
+    monkeypatch.setattr(calibration, "processor", lambda: "another")
+    keys.add(calibration.machine_key(CPU))
+    assert len(keys) == 3
+
+
+def test_rates_of_one_thread_come_from_a_process_of_its_own(tmp_path, monkeypatch):
+    """A process with two threads asks one that has a single one; that one's file is there afterwards."""
+    kept = dataclasses.replace(BUILT_IN["cpu"], copy=1.25e10, origin="")
+    monkeypatch.setenv(calibration.VARIABLE, str(tmp_path))
+    monkeypatch.setattr(calibration, "THREADS", 1)
+    calibration._write_first(tmp_path / f"calibration-{calibration.machine_key(CPU)}.json", kept)
+    monkeypatch.setattr(calibration, "THREADS", 2)
+    found = calibration.rates_of_one_thread(CPU, {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")})
+    assert found.copy == 1.25e10 and found.origin == "measured rates"
