@@ -157,7 +157,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.add_argument(
         "--only",
         action="append",
-        choices=("bound_states", "pair_amplitude", "density_of_states", "grid"),
+        choices=("bound_states", "pair_amplitude", "density_of_states", "grid", "predictions"),
         default=[],
         help="only this part (may be given again)",
     )

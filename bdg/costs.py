@@ -27,12 +27,14 @@ DENSE_FIRST_BELOW = 1_000  # dimension: up to here a sparse method has to be cle
 CPU_UP_TO = 400_000  # dimension: above, a GPU that is at hand is not compared with the CPU
 _RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
 _COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
-_SUPERLU = 5e-8, 1.2e10, 1.2e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
+_SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
 _SWEEPS = 2.5  # of filtered subspace iteration
-_PARTNERS = 1.35  # seconds of a step with products between partners, relative to one with norms
+_AROUND_POLES = 1.25  # seconds of a pole, with values put in and elements taken out, relative to its fronts
+_PARTNERS = 1.6  # seconds of a step with products between partners, relative to one with norms
 _REFERENCES = 8  # columns besides those asked for, that bound the truncation
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
+_REFINED = 2.0  # solves for a column of the Green function, refinement included
 _BLOCK = 512 << 20  # bytes of the columns that are solved at a time
 
 
@@ -161,15 +163,15 @@ def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     form = "complex" if takagi or is_complex else "real"
     wanted = _wanted(k, dimension)
     values = wanted // 2 if paired else wanted
-    solves = min(20 + (3.6 if paired else 2.0) * values, symbolic.n_rows)
-    block = 8 if on_device else 1
+    solves = min(20 + (3.6 if paired else 3.2) * values, symbolic.n_rows)
+    block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
     columns = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
     itemsize = 16 if form == "complex" else 8
     seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
     seconds += cost.factor_seconds(rates, symbolic, form)
     seconds += 1.2 * (solves / block) * cost.solve_seconds(rates, symbolic, form, block)
     # four passes over two thirds of the basis for each solve, reading only
-    seconds += solves * 4 * 0.67 * columns * symbolic.n_rows * itemsize / rates.copy
+    seconds += (solves / block) * 4 * 0.67 * columns * symbolic.n_rows * itemsize / rates.copy
     seconds += _ritz_seconds(rates, hamiltonian, wanted) + 40 * solves * rates.call
     basis = columns * symbolic.n_rows * itemsize
     searching = predict_memory(symbolic, "c16" if form == "complex" else "f8", on_device=on_device)
@@ -240,7 +242,8 @@ def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1
     """Return the seconds of factor and selected inverse at one pole; ``share`` of the inverse is done."""
     rates, (symbolic, form, general) = rates_of(backend), _imaginary(hamiltonian, backend)
     seconds = cost.factor_seconds(rates, symbolic, form, general)
-    return seconds + (cost.inverse_seconds(rates, symbolic, form, general, share) if inverse else 0.0)
+    seconds += cost.inverse_seconds(rates, symbolic, form, general, share) if inverse else 0.0
+    return _AROUND_POLES * seconds
 
 
 def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
@@ -382,7 +385,7 @@ def _green(
     block = int(np.clip(_BLOCK // (128 * dimension), 4, 128))
     if columns:
         blocks = -(-columns // block)
-        seconds += blocks * cost.solve_seconds(rates, symbolic, "complex", min(columns, block))
+        seconds += _REFINED * blocks * cost.solve_seconds(rates, symbolic, "complex", min(columns, block))
         step = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, columns, complex)
         seconds += step + 10 * 16.0 * dimension * columns / rates.copy
     if share:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
-AMPLITUDE_TOL = 1e-9
+AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
 LOWEST = 1e-5  # of the norm of h: below, no transition is looked for
 MAX_STEPS = 40  # of Lanczos
 MAX_TEMPERATURES = 60
@@ -114,7 +114,7 @@ def critical_temperature(
             "pairing is imposed on sites without attraction (delta or pairing), so there is no normal state; remove it "
             "with with_delta(0)"
         )
-    kernel = _Kernel(system, active, method, select_backend(device))
+    kernel = _Kernel(system, active, method, AMPLITUDE_SHARE * tol, select_backend(device))
     scale = float(abs(system.hamiltonian).sum(axis=1).max())
     search = _Search(kernel, np.random.default_rng(0 if seed is None else seed), tol, progress)
     lowest = LOWEST * max(scale, float(system.attraction.max()))
@@ -149,8 +149,9 @@ def critical_temperature(
 class _Kernel:
     """``U^(1/2) chi(T) U^(1/2)`` applied to vectors on the sites with attraction."""
 
-    def __init__(self, system: System, active: np.ndarray, method: str, backend: Backend) -> None:
+    def __init__(self, system: System, active: np.ndarray, method: str, tol: float, backend: Backend) -> None:
         self.system, self.active, self.method, self.backend = system, active, method, backend
+        self.tol = max(tol, 1e-11)
         self.weight = np.sqrt(system.attraction[active])
         self.dtype = np.dtype(float if system.hamiltonian.dtype.kind != "c" else complex)
         self.applications = 0
@@ -166,7 +167,7 @@ class _Kernel:
             temperature,
             sites=self.active,
             method=self.method,
-            tol=AMPLITUDE_TOL,
+            tol=self.tol,
             device=self.backend.device,
         )
         self.applications += 1
@@ -179,7 +180,7 @@ class _Search:
     """Largest eigenvalue of the kernel at one temperature after the other, each started from the last vector."""
 
     def __init__(self, kernel: _Kernel, rng: np.random.Generator, tol: float, progress: bool) -> None:
-        self._kernel, self._tol, self._progress = kernel, tol, progress
+        self.kernel, self._tol, self._progress = kernel, tol, progress
         size = kernel.active.size
         # the first mode has no nodes where h is real; a little noise reaches the others
         self.vector = (1.0 + 0.1 * rng.standard_normal(size)).astype(kernel.dtype)
@@ -188,11 +189,11 @@ class _Search:
 
     def __call__(self, temperature: float) -> float:
         value, self.vector, self.residual, self.error = _largest_eigenvalue(
-            lambda x: self._kernel(x, temperature), self.vector, self._tol
+            lambda x: self.kernel(x, temperature), self.vector, self._tol
         )
         self.eigenvalues[float(temperature)] = value
         if self._progress:
-            print(f"T = {temperature:.8g}: eigenvalue {value:.8g} (applications: {self._kernel.applications})")
+            print(f"T = {temperature:.8g}: eigenvalue {value:.8g} (applications: {self.kernel.applications})")
         return value
 
 
@@ -255,7 +256,7 @@ def _root(search: _Search, guess: float, lowest: float, tol: float) -> tuple[flo
         root = below[0] + (1 - below[1]) / slope
         step = abs(root - x)
         if step < 0.3 * tol or width < tol:
-            error = (abs(root - x) + (search.error + PROBE**2 + AMPLITUDE_TOL) / abs(slope)) * np.exp(root)
+            error = (abs(root - x) + (search.error + PROBE**2 + search.kernel.tol) / abs(slope)) * np.exp(root)
             return float(np.exp(root)), float(error)
         # keep away from the ends, or the bracket would shrink from one side only
         x = float(np.clip(root, below[0] + 1e-3 * width, above[0] - 1e-3 * width))

@@ -15,6 +15,7 @@ from bdg.lattices.units import temperature_in_t
 
 Steps = tuple[System, list[Step]]
 GAP_ITERATIONS = 15  # of a self-consistent gap; 40 close to Tc
+TWISTS = 4  # systems that the stiffness is a difference of
 TRANSITION_APPLICATIONS = 50  # of the linearised kernel, for one critical temperature
 
 
@@ -71,14 +72,14 @@ def _gap(parameters: Parameters) -> Steps:
 
 
 def _critical_temperature(parameters: Parameters) -> Steps:
-    from bdg.critical import AMPLITUDE_TOL
+    from bdg.critical import AMPLITUDE_SHARE
     from bdg.jobs.kinds.slabs import slabs
 
     keys = parameters["system"]
     system = slabs(keys, 0.05 * keys["attraction_meV"] / keys["hopping_meV"])
     arguments = {
         "temperature": 0.05 * float(system.attraction.max()),
-        "tol": AMPLITUDE_TOL,
+        "tol": AMPLITUDE_SHARE * parameters["compute"]["tolerance"],
         "sites": np.flatnonzero(system.attraction > 0),
     }
     note = f"{TRANSITION_APPLICATIONS} applications of the kernel assumed"
@@ -102,10 +103,39 @@ def _loops(parameters: Parameters) -> Steps:
     return biased if wanted["phases"] == "random" else system, found
 
 
+def _josephson(parameters: Parameters) -> Steps:
+    from bdg.jobs.kinds import josephson
+
+    keys, wanted = parameters["system"], parameters["compute"]
+    system, phases = josephson.build(parameters), wanted["phases"]
+    biased = system.with_phases(np.linspace(0, 1, system.n_grains))
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, phases, "currents at each phase")]
+    if keys["attraction_meV"] is not None:
+        gap = {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}
+        found.append(Step("solve_gap", gap, phases, f"{GAP_ITERATIONS} iterations at each phase assumed"))
+    return biased, found
+
+
+def _stiffness(parameters: Parameters) -> Steps:
+    from bdg.jobs.kinds import stiffness
+
+    keys, wanted = parameters["system"], parameters["compute"]
+    system = stiffness.build(parameters)
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, TWISTS, f"{TWISTS} twisted systems assumed, of complex matrices")]
+    if keys["attraction_meV"] is not None:
+        found.append(Step("solve_gap", {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}))
+    phase = np.exp(1e-3j * np.arange(system.n_sites))  # currents are those of a twisted system
+    return system.with_delta(system.delta * phase), found
+
+
 _KINDS: dict[str, Callable[[Parameters], Steps]] = {
     "composite": _composite,
     "critical_temperature": _critical_temperature,
     "gap": _gap,
+    "josephson": _josephson,
     "loops": _loops,
     "sns": _sns,
+    "stiffness": _stiffness,
 }

@@ -13,7 +13,7 @@ import pytest
 
 from bdg import cli
 from bdg.gpu.backend import Backend, select_backend
-from bdg.validation.benchmarks import alone, document, gpu_stages, gpu_table, plan, tables, tasks
+from bdg.validation.benchmarks import alone, document, gpu_stages, gpu_steps, gpu_table, plan, tables, tasks
 from bdg.validation.benchmarks.alone import Measurement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +35,8 @@ def test_the_page_holds_the_tables_between_its_own_words(quick):
     assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
     assert page.endswith(f"{document.END}\n\nAfter.\n") and "old" not in page
     routes = (plan.CERTIFIED, plan.SUPERLU, plan.PARDISO, plan.BODGE, plan.POLES, plan.COLUMNS, plan.DENSE)
-    titles = (words for words in ("one BLAS thread", "numpy 2", plan.UNPROVEN, "### Density of states", "kwant.kpm"))
-    for words in (*titles, *(route.name for route in routes)):
+    said = ("one BLAS thread", "numpy 2", plan.UNPROVEN, "### Density of states", "kwant.kpm")
+    for words in (*said, *(route.name for route in routes)):
         assert words in page
     widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| 8^3")}
     assert len(widths) == 1  # every row has all columns
@@ -180,7 +180,7 @@ def try_out(tmp_path_factory):
     for name in NOT_NEEDED:
         (folder / f"{name}.py").write_text(f"raise ImportError('{name} is not here')\n")
     command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu_table", "--device", "cpu", "--sizes", "6",
-               "--agreement", "6", "--out", "out"]  # fmt: skip
+               "--steps", "6", "--agreement", "6", "--out", "out"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
     rows = [json.loads(line) for line in (folder / "out" / "rows.jsonl").read_text().splitlines()]
@@ -196,7 +196,7 @@ def test_the_gpu_table_needs_neither_kwant_nor_matplotlib_nor_tqdm(try_out):
 def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
     done, rows, table = try_out
     assert done.stdout.strip() == table.strip()
-    stages = {(row["stage"], row["dtype"]): row for row in rows if "seconds_cold" in row}
+    stages = {(row["stage"], row["dtype"]): row for row in rows if "seconds_cold" in row and "columns" not in row}
     parts = ("factor", "solve, 32 columns", "selected inverse")
     expected = {(part, dtype) for part in parts for dtype in ("float64", "complex128")}
     expected |= {("32 bound states, certified", "float64"), ("pair amplitude on all sites", "float64"),
@@ -207,7 +207,8 @@ def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
     assert stages["32 bound states, certified", "float64"]["complete"]
     for dtype in ("float64", "complex128"):
         assert stages["solve, 32 columns", dtype]["residual"] < 1e-9  # refined solves
-    assert table.count(" % |") == len(stages)
+    steps = [row for row in rows if row["stage"] == gpu_steps.STAGE]
+    assert table.count(" % |") == len(stages) + len(steps)
     assert all(words in table for words in ("DGEMM", "ZGEMM", "copy", "GB/s", "TFLOP"))
 
 
@@ -216,6 +217,29 @@ def test_the_gpu_table_compares_every_observable_for_three_kinds_of_systems(try_
     compared = {(row["stage"], row["system"]): row for row in rows if "system" in row}
     assert len(compared) == 12 and table.count("| agree |") == 12
     assert all(row["agrees"] and row["difference"] <= row["stated"] < 1e-5 for row in compared.values())
+
+
+def test_the_gpu_table_has_chebyshev_steps_beside_the_copy(try_out):
+    """12 rows; the share is what a step moves at least, counted by hand here, over its time and the copy's rate."""
+    _, rows, table = try_out
+    copy = next(row["bytes_per_second"] for row in rows if row["stage"] == "copy")
+    steps = [row for row in rows if row["stage"] == gpu_steps.STAGE]
+    widths = {"float32": 4, "float64": 8, "complex64": 8, "complex128": 16}
+    assert [(row["dtype"], row["columns"]) for row in steps] == [(d, r) for d in widths for r in (8, 32, 64)]
+    entries = 216 + 2 * 3 * 5 * 36  # an open cube of 6^3: diagonal and bonds both ways
+    for row in steps:
+        width = widths[row["dtype"]]
+        assert row["seconds_cold"] > 0 and row["seconds_warm"] > 0 and row["sites"] == 216
+        expected = 3 * 432 * row["columns"] * width + entries * (width + 4) + 216 * (width + 8)
+        assert row["bytes"] == expected
+        share = f"{100 * expected / row['seconds_warm'] / copy:.0f} % |"
+        assert f"| 216 (6^3) | {row['dtype']} | {row['columns']} |" in table and share in table
+    assert "of the copy bandwidth, target" not in table  # promised at 100^3 only
+    held = gpu_steps.targets([{**steps[0], "size": 100, "bytes_per_second": 0.7 * copy}], copy)
+    assert held == ["- Chebyshev step, 100^3, float32, 8 columns: 70 % of the copy bandwidth, target 60 %: met"]
+    assert "MISSED" in gpu_steps.targets([{**steps[0], "size": 100, "bytes_per_second": 0.5 * copy}], copy)[0]
+    failed = gpu_steps.table([{"size": 6, "sites": 216, "dtype": "float32", "columns": 8, "error": "no memory"}], copy)
+    assert failed.endswith("| - | - | - | - | no memory |")
 
 
 def test_a_wrong_device_result_is_seen(monkeypatch):

@@ -151,7 +151,7 @@ def test_the_command_prints_a_table(tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["composite", "critical_temperature", "gap", "loops", "sns"])
+@pytest.mark.parametrize("name", ["composite", "critical_temperature", "gap", "josephson", "loops", "sns", "stiffness"])
 def test_the_jobs_of_this_package_say_what_they_compute(name, request):
     """Their first point: steps that `estimate` knows, on the system of the point."""
     path = request.config.rootpath / "runs" / f"{name}.toml"
@@ -177,3 +177,20 @@ def test_a_kind_of_ones_own_may_say_it_or_not():
 def test_workers_must_be_a_number():
     with pytest.raises(ValueError, match="workers must be a whole number"):
         estimate_job(parse_job(GAP, "gap.toml", "gap"), workers=0)
+
+
+# ----------------------------------------------------------------------------------------------------------- benchmark
+
+
+def test_the_benchmark_of_predictions_runs_every_way_once():
+    """Tiny sizes, so the ratios mean nothing; every way exists for a real and for a spinful system where it is used."""
+    from bdg.validation.benchmarks import predictions
+
+    assert {way for case in predictions.CASES for way in case.ways} == set(predictions.WAYS)
+    rows = predictions.rows_of(
+        predictions.Case((7, 7, 3), ("lanczos", "dense", "poles, layer", "density", "local, few"))
+    )
+    rows += predictions.rows_of(predictions.Case((5, 5, 5), ("poles",), 2))
+    assert all(row.predicted > 0 and row.measured > 0 and row.taken for row in rows)
+    text = predictions.table(rows)
+    assert "5^3, norbs = 2" in text and "of 6 predicted times hold" in text and "the quickest of 2: " in text

@@ -270,11 +270,14 @@ def test_a_bad_override_is_refused(override, expected):
     assert expected in line
 
 
-@pytest.mark.parametrize("name", ["composite", "composite_fine", "josephson", "loops", "sns", "stiffness"])
+@pytest.mark.parametrize(
+    "name", ["composite", "composite_fine", "dos", "josephson", "ldos", "loops", "sns", "stiffness"]
+)
 def test_the_shipped_jobs_are_valid(name):
     job = load_job(ROOT / "runs" / f"{name}.toml")
     assert (job.name, job.kind.name) == (name, name.removesuffix("_fine"))
-    points = {"composite": 16, "composite_fine": 16, "josephson": 8, "loops": 8, "sns": 123, "stiffness": 45}
+    points = {"composite": 16, "composite_fine": 16, "dos": 18, "josephson": 8, "ldos": 4, "loops": 8, "sns": 123,
+              "stiffness": 45}  # fmt: skip
     assert len(job.points) == points[name]
     for keys in job.kind.schema.values():
         for key in keys:

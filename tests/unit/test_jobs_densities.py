@@ -122,6 +122,9 @@ def test_maps_and_spectra_are_those_of_the_eigenstates(eigenstates):
     np.testing.assert_allclose(found["host_ratio"], maps[:, ~inside].mean(axis=1) / normal[:, ~inside].mean(axis=1))
     assert found["grain_ratio"][0] < 1  # grains have a gap
     assert {"map", "normal_map", "row", "normal_row", "builder"} <= set(evidence)
+    # the estimate takes ln(1e8) s/eta moments for the columns of the row
+    expected = ldos.KIND.steps(parameters_of(LDOS))[1][1].arguments["moments"]
+    assert expected == pytest.approx(evidence["row"]["moments"], rel=0.25)
 
 
 def test_the_row_cuts_most_grain_sites(grid):
@@ -140,6 +143,24 @@ def test_the_row_cuts_most_grain_sites(grid):
     across = Plane(np.flatnonzero(shifted.positions[:, 0] == 2.5), 0, 2.5)
     row, axis = densest_row(shifted, across, 1.0)
     assert axis == 2 and (shifted.grain[row] == 1).all()
+
+
+@pytest.mark.parametrize(("kind", "text"), [(dos, DOS), (ldos, LDOS)])
+def test_the_steps_are_those_that_are_computed(kind, text):
+    """What `bdg estimate` is asked about: the calls with their sites, energies and moments, each for both states."""
+    parameters = parameters_of(text)
+    found, _ = found_by(kind, text)
+    system, steps = kind.KIND.steps(parameters)
+    np.testing.assert_array_equal(system.grain, composite.build(parameters).grain)
+    assert [step.times for step in steps] == [2] * len(steps)
+    assert all(bdg.estimate(system, step.what, **step.arguments).seconds > 0 for step in steps)
+    t = float(found["hopping_meV"])
+    if kind is dos:
+        np.testing.assert_allclose(steps[0].arguments["energies"] * t, found["energies_meV"], atol=1e-12)
+        return
+    np.testing.assert_allclose(steps[0].arguments["energies"] * t, found["map_energies_meV"])
+    np.testing.assert_allclose(system.positions[steps[0].arguments["sites"]], found["slice_positions_nm"])
+    assert steps[1].arguments["vectors"] == found["row_sites"].size
 
 
 def test_parts_can_be_left_out():

@@ -14,6 +14,7 @@ _TITLES = {
     "pair_amplitude": "Pair amplitude on all sites, T = 0.05 Delta",
     "density_of_states": "Density of states around E = 0, 8 random vectors",
     "grid": "Assembly of a regular grid",
+    "predictions": "Predicted against measured",
 }
 
 
@@ -30,7 +31,7 @@ def main(
     ----------
     quick : bool
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
-    only : list of {"bound_states", "pair_amplitude", "density_of_states", "grid"}
+    only : list of {"bound_states", "pair_amplitude", "density_of_states", "grid", "predictions"}
         Parts to measure; all by default.
     write : path, optional
         Page that takes the tables between its markers.
@@ -42,7 +43,7 @@ def main(
     int
         0, also where a target is missed: the table says so. 2 if the page cannot take tables.
     """
-    from bdg.validation.benchmarks import document, machine, tables
+    from bdg.validation.benchmarks import document, machine, predictions, tables
     from bdg.validation.benchmarks.alone import Measurement
     from bdg.validation.benchmarks.plan import PARTS, QUICK, Measured, Plan, cells, measure
 
@@ -55,14 +56,19 @@ def main(
             return 2
     best: Measured = {}
     every: list[Measurement] = []
-    for part in only or PARTS:
+    parts = [part for part in only or PARTS if part != "predictions"]
+    for part in parts:
         print(_TITLES[part], file=sys.stderr)
         found, runs = measure(cells(plan, part), plan.repeats)
         best.update(found)
         every += runs
     sections = [machine.description()]
-    for part in only or PARTS:
+    for part in parts:
         sections.append(f"### {_TITLES[part]}\n\n{getattr(tables, part)(best, plan)}")
+    if not only or "predictions" in only:
+        print(_TITLES["predictions"], file=sys.stderr)
+        rows = predictions.measure(predictions.QUICK if quick else predictions.CASES)
+        sections.append(f"### {_TITLES['predictions']}\n\n{predictions.table(rows)}")
     if held := [target for target in tables.targets(best, plan) if target.met is not None]:
         head = ("held against", "measured", "target", "")
         sections.append(f"### Targets\n\n{tables.markdown(head, [target.cells() for target in held])}")

@@ -155,7 +155,7 @@ def targets(rows: Sequence[DensityRow]) -> list[tuple[str, float, float]]:
 
 def copy_bandwidth(repeats: int = 10) -> float:
     """Return the bytes a second that a copy of a large array reads and writes together, one thread."""
-    source = np.zeros(_COPY_BYTES // 8)
+    source = np.ones(_COPY_BYTES // 8)  # not zeros, which are one page of memory until they are written
     target = np.ones_like(source)
     best = np.inf
     for _ in range(repeats):

@@ -20,6 +20,7 @@ from bdg.gpu.multifrontal import Factor
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
 from bdg.validation.benchmarks.alone import GIB, peak_bytes, reset_peak
+from bdg.validation.benchmarks.gpu_steps import chebyshev_steps
 from bdg.validation.benchmarks.tasks import GAP, STATES, TEMPERATURE, composite
 
 Row = dict[str, Any]
@@ -291,7 +292,8 @@ def main() -> None:
         print(json.dumps({"stage": "device", "device": backend.device, "name": backend.device_name}), flush=True)
         rows = rates(clock)
     else:
-        rows = agreement(clock, size) if job["job"] == "agreement" else one_size(clock, size)
+        jobs = {"agreement": agreement, "steps": chebyshev_steps, "size": one_size}
+        rows = jobs[job["job"]](clock, size)
     for row in rows:
         print(json.dumps(row), flush=True)
 

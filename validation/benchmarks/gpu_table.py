@@ -1,12 +1,13 @@
-"""Times and memory of the direct core on one GPU, as a table: one command, under ten minutes.
+"""Times and memory of both cores on one GPU, as a table: one command, under ten minutes.
 
     python3 -m bdg.validation.benchmarks.gpu_table --out gpu_table
 
 Run it in the root of a checkout, on a machine with Python, NumPy, SciPy, h5py and CuPy; nothing has to be installed and
 kwant is not needed. What the device can do at best is measured first (dense products, copies), then how well GPU and
-CPU agree, then 32^3, 64^3 and 100^3 sites. Every size runs in a process of its own, every row is written to
-``rows.jsonl`` and ``table.md`` as soon as it is there, an error becomes the text of its row, and the time budget ends
-whatever is still running. ``--device cpu --sizes 8,12`` tries it without a GPU.
+CPU agree, then Chebyshev steps at 46^3 and 100^3 sites, then the direct core at 32^3, 64^3 and 100^3. Every size runs
+in a process of its own, every row is written to ``rows.jsonl`` and ``table.md`` as soon as it is there, an error
+becomes the text of its row, and the time budget ends whatever is still running. To try it without a GPU:
+``--device cpu --sizes 8,12 --steps 12``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line(row), file=sys.stderr, flush=True)
 
     jobs = [{"job": "rates"}, {"job": "agreement", "size": chosen.agreement}]
+    jobs += [{"job": "steps", "size": size} for size in chosen.steps]
     jobs += [{"job": "size", "size": size} for size in chosen.sizes]
     for job in jobs:
         run_job({**job, "device": chosen.device, "deadline": deadline}, take)
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--sizes", type=_sizes, default=(32, 64, 100), help="sites an axis (default 32,64,100)")
+    parser.add_argument("--steps", type=_sizes, default=(46, 100), help="the same for Chebyshev steps (default 46,100)")
     parser.add_argument("--agreement", type=int, default=16, help="sites an axis for GPU against CPU (default 16)")
     parser.add_argument("--budget", type=float, default=BUDGET, help=f"seconds for everything (default {BUDGET:.0f})")
     parser.add_argument("--out", default="gpu_table", help="folder for rows.jsonl and table.md (default gpu_table)")
@@ -131,6 +134,8 @@ def table(rows: Sequence[Row]) -> str:
     import numpy as np
     import scipy
 
+    from bdg.validation.benchmarks import gpu_steps
+
     rates = {row["stage"]: row for row in rows if row["stage"] in ("dgemm", "zgemm", "sgemm", "copy")}
     device = next((row["name"] for row in rows if row["stage"] == "device"), "none")
     text = [
@@ -140,11 +145,20 @@ def table(rows: Sequence[Row]) -> str:
         "warm: the second.",
         _rates_table(rates),
     ]
-    stages = [row for row in rows if "seconds_cold" in row or ("error" in row and "system" not in row)]
+    steps = [row for row in rows if row["stage"] == gpu_steps.STAGE]
+    stages = [
+        row
+        for row in rows
+        if row["stage"] != gpu_steps.STAGE and ("seconds_cold" in row or ("error" in row and "system" not in row))
+    ]
     if stages:
         text.append(_stages_table(stages, rates))
     if held := _targets(stages):
         text.append("\n".join(held))
+    if steps:
+        copy = rates["copy"]["bytes_per_second"] if "copy" in rates else None
+        text.append(gpu_steps.table(steps, copy))
+        text.append("\n".join(gpu_steps.targets(steps, copy)))
     if compared := [row for row in rows if "system" in row]:
         text.append(_agreement_table(compared))
     return "\n\n".join(part for part in text if part) + "\n"

@@ -14,13 +14,14 @@ import numpy as np
 
 from bdg.dos import density_of_states
 from bdg.jobs.figures import OUTPUT_KEYS
-from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
+from bdg.lattices.system import System
 
 COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature; sets the gap", above=0),
@@ -86,6 +87,18 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     return observables, evidence
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    wanted, composite = parameters["compute"], composites.build(parameters)
+    t = composites.host_of(parameters["system"]).t_meV
+    energies = np.linspace(-wanted["window_meV"], wanted["window_meV"], wanted["points"]) / t
+    arguments = {"energies": energies, "broadening": wanted["broadening_meV"] / t, "vectors": wanted["vectors"]}
+    both = wanted["normal_state"]
+    return composite, [
+        Step("density_of_states", arguments, 2 if both else 1, "and of the normal state" if both else "")
+    ]
+
+
 def summarise(results: JobResults) -> str:
     """Return the box, a line for each point, and means over seeds of rho(0)/rho_N(0)."""
     lines = [f"{results.name}: density of states of grains in a host, {len(results)} points"]
@@ -136,4 +149,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

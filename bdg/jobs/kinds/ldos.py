@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.chebyshev import spectral_bound
+from bdg.hamiltonian import BdGHamiltonian
 from bdg.jobs.figures import OUTPUT_KEYS
-from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.ldos_figures import plot
@@ -25,6 +27,7 @@ from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.system import System
 from bdg.ldos import LocalDensityOfStates, local_density_of_states
+from bdg.local_expansion import TRUNCATION
 
 MOST_ENERGIES = 12
 
@@ -92,7 +95,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         for name, system in states.items():
             found = local_density_of_states(system, at, sites, method="chebyshev", **options)
             observables |= _densities(f"{name}row", found, host.t_meV, "on the sites of the row (M, L)")
-            evidence[f"{name}row"] = dict(found.evidence)
+            evidence[f"{name}row"] = {**found.evidence, "moments": found.moments}
     return observables, evidence
 
 
@@ -133,6 +136,25 @@ def _row_facts(
     }
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    composite, t = composites.build(parameters), composites.host_of(keys).t_meV
+    plane = densest_plane(composite, keys["spacing_nm"])
+    gap, eta = composites.grain_gap(keys, wanted["temperature_K"]) / t, wanted["broadening_meV"] / t
+    times, note = (2, "and of the normal state") if wanted["normal_state"] else (1, "")
+    energies = gap * np.array(wanted["energies_over_delta"])
+    arguments = {"energies": energies, "sites": plane.sites, "broadening": eta}
+    found = [Step("local_density_of_states", arguments, times, note)]
+    if wanted["row_points"]:
+        length = densest_row(composite, plane, keys["spacing_nm"])[0].size
+        moments = int(np.log(1 / TRUNCATION) * spectral_bound(BdGHamiltonian(composite).matrix) / eta)
+        columns = {"energies": [0.0], "moments": moments, "vectors": length}
+        note = "exact columns of the row" + (f", {note}" if note else "")
+        found.append(Step("density_of_states", columns, times, note))
+    return composite, found
+
+
 def summarise(results: JobResults) -> str:
     """Return the box, and for each point the mean densities of grains and host over those of the normal state."""
     lines = [f"{results.name}: local density of states of grains in a host, {len(results)} points"]
@@ -166,4 +188,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

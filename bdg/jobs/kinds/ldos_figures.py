@@ -43,20 +43,29 @@ def _maps(points: Sequence[PointResult]) -> Figure:
 
     values = [point["map_density_per_meV"] for point in points]
     norm = Normalize(0, float(np.quantile(np.concatenate([array.ravel() for array in values]), 0.995)))
-    return _grid(points, values, norm, "viridis", r"local density of states $\rho_i(E)$ (1/meV)")
+    return _grid(points, values, norm, "viridis", r"local density of states $\rho_i(E)$ (1/meV per site)")
 
 
 def _ratios(points: Sequence[PointResult]) -> Figure | None:
     """Draw the density over that of the normal state, on a logarithmic scale with 1 in its middle."""
-    from matplotlib.colors import LogNorm
-
     shown = [point for point in points if "normal_map_density_per_meV" in point.observables]
     if not shown:
         return None
     values = [point["map_density_per_meV"] / point["normal_map_density_per_meV"] for point in shown]
     label = r"$\rho_i(E)\,/\,\rho_{\mathrm{N},i}(E)$"
-    figure = _grid(shown, values, LogNorm(1 / 4, 4), "RdBu_r", label, (0.25, 0.5, 1.0, 2.0, 4.0))
-    return figure
+    norm, ticks = _ratio_scale(values)
+    return _grid(shown, values, norm, "RdBu_r", label, ticks)
+
+
+def _ratio_scale(values: Sequence[np.ndarray]) -> tuple[Any, list[float]]:
+    """Return a logarithmic scale with 1 in its middle that all but one value of 200 fit on, and its ticks."""
+    from matplotlib.colors import LogNorm
+
+    size = abs(np.log(np.concatenate([array.ravel() for array in values])))
+    most = float(np.exp(np.clip(np.quantile(size, 0.995), np.log(1.3), np.log(10))))
+    steps = (1.2, 1.5, 2.0, 3.0, 5.0, 10.0)
+    ticks = [1.0, *(tick for step in steps if step <= 1.001 * most for tick in (step, 1 / step))]
+    return LogNorm(1 / most, most), sorted(ticks)
 
 
 def _grid(
@@ -78,7 +87,8 @@ def _grid(
             axes = grid[row, column]
             mesh = draw_slice(axes, point, maps[column], norm, cmap)
             axes.set_xlabel(f"${first}$ (nm)")
-            axes.set_title(_LEVELS.get(energy, rf"$E$ = {energy:g} $\Delta(T)$"), fontsize=10)
+            if row == 0:
+                axes.set_title(_LEVELS.get(energy, rf"$E$ = {energy:g} $\Delta(T)$"), fontsize=10)
         where = f"{cut} = {float(point['slice_position_nm']):.1f} nm"
         grid[row, 0].set_ylabel(f"{temperature_of(point):g} K, seed {seed_of(point)}, {where}\n${second}$ (nm)")
         for spare in range(len(maps), columns):
@@ -86,14 +96,14 @@ def _grid(
     bar = figure.colorbar(mesh, ax=grid, pad=0.015, aspect=30, extend="both" if ticks else "max", ticks=ticks)
     bar.set_label(label)
     if ticks:
-        bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
+        bar.ax.set_yticklabels([f"{tick:.2g}" for tick in ticks])
         bar.ax.minorticks_off()
     return figure
 
 
 def _rows(points: Sequence[PointResult]) -> Figure | None:
     """Draw the spectra along the row, over those of the normal state where they are there, with the edges of grains."""
-    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.colors import Normalize
 
     shown = [point for point in points if "row_density_per_meV" in point.observables]
     if not shown:
@@ -102,8 +112,9 @@ def _rows(points: Sequence[PointResult]) -> Figure | None:
     values = [point["row_density_per_meV"] for point in shown]
     if divided:
         values = [array / point["normal_row_density_per_meV"] for array, point in zip(values, shown, strict=True)]
-        norm: Any = LogNorm(1 / 4, 4)
+        norm, ticks = _ratio_scale(values)
     else:
+        ticks = []
         norm = Normalize(0, float(np.quantile(np.concatenate([array.ravel() for array in values]), 0.995)))
     columns = min(2, len(shown))
     rows = -(-len(shown) // columns)
@@ -114,11 +125,10 @@ def _rows(points: Sequence[PointResult]) -> Figure | None:
         mesh = _row(axes, point, array, norm, "RdBu_r" if divided else "viridis")
     for spare in grid.ravel()[len(shown) :]:
         spare.set_visible(False)
-    ticks = (0.25, 0.5, 1.0, 2.0, 4.0) if divided else None
-    bar = figure.colorbar(mesh, ax=grid, pad=0.015, aspect=30, extend="both" if divided else "max", ticks=ticks)
-    bar.set_label(r"$\rho_i(E)\,/\,\rho_{\mathrm{N},i}(E)$" if divided else r"$\rho_i(E)$ (1/meV)")
+    bar = figure.colorbar(mesh, ax=grid, pad=0.015, aspect=30, extend="both" if ticks else "max", ticks=ticks or None)
+    bar.set_label(r"$\rho_i(E)\,/\,\rho_{\mathrm{N},i}(E)$" if divided else r"$\rho_i(E)$ (1/meV per site)")
     if ticks:
-        bar.ax.set_yticklabels([f"{tick:g}" for tick in ticks])
+        bar.ax.set_yticklabels([f"{tick:.2g}" for tick in ticks])
         bar.ax.minorticks_off()
     return figure
 
@@ -140,8 +150,9 @@ def _row(axes: Any, point: PointResult, values: np.ndarray, norm: Any, cmap: str
     bounds = np.concatenate([[0], change, [x.size]])
     for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
         if inside[begin]:
-            axes.text((edges[begin] + edges[end]) / 2, levels[-1], "grain", ha="center", va="bottom", fontsize=8)
+            middle = (edges[begin] + edges[end]) / 2
+            axes.annotate("grain", (middle, levels[-1]), (0, -3), textcoords="offset points", ha="center", va="top")
     axes.set_xlabel(f"${'xyz'[axis]}$ (nm)")
     axes.set_ylabel("energy $E$ (meV)")
-    axes.set_title(f"{temperature_of(point):g} K, seed {seed_of(point)}", fontsize=10, loc="left")
+    axes.set_title(f"{temperature_of(point):g} K, seed {seed_of(point)}", fontsize=10, loc="center")
     return mesh

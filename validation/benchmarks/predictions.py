@@ -1,0 +1,254 @@
+"""What the cost model predicts beside what is measured, at sizes that its constants were not fitted to.
+
+    python -m bdg.validation.benchmarks.predictions
+
+Everything is computed in a process of its own with one BLAS thread: first the estimate, with the rates of this machine,
+then the computation on a new copy of the system, so that ordering and symbolic factorisation count.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+import bdg
+from bdg.lattices.stacks import Layer, stack
+from bdg.lattices.system import System
+from bdg.validation.benchmarks.alone import GIB, THREADS, package_root, peak_bytes, reset_peak
+from bdg.validation.benchmarks.tasks import GAP, TEMPERATURE, composite
+
+MANY = 256  # bound states, of which filters give hundreds at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A system, and what is computed of it.
+
+    Attributes
+    ----------
+    sites : tuple of int
+        Sites an axis; cubes are composites with grains, others S/N/S layers.
+    ways : tuple of str
+        Names of `WAYS`.
+    norbs : int
+    """
+
+    sites: tuple[int, int, int]
+    ways: tuple[str, ...]
+    norbs: int = 1
+
+    @property
+    def name(self) -> str:
+        """Shape, and that it is spinful."""
+        shape = f"{self.sites[0]}^3" if len(set(self.sites)) == 1 else " x ".join(map(str, self.sites))
+        return shape if self.norbs == 1 else f"{shape}, norbs = 2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """A task of `bdg.estimate`, the method in question, and the arguments for a system."""
+
+    what: str
+    method: str
+    arguments: Callable[[System], dict[str, Any]]
+    words: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Seconds and GiB, predicted and measured; processor seconds of one thread."""
+
+    case: str
+    words: str
+    method: str
+    what: str
+    predicted: float
+    measured: float
+    predicted_gib: float
+    measured_gib: float
+    taken: str  # by auto
+
+    @property
+    def ratio(self) -> float:
+        """Predicted over measured seconds."""
+        return self.predicted / self.measured
+
+
+def _layer(system: System) -> np.ndarray:
+    return np.flatnonzero(system.positions[:, 0] == system.positions[:, 0].min())
+
+
+WAYS = {
+    "lanczos": Way("bound_states", "lanczos", lambda s: {"k": 32}, "32 states"),
+    "shift_invert": Way("bound_states", "shift_invert", lambda s: {"k": 32}, "32 states"),
+    "dense": Way("bound_states", "dense", lambda s: {"k": 32}, "32 states"),
+    "many, lanczos": Way("bound_states", "lanczos", lambda s: {"k": MANY}, f"{MANY} states"),
+    "many, filtered": Way("bound_states", "chebyshev", lambda s: {"k": MANY}, f"{MANY} states"),
+    "poles": Way("pair_amplitude", "poles", lambda s: {"temperature": TEMPERATURE, "tol": 1e-5}, "F on all sites"),
+    "poles, layer": Way(
+        "pair_amplitude",
+        "poles",
+        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": _layer(s)},
+        "F on one layer",
+    ),
+    "columns": Way(
+        "pair_amplitude",
+        "chebyshev",
+        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": np.arange(64)},
+        "F on 64 sites",
+    ),
+    "density": Way(
+        "density_of_states",
+        "chebyshev",
+        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024},
+        "density of states, 1024 moments, 8 vectors",
+    ),
+    "local, all": Way(
+        "local_density_of_states",
+        "green",
+        lambda s: {"energies": [0.1], "broadening": 0.01},
+        "local density, all sites",
+    ),
+    "local, few": Way(
+        "local_density_of_states",
+        "green",
+        lambda s: {"energies": [0.1], "broadening": 0.01, "sites": [1, 2, 3, 4]},
+        "local density, 4 sites",
+    ),
+    "green": Way("green_function", "multifrontal", lambda s: {"z": 0.1 + 0.01j}, "Green function, all sites"),
+}
+_ALL = ("lanczos", "poles", "poles, layer", "columns", "density", "local, all", "local, few", "green")
+CASES = (
+    Case((9, 9, 9), ("dense",)),
+    Case((10, 10, 10), (*_ALL, "shift_invert", "dense", "many, lanczos", "many, filtered")),
+    Case((11, 11, 11), ("dense", "shift_invert")),
+    Case((14, 14, 14), ("many, lanczos", "many, filtered", "shift_invert")),
+    Case((16, 16, 16), (*_ALL, "many, lanczos", "many, filtered")),
+    Case((22, 22, 22), _ALL),
+    Case((60, 60, 4), _ALL),
+    Case((40, 40, 4), ("many, lanczos", "many, filtered")),
+    Case((7, 7, 7), ("lanczos", "poles"), 2),
+    Case((10, 10, 10), ("lanczos", "poles"), 2),
+    Case((14, 14, 14), ("lanczos", "poles"), 2),
+)
+QUICK = (Case((6, 6, 6), ("lanczos", "poles", "density")),)
+
+
+def build(case: Case) -> System:
+    """Return the system of a case."""
+    if len(set(case.sites)) == 1:
+        system = composite(case.sites[0])
+    else:
+        third = case.sites[0] // 3
+        outer = Layer(third, delta=GAP, disorder=1.0)
+        layers = [outer, Layer(case.sites[0] - 2 * third, disorder=1.0), outer]
+        system = stack(layers, case.sites[1:], mu=-1, seed=1)
+    if case.norbs == 1:
+        return system
+    spins = sp.kron(system.hamiltonian, sp.identity(2), format="csr")
+    return System(hamiltonian=spins, positions=system.positions, delta=system.delta, norbs=2)
+
+
+def measure(cases: Sequence[Case] = CASES) -> list[Row]:
+    """Return predictions and measurements of all cases, each in a process of its own."""
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
+    rows = []
+    for case in cases:
+        print(f"  {case.name}: {', '.join(case.ways)}", file=sys.stderr, flush=True)
+        for way in case.ways:
+            alone = dataclasses.replace(case, ways=(way,))
+            command = [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(alone))]
+            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+            rows += [Row(**json.loads(line)) for line in done.stdout.splitlines()]
+    return rows
+
+
+def rows_of(case: Case) -> list[Row]:
+    """Return predictions and measurements of one case, made in this process."""
+    system = build(case)
+    warm = build(Case((5, 5, 5), (), case.norbs))
+    rows = []
+    for name in case.ways:
+        way = WAYS[name]
+        arguments = way.arguments(system)
+        found = bdg.estimate(system, way.what, device="cpu", **arguments)
+        assert isinstance(found, bdg.Estimate)
+        place = found.methods.index(way.method)
+        compute = getattr(bdg, way.what)
+        small = {**way.arguments(warm), **({"k": 32} if "k" in arguments else {})}
+        compute(warm, method=way.method, device="cpu", **small)
+        fresh = dataclasses.replace(system, shared={})
+        gc.collect()
+        before = reset_peak()
+        start = time.process_time()
+        compute(fresh, method=way.method, device="cpu", **arguments)
+        seconds = time.process_time() - start
+        peak = (peak_bytes() - before) / GIB
+        predicted = float(found.all_seconds[place]), float(found.all_gibibytes[place])
+        rows.append(
+            Row(case.name, way.words, way.method, way.what, predicted[0], seconds, predicted[1], peak, found.method)
+        )
+    return rows
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Return the rows as Markdown, and how many predictions hold within a factor of two."""
+    from bdg.validation.benchmarks.tables import markdown
+
+    head = ("sites", "what", "method", "predicted s", "CPU s", "ratio", "predicted GiB", "GiB", "auto takes")
+    cells = [
+        (
+            row.case,
+            row.words,
+            row.method,
+            f"{row.predicted:.3g}",
+            f"{row.measured:.3g}",
+            f"{row.ratio:.2f}",
+            f"{row.predicted_gib:.3f}",
+            f"{row.measured_gib:.3f}",
+            row.taken,
+        )
+        for row in rows
+    ]
+    within = sum(0.5 <= row.ratio <= 2 for row in rows)
+    lines = [markdown(head, cells), f"{within} of {len(rows)} predicted times hold within a factor of two."]
+    return "\n\n".join(lines + picks(rows))
+
+
+def picks(rows: Sequence[Row]) -> list[str]:
+    """Return a line for each task that was computed by several methods: whether the quickest one was predicted."""
+    found = []
+    for key in dict.fromkeys((row.case, row.words) for row in rows):
+        same = [row for row in rows if (row.case, row.words) == key]
+        if len(same) < 2:
+            continue
+        quickest, named = min(same, key=lambda r: r.measured), min(same, key=lambda r: r.predicted)
+        right = "right" if quickest is named else f"WRONG: {quickest.method} is quickest"
+        found.append(f"- {key[0]}, {key[1]}: {named.method} predicted to be the quickest of {len(same)}: {right}")
+    return ["\n".join(found)] if found else []
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Print the table, or the rows of the case that is given as JSON."""
+    if arguments:
+        given = json.loads(arguments[0])
+        case = Case(tuple(given["sites"]), tuple(given["ways"]), given["norbs"])
+        for row in rows_of(case):
+            print(json.dumps(dataclasses.asdict(row)), flush=True)
+    else:
+        print(table(measure()))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
