@@ -35,6 +35,8 @@ _PARTNERS = 1.6  # seconds of a step with products between partners, relative to
 _REFERENCES = 8  # columns besides those asked for, that bound the truncation
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
 _REFINED = 2.0  # solves for a column of the Green function, refinement included
+_REPEATED = 1.5  # solves of Lanczos with what restarts, refinement and checks add
+_AROUND_GREEN = 1.3  # seconds of a complex factor with values put in and elements taken out, relative to its fronts
 _BLOCK = 512 << 20  # bytes of the columns that are solved at a time
 
 
@@ -163,13 +165,13 @@ def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     form = "complex" if takagi or is_complex else "real"
     wanted = _wanted(k, dimension)
     values = wanted // 2 if paired else wanted
-    solves = min(20 + (3.6 if paired else 3.2) * values, symbolic.n_rows)
+    solves = min(20 + 3.6 * values, symbolic.n_rows)
     block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
     columns = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
     itemsize = 16 if form == "complex" else 8
     seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
     seconds += cost.factor_seconds(rates, symbolic, form)
-    seconds += 1.2 * (solves / block) * cost.solve_seconds(rates, symbolic, form, block)
+    seconds += _REPEATED * (solves / block) * cost.solve_seconds(rates, symbolic, form, block)
     # four passes over two thirds of the basis for each solve, reading only
     seconds += (solves / block) * 4 * 0.67 * columns * symbolic.n_rows * itemsize / rates.copy
     seconds += _ritz_seconds(rates, hamiltonian, wanted) + 40 * solves * rates.call
@@ -393,5 +395,5 @@ def _green(
     found = predict_memory(symbolic, complex, general, on_device=backend.device != "cpu")
     needed = max(found.factor_peak, found.selected_inverse_peak if share else 0.0)
     needed = max(needed, found.kept + 8 * 16.0 * dimension * min(columns, block)) + cost.index_bytes(symbolic)
-    total = n_energies * seconds + cost.analysis_seconds(rates, hamiltonian.system.n_sites)
+    total = _AROUND_GREEN * n_energies * seconds + cost.analysis_seconds(rates, hamiltonian.system.n_sites)
     return _option(method, backend, total, needed)

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 import bdg
 from bdg import costs
-from bdg.gpu import calibration, cost
+from bdg.gpu import calibration, cost, measured_rates
 from bdg.gpu.backend import MemoryBudgetError, select_backend
 from bdg.gpu.cost import BUILT_IN, Option, Rates
 from bdg.structure import quaternion_symbolic, whole_symbolic
@@ -169,7 +169,7 @@ def test_small_systems_are_not_compared_on_a_gpu(monkeypatch):
 
 # --------------------------------------------------------------------------------------------------------- calibration
 
-TINY = calibration.Sizes(gemm=16, eigh=16, sparse=3, columns=4, factor=3, copy=1 << 12)
+TINY = measured_rates.Sizes(gemm=16, eigh=16, sparse=3, columns=4, factor=3, copy=1 << 12)
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def folder(tmp_path, monkeypatch):
     """An empty folder for calibrations of tiny sizes, and a process that knows none."""
     monkeypatch.setenv(calibration.VARIABLE, str(tmp_path / "kept"))
     monkeypatch.setattr(calibration, "_known", {})
-    monkeypatch.setattr(calibration, "SIZES", {"cpu": TINY, "gpu": TINY})
+    monkeypatch.setattr(measured_rates, "SIZES", {"cpu": TINY, "gpu": TINY})
     monkeypatch.setattr(calibration, "_is_busy", lambda: False)
     return tmp_path / "kept"
 

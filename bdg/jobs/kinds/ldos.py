@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.chebyshev import spectral_bound
+from bdg.gpu.kernel_polynomial import lorentzian_moments
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
@@ -28,6 +29,7 @@ from bdg.jobs.sweep import Parameters
 from bdg.lattices.system import System
 from bdg.ldos import LocalDensityOfStates, local_density_of_states
 from bdg.local_expansion import TRUNCATION
+from bdg.resolution import SAFETY
 
 MOST_ENERGIES = 12
 
@@ -148,7 +150,8 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     found = [Step("local_density_of_states", arguments, times, note)]
     if wanted["row_points"]:
         length = densest_row(composite, plane, keys["spacing_nm"])[0].size
-        moments = int(np.log(1 / TRUNCATION) * spectral_bound(BdGHamiltonian(composite).matrix) / eta)
+        bound = SAFETY * spectral_bound(BdGHamiltonian(composite).matrix, keys["seed"])
+        moments = lorentzian_moments(np.zeros(1), bound, eta, TRUNCATION)
         columns = {"energies": [0.0], "moments": moments, "vectors": length}
         note = "exact columns of the row" + (f", {note}" if note else "")
         found.append(Step("density_of_states", columns, times, note))
