@@ -366,7 +366,9 @@ def test_factor_and_selected_inverse_through_the_kernels(with_kernels, flux, z, 
     exact = np.linalg.inv(z * np.eye(matrix.shape[0]) - matrix.toarray())
     first, second = pattern.rows[pattern.first], pattern.rows[pattern.second]
     exact = exact[first[:, :, None], second[:, None, :]]
-    assert np.allclose(module.asnumpy(selected), exact, rtol=0, atol=1e-10)
+    # elimination without pivoting multiplies rounding; the contraction measures by how much
+    tolerance = max(1e-10, 10 * host_factor.contraction * abs(exact).max())
+    assert tolerance < 1e-6 and np.allclose(module.asnumpy(selected), exact, rtol=0, atol=tolerance)
     part, same = (
         f.selected_inverse(Restriction(symbolic, np.array([0, 7]))).blocks for f in (device_factor, host_factor)
     )

@@ -157,7 +157,7 @@ def _response() -> Iterator[Comparison]:
         current = float((found.currents * around).mean())
         yield compare(f"{where}: J = -dF/df/2 pi", current, -slope / (2 * np.pi), 1e-8, "five points", "E")
         spread = abs(found.currents * around - current).max()
-        yield compare(f"{where}: J is the same on every bond", spread, 0.0, 1e-13, "rounding", "E")
+        yield compare(f"{where}: J on every bond", spread, 0.0, 1e-13, "rounding", "E")
     for size, recorded in CURVATURES.items():
         h = -np.roll(np.eye(size), 1, axis=0)
         line = bdg.lattices.from_hamiltonian(
