@@ -11,7 +11,16 @@ import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
 from bdg.gpu.memory import available_bytes
-from bdg.gpu.multifrontal import SitePattern, Symbolic, analyse, default_settings, predict_memory, split_to_fit
+from bdg.gpu.multifrontal import (
+    FrontSettings,
+    Separators,
+    SitePattern,
+    Symbolic,
+    analyse,
+    default_settings,
+    predict_memory,
+    split_to_fit,
+)
 from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS
 from bdg.gpu.ordering import dissect
 from bdg.lattices.system import System
@@ -59,8 +68,15 @@ def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
             pattern = SitePattern.of(links)
         small = kind == "quaternion" and backend.device == "cpu"
         settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
-        symbolic = analyse(system.positions, pattern, settings)
+        symbolic = analyse(system.positions, pattern, settings, _separators(system, settings))
         system.shared[key] = split_to_fit(symbolic, lambda trial: _largest(trial, kind) < available_bytes(backend))
+    return system.shared[key]
+
+
+def _separators(system: System, settings: FrontSettings) -> Separators:
+    key = f"separators_{settings.leaf}_{settings.ordering}"
+    if key not in system.shared:
+        system.shared[key] = Separators.of(system.positions, system.adjacency, settings)
     return system.shared[key]
 
 

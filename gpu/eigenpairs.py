@@ -12,6 +12,7 @@ import scipy.sparse as sp
 Partner = Callable[[np.ndarray], np.ndarray]
 
 DEGENERATE = 1e-9  # relative to the spectral scale: closer levels count as one
+_COLUMNS = 16  # multiplied with H at a time: the vectors are a large part of the memory
 _HOPELESS = 1e-4  # residual, relative to the same, of a Ritz pair that a few steps of inverse iteration cannot mend
 
 
@@ -85,12 +86,17 @@ def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
     length = np.sqrt(np.maximum(np.diagonal(overlap).real, np.finfo(float).tiny))
     weight, rotation = np.linalg.eigh(overlap / np.outer(length, length))
     keep = weight > 1e-10 * weight[-1]
-    orthonormal = basis @ (rotation[:, keep] / np.sqrt(weight[keep]) / length[:, None])
+    combination = rotation[:, keep] / np.sqrt(weight[keep]) / length[:, None]
     if weight[keep][0] < 0.1 * weight[-1]:  # else orthonormal to rounding already
-        orthonormal, _ = np.linalg.qr(orthonormal)
-    projected = orthonormal.conj().T @ (matrix @ orthonormal)
+        basis, _ = np.linalg.qr(basis @ combination)
+        combination = np.eye(basis.shape[1])
+    projected = np.empty((combination.shape[0],) * 2, np.result_type(matrix, basis))
+    for begin in range(0, basis.shape[1], _COLUMNS):
+        some = slice(begin, begin + _COLUMNS)
+        projected[:, some] = basis.conj().T @ (matrix @ basis[:, some])
+    projected = combination.conj().T @ projected @ combination
     energies, coefficients = np.linalg.eigh((projected + projected.conj().T) / 2)
-    vectors = orthonormal @ coefficients
+    vectors = basis @ (combination @ coefficients)
     return Eigenpairs(energies, vectors, residual_norms(matrix, vectors, energies))
 
 
@@ -108,10 +114,10 @@ def joined(engine: Engine, known: np.ndarray, new: Eigenpairs, chosen: np.ndarra
 
 
 def residual_norms(matrix: sp.csr_matrix, vectors: np.ndarray, energies: np.ndarray) -> np.ndarray:
-    """Return ``||H x - E x||`` of each column, few columns at a time: the vectors are a large part of the memory."""
-    norms, chunk = np.empty(energies.size), 16
-    for begin in range(0, energies.size, chunk):
-        part = slice(begin, begin + chunk)
+    """Return ``||H x - E x||`` of each column."""
+    norms = np.empty(energies.size)
+    for begin in range(0, energies.size, _COLUMNS):
+        part = slice(begin, begin + _COLUMNS)
         norms[part] = np.linalg.norm(matrix @ vectors[:, part] - vectors[:, part] * energies[part], axis=0)
     return norms
 
@@ -149,6 +155,7 @@ def polished(
     if paired:
         basis = np.concatenate([basis, engine.partner(basis)], axis=1)
     pairs = rayleigh_ritz(engine.matrix, basis)
+    del basis
     scale = matrix_scale(engine.matrix)
     hopeless = pairs.residuals > _HOPELESS * scale
     rest, pairs = _part(pairs, hopeless), _part(pairs, ~hopeless)
@@ -158,14 +165,18 @@ def polished(
             break
         positive = pairs.energies > 0
         by_symmetry = paired and 2 * positive.sum() == positive.size and abs(pairs.energies).min() > DEGENERATE * scale
-        improved = solve(pairs.vectors[:, positive] if by_symmetry else pairs.vectors)
+        vectors = pairs.vectors[:, positive] if by_symmetry else pairs.vectors
+        del pairs  # each copy of the states counts in the peak of memory
+        vectors = solve(vectors)
         if by_symmetry:
-            improved = np.concatenate([improved, engine.partner(improved)], axis=1)
-        pairs = rayleigh_ritz(engine.matrix, improved)
+            vectors = np.concatenate([vectors, engine.partner(vectors)], axis=1)
+        pairs = rayleigh_ritz(engine.matrix, vectors)
     return pairs if not rest.energies.size else _appended(pairs, rest)
 
 
 def _part(pairs: Eigenpairs, chosen: np.ndarray) -> Eigenpairs:
+    if chosen.all():
+        return pairs
     return Eigenpairs(pairs.energies[chosen], pairs.vectors[:, chosen], pairs.residuals[chosen])
 
 

@@ -3,9 +3,10 @@ r"""Thick-restarted block Lanczos on an inverse: the eigenvalues of smallest mod
 One driver for all number systems of `bdg.gpu.krylov_forms`: plain Hermitian, complex symmetric (Takagi), and the two
 that use the particle-hole partner of every vector, quaternionic and Majorana.
 
-Full orthogonalisation, twice, keeps the basis orthonormal to rounding; the restart keeps the best Ritz vectors and the
-residual block (K. Wu and H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000)). The basis is stored by rows in one
-array: it grows without copies, and the thin operand of each product is the one that is conjugated.
+Orthogonalisation against the last two blocks and then against all keeps the basis orthonormal to rounding; the restart
+keeps the best Ritz vectors and the residual block (K. Wu and H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000)). The
+basis is stored by rows in one array: it grows without copies, and the thin operand of each product is the one that is
+conjugated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from bdg.gpu.backend import Backend
 from bdg.gpu.krylov_forms import Form, Ritz
 
-_LEAST_BASIS = 96  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond
+_LEAST_BASIS = 128  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond
 _LOOSE = 1e4  # on the residuals of pairs of which only the value is wanted: its error is quadratic in them
 _NOISE = 1e-7  # a block this small beside its image has lost the orthogonality that normalising assumes
 
@@ -61,14 +62,29 @@ class _Basis:
         self._rows[self.size : self.size + width] = columns.T
         self.size += width
 
-    def reduced(self, columns: Any) -> tuple[Any, Any]:
-        """Return columns less everything known and in the basis, and their overlaps with the basis."""
-        if self.known is not None:
+    def reduced(self, columns: Any, since: int = 0) -> tuple[Any, Any]:
+        """Return columns less everything known and in the basis, and their overlaps with the basis.
+
+        ``since``: leave out what is known and the first so many basis vectors.
+        """
+        if self.known is not None and not since:
             columns = columns - self.known @ (columns.conj().T @ self.known).conj().T
         if not self.size:
             return columns, None
-        overlaps = self.form.overlaps(self.rows, columns)
-        return self.form.without(columns, self.rows, overlaps), overlaps
+        rows = self.rows[since:]
+        overlaps = self.form.overlaps(rows, columns)
+        return self.form.without(columns, rows, overlaps), overlaps
+
+    def image(self, columns: Any, since: int) -> tuple[Any, Any]:
+        """Return images of basis vectors less their components in the basis, and these components.
+
+        Taken out twice, which leaves rounding only. By the symmetry of the operator the components along the vectors
+        before ``since`` vanish but for rounding and the error of a solve: for those once is enough.
+        """
+        columns, coupling = self.reduced(columns, since)
+        columns, overlaps = self.reduced(columns)
+        overlaps[since:] += coupling
+        return columns, overlaps
 
 
 def inverse_lanczos(
@@ -121,14 +137,13 @@ def inverse_lanczos(
     basis = _Basis(form, size, min(room, limit + step), known, xp)
     basis.append(_start(basis, np.random.default_rng(seed), min(step, room)))
     projected = np.zeros((0, 0), dtype=form.dtype)
-    done, solves, restarts, looked = 0, 0, 0, 0
+    since, done, solves, restarts, looked = 0, 0, 0, 0, 0
     while True:
         fresh = basis.rows[done:].T
-        image, coupling = basis.reduced(apply(xp.ascontiguousarray(fresh)))
-        image, again = basis.reduced(image)
+        image, overlaps = basis.image(apply(xp.ascontiguousarray(fresh)), since)
         solves += -(-int(fresh.shape[1]) // form.columns)
-        columns = backend.to_host(coupling + again)
-        projected, done = form.grown(projected, columns), basis.size
+        columns = backend.to_host(overlaps)
+        projected, since, done = form.grown(projected, columns), done, basis.size
         exhausted, full = done >= room, limit < room and done + step > limit
         following, remainder = _next_block(basis, image, columns, min(step, room - done), backend)
         enough = done >= form.columns * wanted and solves - looked >= max(1, wanted // 6)
@@ -148,6 +163,7 @@ def inverse_lanczos(
             return RitzPairs(ritz.values[:kept], vectors, residuals[:kept], solves, restarts, converged)
         if full:
             projected, done = _restart(basis, ritz, wanted, limit - 2 * step)
+            since = 0  # the next block couples to every Ritz vector
             restarts += 1
         basis.append(following)
 

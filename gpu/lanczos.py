@@ -124,7 +124,6 @@ class LanczosEngine:
             known=None if known is None else inverse.known(known),
             needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
         )
-        basis = inverse.states(run.vectors)
         self.facts["solves"] += run.solves
         self.facts["restarts"] += run.restarts
         self.facts["lanczos_converged"] = run.converged
@@ -133,7 +132,8 @@ class LanczosEngine:
             image = inverse.solve(vectors)
             return image if known is None else image - known @ (known.conj().T @ image)
 
-        return polished(self, basis, solve, tol, paired=shift == 0, shift=shift, needed=needed)
+        # no name here for the states: each copy of them counts in the peak of memory
+        return polished(self, inverse.states(run.vectors), solve, tol, paired=shift == 0, shift=shift, needed=needed)
 
     def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:
         """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``."""

@@ -24,7 +24,7 @@ from bdg.gpu.multifrontal.pattern import BlockMatrix
 from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.product import ShiftedProduct
 from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, selected_inverse
-from bdg.gpu.multifrontal.stacked import Pivots, StackInverter, Symmetry, reversed_, upper_product
+from bdg.gpu.multifrontal.stacked import Pivots, StackInverter, Symmetry, difference, difference_in_place, reversed_
 from bdg.gpu.multifrontal.sweep import sweep
 from bdg.gpu.multifrontal.symbolic import Symbolic
 from bdg.gpu.superlu import TRUSTED_CONTRACTION, FactorError
@@ -33,6 +33,7 @@ STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12
+_CLEAR = 1e-2 * TRUSTED_CONTRACTION  # an eigenvalue at the limit shows after two steps, however small its part at first
 _SMALL_BYTES = 1 << 27  # right-hand sides that are solved together without asking for memory
 
 
@@ -203,8 +204,10 @@ class Factor:
         left = front[:, a:, :a] if general else reversed_(right, self.symmetry)
         forward = xp.matmul(pivot_inverse, right)
         self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
-        schur = upper_product(xp, left, forward, 0 if general else self.symbolic.settings.upper)
-        return xp.subtract(front[:, a:, a:], schur, out=schur)
+        upper = 0 if general else self.symbolic.settings.upper
+        if xp is np and upper and front_class.n == 1 and u >= upper:
+            return difference_in_place(front, a, left, forward)
+        return difference(xp, front[:, a:, a:], left, forward, upper)
 
     def _keep(self, *stack: Any) -> None:
         to_host = self.backend.to_host
@@ -235,22 +238,26 @@ class Factor:
         """Estimated spectral radius of ``I - M A``, M the inverse that the factors apply; inf if they are not finite.
 
         Each refinement step multiplies the error by it. Below one, ``A + t E`` with ``M^-1 = A + E`` is nonsingular
-        for all t in [0, 1], so that M and A have the same inertia. Four power steps on four random columns; values
-        near one are underestimated, hence the limit 1e-2 on trusted counts.
+        for all t in [0, 1], so that M and A have the same inertia. Four power steps on four random columns, two where
+        these find it far below the limit; values near one are underestimated, hence the limit 1e-2 on trusted counts.
         """
         self._require_factors()
         xp = self.backend.xp
         start = np.random.default_rng(0).standard_normal((self.symbolic.n_rows, 4))
         error = xp.asarray(start.astype(self.dtype))
         norms = [xp.sqrt((abs(error) ** 2).sum(0))]
-        with np.errstate(all="ignore"):
-            for _ in range(4):
-                error = error - sweep(self, self.product(error))
-                norms.append(xp.sqrt((abs(error) ** 2).sum(0)))
-            norm = self.backend.to_host(xp.stack(norms))
-            ratios = norm[1:] / norm[:-1]
-        ratios[norm[1:] == 0] = 0.0
-        return float(ratios.max()) if np.isfinite(ratios).all() else np.inf
+        for _ in range(2):
+            with np.errstate(all="ignore"):
+                for _ in range(2):
+                    error = error - sweep(self, self.product(error))
+                    norms.append(xp.sqrt((abs(error) ** 2).sum(0)))
+                norm = self.backend.to_host(xp.stack(norms))
+                ratios = norm[1:] / norm[:-1]
+            ratios[norm[1:] == 0] = 0.0
+            found = float(ratios.max()) if np.isfinite(ratios).all() else np.inf
+            if found < _CLEAR or not np.isfinite(found):
+                break
+        return found
 
     @property
     def trusted(self) -> bool:

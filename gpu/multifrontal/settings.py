@@ -41,7 +41,7 @@ class FrontSettings:
     base: int = 64
     upper: int = 192
     split: int = 3
-    pivots: int = 512
+    pivots: int = 256
     ordering: Literal["auto", "positions", "metis"] = "auto"
 
     def __post_init__(self) -> None:

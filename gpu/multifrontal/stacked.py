@@ -97,24 +97,47 @@ class Pivots:
         return complex(xp.stack(self._phase).prod()), float(xp.stack(self._logarithm).sum())
 
 
-def upper_product(xp: Any, left: Any, right: Any, at_least: int) -> Any:
-    """Return ``left @ right``, a symmetric result of which only the upper triangle is needed.
+def difference(xp: Any, matrices: Any, left: Any, right: Any, upper: int) -> Any:
+    """Return ``matrices - left @ right`` as a new stack.
 
-    The lower triangle holds anything finite. ``at_least``: see `FrontSettings.upper`.
+    Symmetric results of at least ``upper`` rows (0: never) are formed in blocks of rows without the lower triangle,
+    which holds anything: it is not read again.
     """
     size = left.shape[1]
-    if not at_least or size < at_least:
-        return xp.matmul(left, right)
-    out = xp.zeros((left.shape[0], size, size), left.dtype)
+    if not upper or size < upper:
+        product = xp.matmul(left, right)
+        return xp.subtract(matrices, product, out=product)
+    out = xp.empty((left.shape[0], size, size), left.dtype)
     rows = max(96, -(-size // 6))
     for begin in range(0, size, rows):
-        end = min(begin + rows, size)
-        rows_of_out = left[:, begin:end], right[:, :, begin:]
+        part = slice(None), slice(begin, min(begin + rows, size)), slice(begin, None)
         if xp is np:  # CuPy wants a contiguous out
-            np.matmul(*rows_of_out, out=out[:, begin:end, begin:])
+            np.matmul(left[part[:2]], right[:, :, begin:], out=out[part])
         else:
-            out[:, begin:end, begin:] = xp.matmul(*rows_of_out)
+            out[part] = xp.matmul(left[part[:2]], right[:, :, begin:])
+        xp.subtract(matrices[part], out[part], out=out[part])
     return out
+
+
+def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np.ndarray) -> np.ndarray:
+    """Return ``F_UU - left @ forward`` of one large symmetric front (1, m, m) in its own memory, which shrinks to it.
+
+    For the CPU, where memory that a process asks for anew is slow when it is first written to. Of the lower triangle:
+    see `difference`. Nothing else may refer to the front.
+    """
+    m = front.shape[1]
+    u = m - a
+    rows = max(96, -(-u // 6))
+    for begin in range(0, u, rows):
+        block = front[0, a + begin : a + begin + rows, a + begin :]
+        block -= left[0, begin : begin + rows] @ forward[0, :, begin:]
+    flat = front.reshape(-1)
+    for row in range(u):  # upwards in memory, so that no row is overwritten before it has moved
+        source = (a + row) * m + a
+        flat[row * u + row : (row + 1) * u] = flat[source + row : source + u]
+    del block, flat
+    front.resize((1, u, u), refcheck=False)
+    return front
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +177,7 @@ class StackInverter:
         first, second = out[:, :half, :half], out[:, half:, half:]
         self._write(first, matrices[:, :half, :half], False)
         forward = xp.matmul(first, right)
-        schur = xp.matmul(left, forward) if general else upper_product(xp, left, forward, self.upper)
-        xp.subtract(matrices[:, half:, half:], schur, out=schur)
+        schur = difference(xp, matrices[:, half:, half:], left, forward, 0 if general else self.upper)
         self._write(second, schur, last)
         corner = xp.matmul(forward, second)
         xp.negative(corner, out=out[:, :half, half:])

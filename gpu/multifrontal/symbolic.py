@@ -19,7 +19,7 @@ from bdg.gpu.multifrontal.fronts import FrontStructure
 from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.pattern import SitePattern
 from bdg.gpu.multifrontal.settings import CPU_SETTINGS, FrontSettings
-from bdg.gpu.ordering import dissect, in_chains, prefer_metis
+from bdg.gpu.ordering import DissectionTree, dissect, in_chains, prefer_metis
 
 _SECONDS_PER_RUN = 1.1e-6  # one slice of a front against one indexed element on the CPU: which way is faster
 _SECONDS_PER_ELEMENT = 1.5e-9
@@ -117,7 +117,38 @@ class Symbolic:
         return float(count(nd * self.structure.n_pivots, nd * self.structure.n_updates, *arguments).sum())
 
 
-def analyse(positions: np.ndarray, pattern: SitePattern, settings: FrontSettings = CPU_SETTINGS) -> Symbolic:
+@dataclass(frozen=True, eq=False)
+class Separators:
+    """The tree of separators of connected sites; patterns with few and many rows a site can share it.
+
+    Attributes
+    ----------
+    tree : DissectionTree
+    ordering : "positions" or "metis"
+        What decided where parts were cut.
+    leaf : int
+        As in `FrontSettings`.
+    """
+
+    tree: DissectionTree
+    ordering: str
+    leaf: int
+
+    @classmethod
+    def of(cls, positions: np.ndarray, adjacency: Any, settings: FrontSettings) -> Separators:
+        """Return the separators of sites at ``positions`` (N, dim) that ``adjacency`` (CSR) connects."""
+        ordering = settings.ordering
+        if ordering == "auto":
+            ordering = "metis" if prefer_metis(positions, adjacency) else "positions"
+        return cls(dissect(positions, adjacency, leaf=settings.leaf, by=ordering), ordering, settings.leaf)
+
+
+def analyse(
+    positions: np.ndarray,
+    pattern: SitePattern,
+    settings: FrontSettings = CPU_SETTINGS,
+    separators: Separators | None = None,
+) -> Symbolic:
     """Return the symbolic factorisation of all matrices on ``pattern``.
 
     Parameters
@@ -126,6 +157,8 @@ def analyse(positions: np.ndarray, pattern: SitePattern, settings: FrontSettings
         Coordinates of the sites in any unit; they decide where the tree is cut, not what is computed.
     pattern : SitePattern
     settings : FrontSettings
+    separators : Separators, optional
+        Of the same sites, if they are at hand.
 
     Raises
     ------
@@ -138,15 +171,14 @@ def analyse(positions: np.ndarray, pattern: SitePattern, settings: FrontSettings
             f"positions must be finite and have shape ({pattern.n_sites}, dim), one row a site; "
             f"got shape {positions.shape}"
         )
-    ordering = settings.ordering
-    if ordering == "auto":
-        ordering = "metis" if prefer_metis(positions, pattern.adjacency) else "positions"
-    tree = dissect(positions, pattern.adjacency, leaf=settings.leaf, by=ordering)
+    if separators is None:
+        separators = Separators.of(positions, pattern.adjacency, settings)
+    tree = separators.tree
     if settings.pivots:
         tree = in_chains(tree, max(1, settings.pivots // pattern.rows_per_site))
     structure = FrontStructure.of(tree, pattern)
     sizes = size_classes(structure, pattern.rows_per_site, settings)
-    return Symbolic(pattern, structure, settings, _Builder(pattern, structure, sizes).classes(), ordering)
+    return Symbolic(pattern, structure, settings, _Builder(pattern, structure, sizes).classes(), separators.ordering)
 
 
 def split_to_fit(symbolic: Symbolic, fits: Callable[[Symbolic], bool]) -> Symbolic:
@@ -265,7 +297,7 @@ class _Builder:
         updates[self._number[node], slot] = structure.order[rank]
         nd = self._pattern.rows_per_site
         dummy = np.full((1, nd), self._pattern.n_rows)
-        rows = np.concatenate([self._pattern.rows, dummy]).astype(np.int32)
+        rows = np.concatenate([self._pattern.rows, dummy]).astype(np.intp)  # NumPy converts others on every use
         return rows[pivots].reshape(n, -1), rows[updates].reshape(n, -1), padded
 
     def _links(self, number: int) -> list[Link]:
