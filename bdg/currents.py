@@ -20,15 +20,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_choice, require_system, require_temperature
-from bdg.free_energy import METHODS
 from bdg.gpu.backend import select_backend
 from bdg.gpu.multifrontal import SitePattern
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, thermal_elements
+from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -120,9 +118,7 @@ def bond_currents(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
     """
     start = time.perf_counter()
-    require_system(system)
-    temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS)
+    temperature = require_thermal_arguments(system, temperature, method)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     backend = select_backend(device)
     found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_system, require_temperature
-from bdg.free_energy import METHODS
 from bdg.gpu.backend import select_backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import thermal_elements
+from bdg.thermal_elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,9 +84,7 @@ def electron_density(
         If matrix or factors do not fit.
     """
     start = time.perf_counter()
-    require_system(system)
-    temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS)
+    temperature = require_thermal_arguments(system, temperature, method)
     tol = positive_number("tol", tol, "absolute error of the density")
     backend = select_backend(device)
     found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)

@@ -11,17 +11,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
-from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.currents import products_with
 from bdg.gpu.backend import select_backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, thermal_elements
-
-METHODS = ("auto", "dense", "poles")
+from bdg.thermal_elements import METHODS as METHODS
+from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -87,45 +84,45 @@ def free_energy(
     J. Bardeen, R. Kuemmel, A. E. Jacobs, L. Tewordt, Phys. Rev. 187, 556 (1969).
     """
     start = time.perf_counter()
-    require_system(system)
-    temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS)
+    temperature = require_thermal_arguments(system, temperature, method)
     tol = positive_number("tol", tol, "absolute error of tanh")
     backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)
     found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=True)
     share = 1.0 / system.norbs
-    normal_trace = share * float(system.hamiltonian.diagonal().real.sum())
-    attractive = system.attraction > 0
-    condensation = float((abs(system.delta[attractive]) ** 2 / system.attraction[attractive]).sum())
-    energy_times_tanh = _trace_of_product(hamiltonian, found)
     if temperature > 0:
-        trace = temperature * found.log_cosh
-        entropy = share * (found.log_cosh - energy_times_tanh / (2 * temperature))
+        entropy = share * (found.log_cosh - _trace_of_product(hamiltonian, found) / (2 * temperature))
         error = share * temperature * found.log_cosh_error
     else:
-        trace, entropy = 0.5 * found.facts["sum_of_levels"], 0.0
-        error = share * found.error * trace
+        entropy, error = 0.0, share * found.error * found.thermal_trace(temperature)
     evidence = Evidence.of(backend=backend, start=start, **found.facts)
     return FreeEnergy(
-        value=normal_trace + condensation - share * trace,
+        value=free_energy_of(system, found, temperature),
         error=float(error),
         entropy=float(entropy),
-        condensation=condensation,
+        condensation=condensation_energy(system),
         temperature=temperature,
         evidence=evidence,
     )
 
 
+def free_energy_of(system: System, found: ThermalElements, temperature: float) -> float:
+    """Return F of a system from its thermal elements, made with ``log_cosh=True``."""
+    share = 1.0 / system.norbs
+    normal_trace = share * float(system.hamiltonian.diagonal().real.sum())
+    return normal_trace + condensation_energy(system) - share * found.thermal_trace(temperature)
+
+
+def condensation_energy(system: System) -> float:
+    """Return ``sum |Delta|^2/U`` over the sites with U > 0."""
+    attractive = system.attraction > 0
+    return float((abs(system.delta[attractive]) ** 2 / system.attraction[attractive]).sum())
+
+
 def _trace_of_product(hamiltonian: BdGHamiltonian, found: ThermalElements) -> float:
     """Return ``Tr H tanh(H/2T)``: twice the electron rows, by particle-hole symmetry."""
-    system, pattern, spins = hamiltonian.system, found.pattern, hamiltonian.system.norbs
-    sites = np.arange(spins * system.n_sites).reshape(-1, spins)
-    total = 0.0
+    system, total = hamiltonian.system, 0.0
     for matrix, elements in ((system.hamiltonian, found.normal), (system.pairing_block, found.anomalous)):
-        entries = matrix.tocoo()
-        first, second = entries.row // spins, entries.col // spins
-        block = np.searchsorted(pattern.first * pattern.n_sites + pattern.second, first * pattern.n_sites + second)
-        values = elements[block, entries.row - sites[first, 0], entries.col - sites[second, 0]]
-        total += float((entries.data.conj() * values).real.sum())
+        _, _, products = products_with(matrix, system.norbs, found.pattern, elements)
+        total += float(products.real.sum())
     return 2.0 * total

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.arguments import require_sites
 from bdg.currents import currents_of, divergence_of, sources_of
 from bdg.electrodes import SHALLOW, deep_sites, require_between
-from bdg.free_energy import METHODS
+from bdg.free_energy import free_energy_of
 from bdg.gpu.backend import Backend, select_backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
@@ -26,7 +26,7 @@ from bdg.lattices.system import System
 from bdg.phase_bias import PhaseBias
 from bdg.phase_curves import phase_curve
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, thermal_elements
+from bdg.thermal_elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -163,12 +163,8 @@ def current_phase(
     A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76, 411 (2004).
     """
     start = time.perf_counter()
-    require_system(system)
+    temperature = require_thermal_arguments(system, temperature, method)
     phases = _require_phases(phases)
-    temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS)
-    if method == "poles" and temperature == 0:
-        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
     if tol is not None:
         tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
     pair = require_between(between, system)
@@ -222,7 +218,7 @@ def _point(
     inside = system.grain == last
     return _Point(
         current=float(0.0 - sources[inside].sum()),
-        free_energy=_free_energy(system, found, temperature) if energy is None else energy,
+        free_energy=free_energy_of(system, found, temperature) if energy is None else energy,
         conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
         misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
         continuity=float(abs(divergence - sources).max()),
@@ -230,15 +226,6 @@ def _point(
         error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
         facts=found.facts,
     )
-
-
-def _free_energy(system: System, found: ThermalElements, temperature: float) -> float:
-    """Return F as `bdg.free_energy` does, from elements that are at hand."""
-    share = 1.0 / system.norbs
-    attractive = system.attraction > 0
-    condensation = float((abs(system.delta[attractive]) ** 2 / system.attraction[attractive]).sum())
-    trace = temperature * found.log_cosh if temperature > 0 else 0.5 * found.facts["sum_of_levels"]
-    return share * (float(system.hamiltonian.diagonal().real.sum()) - trace) + condensation
 
 
 def _result(

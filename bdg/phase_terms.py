@@ -19,19 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_system, require_temperature
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.dense import dense_fits
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import thermal_elements
+from bdg.thermal_elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "dense", "poles")
 DENSE_BELOW = 600  # dimension: below, all eigenvalues cost less than determinants at some twenty poles
 FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
 FIRST_POINTS = 8
@@ -145,10 +143,8 @@ def phase_harmonics(
     A. Freyn, B. Doucot, D. Feinberg, R. Melin, Phys. Rev. Lett. 106, 257005 (2011): quartets, the term (1, 1, -2).
     """
     start = time.perf_counter()
-    require_system(system)
+    temperature = require_thermal_arguments(system, temperature, method)
     named = _require_grains(grains, system.n_grains)
-    temperature = require_temperature(temperature)
-    require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "relative to the largest term")
     _require_grain_pairing(system)
     fixed = _holds_all_pairing(system, named)
@@ -261,7 +257,7 @@ class _Energies:
             found = thermal_elements(
                 hamiltonian, temperature, FIT_TOL, self.backend, method="poles", log_cosh=True, elements=False
             )
-            value = -share * temperature * found.log_cosh
+            value = -share * found.thermal_trace(temperature)
             error = share * temperature * found.log_cosh_error
         self.error = max(self.error, float(error))
         self.computed += 1
@@ -272,8 +268,6 @@ class _Energies:
 
 def _choose(method: str, system: System, temperature: float, backend: Backend) -> tuple[str, str]:
     dimension = 2 * system.norbs * system.n_sites
-    if method == "poles" and temperature == 0:
-        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
     if method != "auto":
         return method, "as asked"
     if temperature == 0:

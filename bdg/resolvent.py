@@ -13,6 +13,7 @@ where the last step is the Ward identity ``(G G^+)_ii = -Im G_ii / Im z`` of eve
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -156,7 +157,7 @@ class Resolvent:
         return _ComplexAt(self, z)
 
 
-class ResolventAt:
+class ResolventAt(ABC):
     """Factors of ``z - H`` at one z."""
 
     form = ""
@@ -164,16 +165,16 @@ class ResolventAt:
     def __init__(self, resolvent: Resolvent, z: complex) -> None:
         self.resolvent, self.z = resolvent, z
 
+    @abstractmethod
     def apply(self, columns: Any) -> Any:
         """Return ``(z - H)^-1 columns`` on the device, as good as the factors are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
         """Return the diagonal blocks (S, 2 s, 2 s) of chosen sites by selected inversion, on the host.
 
         ``restricted``: pass over the parts of the tree that these sites do not need.
         """
-        raise NotImplementedError
 
     def checked_blocks(self, sites: np.ndarray, restricted: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """Return `blocks`, and how much the diagonal block of ``(z - H) G - 1`` misses on these sites, if it is known.

@@ -16,6 +16,7 @@ all levels, with ``t_n = tanh(E_n/2T)`` and ``W^a = dH/dq_a`` between eigenstate
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,15 @@ from bdg.gpu.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse
+from bdg.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
 from bdg.twists import require_directions
 
-METHODS = ("auto", "kubo", "current", "twist")
+ROUTES: dict[str, Callable[..., Response]] = {
+    "kubo": KuboResponse,
+    "current": CurrentResponse,
+    "twist": FreeEnergyResponse,
+}
+METHODS = ("auto", *ROUTES)
 KUBO_BELOW = 1000  # dimension: below, all levels cost less than the factors of two twists
 STIFFNESS_UNIT = "hopping length^2"
 
@@ -127,8 +133,8 @@ def superfluid_stiffness(
     axes = require_directions(direction, system)
     backend = select_backend(device)
     method, why = _choose(method, system, temperature)
-    response = {"kubo": KuboResponse, "current": CurrentResponse, "twist": FreeEnergyResponse}[method]
-    diamagnetic, paramagnetic, error, imbalance, facts = response(system, temperature, tol, backend).parts(axes)
+    response = ROUTES[method](system, temperature, tol, backend)
+    diamagnetic, paramagnetic, error, imbalance, facts = response.parts(axes)
     evidence = Evidence.of(method=method, why=why, backend=backend, start=start, delta="fixed", **facts)
     shape: Any = (lambda matrix: matrix) if direction == "all" else (lambda matrix: float(matrix[0, 0]))
     return SuperfluidStiffness(

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bdg import costs
+from bdg.arguments import require_choice, require_system, require_temperature
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend
 from bdg.gpu.chebyshev import spectral_bound
@@ -30,6 +31,7 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import particle_hole
 from bdg.structure import quaternion_symbolic, whole_symbolic
 
+METHODS = ("auto", "dense", "poles")
 DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
 ROUNDING = 1e-12  # of selected inverses at the lowest pole, relative to tanh
 
@@ -73,6 +75,31 @@ class ThermalElements:
         spins = onsite.shape[1]
         return 1.0 - np.trace(onsite, axis1=1, axis2=2).real / spins
 
+    def thermal_trace(self, temperature: float) -> float:
+        """Return ``T Tr ln 2cosh(H/2T)``, at T = 0 half the sum of all |E|."""
+        return temperature * self.log_cosh if temperature > 0 else 0.5 * self.facts["sum_of_levels"]
+
+
+def require_thermal_arguments(system: Any, temperature: Any, method: Any) -> float:
+    """Return the temperature once it is clear that its averages exist: a system, T >= 0, one of `METHODS` that fits.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one of them is wrong, or the temperature is 0 with method "poles".
+    """
+    require_system(system)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    require_poles_above_zero(method, temperature)
+    return temperature
+
+
+def require_poles_above_zero(method: str, temperature: float) -> None:
+    """Raise ValueError for method "poles" at temperature 0, where no finite number of poles fits tanh."""
+    if method == "poles" and temperature == 0:
+        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+
 
 def thermal_elements(
     hamiltonian: BdGHamiltonian,
@@ -113,8 +140,7 @@ def choose_method(
 ) -> tuple[str, str]:
     """Return method and the reason for it; ``elements``: more than the trace is wanted."""
     dimension = hamiltonian.shape[0]
-    if method == "poles" and temperature == 0:
-        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+    require_poles_above_zero(method, temperature)
     if method != "auto":
         return method, "as asked"
     if temperature == 0:

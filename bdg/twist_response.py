@@ -6,6 +6,7 @@ Formulas: `bdg.stiffness`. All three give the diamagnetic and the paramagnetic p
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ TWIST_STEP = 0.005  # of second differences of the free energy
 Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
 
 
-class Response:
+class Response(ABC):
     """What the three routes share: the system under twists, and sums over its bonds."""
 
     def __init__(self, system: System, temperature: float, tol: float, backend: Backend) -> None:
@@ -38,9 +39,9 @@ class Response:
         self.twist = Twist(system)
         self.scale = 1.0 / (system.norbs * system.n_sites)
 
+    @abstractmethod
     def parts(self, axes: list[int]) -> Parts:
         """Return diamagnetic and paramagnetic part (A, A), error, imbalance, and facts for the evidence."""
-        raise NotImplementedError
 
     def elements(self, twist: np.ndarray | None = None, **options: Any) -> Any:
         """Return thermal elements of the system, or of it under a twist."""
@@ -175,9 +176,7 @@ class FreeEnergyResponse(Response):
 
     def _energy(self, found: Any) -> float:
         """Return F without the terms that a twist does not change."""
-        if self.temperature == 0:
-            return -0.5 * found.facts["sum_of_levels"] / self.system.norbs
-        return -self.temperature * found.log_cosh / self.system.norbs
+        return -found.thermal_trace(self.temperature) / self.system.norbs
 
 
 def _thermal_quotients(energies: np.ndarray, temperature: float, zero: float) -> tuple[np.ndarray, np.ndarray]:

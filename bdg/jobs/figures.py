@@ -1,16 +1,18 @@
-"""What the figures of all kinds of jobs share: their keys in [output], their looks, and how they are saved."""
+"""What the figures of all kinds of jobs share: keys in [output], looks, a figure for each group of points, saving."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bdg.jobs.results import PointResult
 from bdg.jobs.schema import Key
-from bdg.plotting import STYLE
+from bdg.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, STYLE
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 OUTPUT_KEYS = (
@@ -18,6 +20,9 @@ OUTPUT_KEYS = (
     Key("pdf", "bool", "figures as PDF besides PNG", default=True),
     Key("dpi", "int", "resolution of the PNG figures", default=200, least=50, most=1200),
 )
+
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+MARKERS = "osD^vP"
 
 
 @contextlib.contextmanager
@@ -45,3 +50,40 @@ def save_figure(figure: Figure, folder: Path, name: str, output: Mapping[str, An
         paths.append(folder / f"{name}.pdf")
         figure.savefig(paths[-1])
     return paths
+
+
+def save_each(
+    groups: Mapping[str, list[PointResult]],
+    folder: Path,
+    output: Mapping[str, Any],
+    draw: Callable[[list[PointResult]], Mapping[str, Figure | None]],
+) -> list[Path]:
+    """Save what ``draw`` makes of each group of points and return the paths.
+
+    ``draw`` returns figures by name, None where there is nothing to show. Each gets the title of its group; of several
+    groups, the number of the group goes into the names of the files.
+    """
+    paths = []
+    with paper_style():
+        for number, (title, points) in enumerate(groups.items()):
+            suffix = f"_{number + 1}" if len(groups) > 1 else ""
+            for name, figure in draw(points).items():
+                if figure is not None:
+                    if title:
+                        figure.suptitle(title, fontsize=10)
+                    paths += save_figure(figure, folder, name + suffix, output)
+    return paths
+
+
+def shades(count: int) -> list[Any]:
+    """Return colours of a rising quantity, from dark to light."""
+    from matplotlib import colormaps
+
+    return [colormaps["viridis"](0.9 * place / max(1, count - 1)) for place in range(count)]
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put a legend of the labels of ``axes``, each once, below a figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    figure.legend(list(unique.values()), list(unique), frameon=False, loc="outside lower center", ncols=6)

@@ -25,7 +25,7 @@ from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.quaternion_algebra import QuaternionAlgebra
-from bdg.gpu.multifrontal.selected_inverse import Restriction
+from bdg.gpu.multifrontal.selected_inverse import Restriction, from_root_down, needed_classes
 from bdg.gpu.multifrontal.settings import FrontSettings
 from bdg.gpu.multifrontal.symbolic import Symbolic
 
@@ -192,31 +192,20 @@ class QuaternionFactor:
         """
         xp, pattern = self.backend.xp, self.symbolic.pattern
         out = xp.zeros((4, pattern.n_blocks), self.dtype)
-        if restriction is None:
-            classes, kept = self.classes, [None] * len(self.classes)
-        else:
-            if restriction.symbolic is not self.symbolic:
-                raise ValueError("restriction must be made for the symbolic factorisation of this factor")
-            classes, kept = restriction.on(xp)
+        if restriction is not None:
             out += np.nan
-        uses = [len(c.down) for c in classes]
-        fronts: dict[int, Any] = {}
-        for number in range(len(classes) - 1, -1, -1):
-            c = classes[number]
-            if not c.n:
-                continue
+        classes, kept = needed_classes(self.symbolic, self.classes, restriction, xp)
+
+        def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
             stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
             if kept[number] is not None:
                 stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
-            fronts[number] = self._one_inverse(c, stored, fronts, out)
+            front = self._one_inverse(c, stored, fronts, out)
             if release:
                 self.inverses[number] = self.forward[number] = self.backward[number] = None
-            if not c.down:
-                del fronts[number]
-            for link in c.up:
-                uses[link.parent] -= 1
-                if not uses[link.parent]:
-                    del fronts[link.parent]
+            return front
+
+        from_root_down(classes, invert)
         if self.symmetric:
             source, target = self.symbolic.mirror(xp)
             mirrored = out[:, source]

@@ -9,6 +9,7 @@ rounding error without the symmetry would grow by ``|W|^2`` on every level.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -93,34 +94,54 @@ def selected_inverse(factor: Factor, restriction: Restriction | None, release: b
     xp, pattern = factor.backend.xp, factor.symbolic.pattern
     nd = pattern.rows_per_site
     out = xp.zeros(pattern.n_blocks * nd * nd, factor.dtype)
-    if restriction is None:
-        classes, kept = factor.classes, [None] * len(factor.classes)
-    else:
-        if restriction.symbolic is not factor.symbolic:
-            raise ValueError("restriction must be made for the symbolic factorisation of this factor")
-        classes, kept = restriction.on(xp)
+    if restriction is not None:
         out += np.nan
+    classes, kept = needed_classes(factor.symbolic, factor.classes, restriction, xp)
+
+    def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
+        stored: tuple[Any, ...] = (factor.inverse_of(number), factor.forward_of(number), factor.backward_of(number))
+        if kept[number] is not None:
+            stored = tuple(None if x is None else x[kept[number]] for x in stored)
+        front = _one_stack(factor, c, stored, _outer_inverse(factor, c, fronts), out)
+        if release:
+            factor.release(number)
+        return front
+
+    from_root_down(classes, invert)
+    if factor.symmetry != "general":
+        _fill_by_symmetry(factor, out)
+    return SelectedInverse(pattern, out.reshape(-1, nd, nd))
+
+
+def needed_classes(
+    symbolic: Symbolic, classes: list[FrontClass], restriction: Restriction | None, xp: Any
+) -> tuple[list[FrontClass], list[Any]]:
+    """Return the classes of a factor that a selected inverse visits, and the fronts kept of each (None: all)."""
+    if restriction is None:
+        return classes, [None] * len(classes)
+    if restriction.symbolic is not symbolic:
+        raise ValueError("restriction must be made for the symbolic factorisation of this factor")
+    return restriction.on(xp)
+
+
+def from_root_down(classes: list[FrontClass], invert: Callable[[int, FrontClass, dict[int, Any]], Any]) -> None:
+    """Call ``invert(number, c, fronts)`` for each stack, parents first.
+
+    What it returns stands in ``fronts`` until all children of the stack have read it.
+    """
     uses = [len(c.down) for c in classes]
     fronts: dict[int, Any] = {}
     for number in range(len(classes) - 1, -1, -1):
         c = classes[number]
         if not c.n:
             continue
-        stored: tuple[Any, ...] = (factor.inverse_of(number), factor.forward_of(number), factor.backward_of(number))
-        if kept[number] is not None:
-            stored = tuple(None if x is None else x[kept[number]] for x in stored)
-        fronts[number] = _one_stack(factor, c, stored, _outer_inverse(factor, c, fronts), out)
-        if release:
-            factor.release(number)
+        fronts[number] = invert(number, c, fronts)
         if not c.down:
             del fronts[number]
         for link in c.up:
             uses[link.parent] -= 1
             if not uses[link.parent]:
                 del fronts[link.parent]
-    if factor.symmetry != "general":
-        _fill_by_symmetry(factor, out)
-    return SelectedInverse(pattern, out.reshape(-1, nd, nd))
 
 
 def _outer_inverse(factor: Factor, c: FrontClass, fronts: dict[int, Any]) -> Any:

@@ -186,26 +186,6 @@ def test_never_a_dense_matrix():
     assert found.evidence.method == "poles" and 3 * peak < 8 * (2 * system.n_sites) ** 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("function", ["current_phase", "bond_currents", "superfluid_stiffness"])
-def test_16_cubed_without_a_dense_matrix(function):
-    system = bdg.lattices.stack([Layer(5, delta=0.4), Layer(6, disorder=1.5), Layer(5, delta=0.4)], (16, 16), seed=4)
-    calls = {
-        "current_phase": lambda: bdg.current_phase(system, [1.0], 0.1, tol=1e-6),
-        "bond_currents": lambda: bdg.bond_currents(system.with_phases({1: 1.0}), 0.1, tol=1e-6),
-        "superfluid_stiffness": lambda: bdg.superfluid_stiffness(system, 0.1, "x", tol=1e-8),
-    }
-    tracemalloc.start()
-    if function == "current_phase":
-        with pytest.warns(bdg.ConservationWarning):
-            calls[function]()
-    else:
-        calls[function]()
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 0.25 * 8 * (2 * system.n_sites) ** 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

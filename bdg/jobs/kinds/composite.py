@@ -19,7 +19,8 @@ import numpy as np
 from bdg.bcs import gap_ratio
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.composite_figures import groups_of, plot, seed_of, temperature_of
+from bdg.jobs.kinds.composite_figures import plot
+from bdg.jobs.kinds.groups import groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.slices import densest_plane, slice_facts
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key

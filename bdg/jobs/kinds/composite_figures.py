@@ -9,68 +9,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.bcs import gap_ratio
-from bdg.jobs.figures import new_figure, paper_style, save_figure
+from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.kinds.groups import grouped, groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.slices import draw_slice, slice_axes
 from bdg.jobs.results import JobResults, PointResult
 from bdg.kinetics import clean_length, diffusive_length, kinetic_length
 from bdg.lattices.units import temperature_in_t
-from bdg.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from bdg.plotting import BLACK, BLUE, RED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-MARKERS = "osD^vP"
 MOST_ROWS = 4  # seeds that get a panel of their own; means over all of them are in results.h5
 
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw all figures, one set for each combination of the keys other than temperature and seed."""
-    paths = []
-    groups = groups_of(results)
-    with paper_style():
-        for number, (title, points) in enumerate(groups.items()):
-            suffix = f"_{number + 1}" if len(groups) > 1 else ""
-            drawings = {
-                "spectrum": _spectrum(points),
-                "pair_amplitude_map": _maps(points),
-                "pair_amplitude_profile": _profiles(points),
-                "proximity_length": _lengths(points),
-            }
-            for name, figure in drawings.items():
-                if figure is not None:
-                    if title:
-                        figure.suptitle(title, fontsize=10)
-                    paths += save_figure(figure, folder, name + suffix, output)
-    return paths
 
+    def draw(points: Sequence[PointResult]) -> dict[str, Figure | None]:
+        return {
+            "spectrum": _spectrum(points),
+            "pair_amplitude_map": _maps(points),
+            "pair_amplitude_profile": _profiles(points),
+            "proximity_length": _lengths(points),
+        }
 
-def temperature_of(point: PointResult) -> float:
-    """Return the temperature of a point in kelvin."""
-    return point.parameters["compute"]["temperature_K"]
-
-
-def seed_of(point: PointResult) -> int:
-    """Return the seed of a point."""
-    return point.parameters["system"]["seed"]
-
-
-def groups_of(results: JobResults) -> dict[str, list[PointResult]]:
-    """Return points by what they have in common besides temperature and seed: "transparency = 0.2", "" if nothing."""
-    flat = [{k: v for keys in point.parameters.values() for k, v in keys.items()} for point in results]
-    swept = [k for k in flat[0] if k not in ("temperature_K", "seed") and any(keys[k] != flat[0][k] for keys in flat)]
-    groups: dict[str, list[PointResult]] = {}
-    for point, keys in zip(results, flat, strict=True):
-        groups.setdefault(", ".join(f"{key} = {keys[key]}" for key in swept), []).append(point)
-    return {name: sorted(points, key=lambda p: (seed_of(p), temperature_of(p))) for name, points in groups.items()}
+    return save_each(groups_of(results), folder, output, draw)
 
 
 def _by_seed(points: Sequence[PointResult]) -> dict[int, list[PointResult]]:
-    seeds: dict[int, list[PointResult]] = {}
-    for point in points:
-        seeds.setdefault(seed_of(point), []).append(point)
-    return seeds
+    return grouped(points, seed_of)
 
 
 # --------------------------------------------------------------------------------------------------- bound states

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from bdg.critical import critical_temperature
-from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs, title_of
+from bdg.jobs.kinds.groups import by_system, seed_of
+from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -59,14 +60,11 @@ def summarise(results: JobResults) -> str:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw Tc against the thickness of N, and the mode along the layers."""
-    from bdg.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
-
-    colours = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
     with paper_style():
         figure = new_figure(7.2, 3.3)
         left, right = figure.subplots(1, 2)
         for number, (title, points) in enumerate(_groups(results).items()):
-            colour = colours[number % len(colours)]
+            colour = COLOURS[number % len(COLOURS)]
             by_thickness: dict[float, list[float]] = {}
             for point in points:
                 keys = point.parameters["system"]
@@ -91,14 +89,8 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
 
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:
     """Return points by their [system] apart from seed and thickness of N, by thickness."""
-    systems = [point.parameters["system"] for point in results]
-    names = [name for name in (systems[0] if systems else {}) if name != "normal_sites"]
-    swept = frozenset(name for name in names if len({repr(s[name]) for s in systems}) > 1)
-    groups: dict[str, list[PointResult]] = {}
-    for point in results:
-        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
-    order = lambda p: (p.parameters["system"]["normal_sites"], p.parameters["system"]["seed"])  # noqa: E731
-    return {title: sorted(points, key=order) for title, points in groups.items()}
+    thickness = lambda point: (point.parameters["system"]["normal_sites"], seed_of(point))  # noqa: E731
+    return by_system(results, thickness, apart_from="normal_sites")
 
 
 KIND = Kind(

@@ -16,8 +16,8 @@ from bdg.dos import density_of_states
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
-from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
+from bdg.jobs.kinds.groups import groups_of, in_order, temperature_of
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -108,7 +108,7 @@ def summarise(results: JobResults) -> str:
         lines.append(
             "  T (K)  seed  Delta (meV)  moments   rho(0) (1/meV site)  rho/rho_N, E = 0  rho/rho_N, E = Delta"
         )
-        lines += [_row(point) for point in sorted(points, key=lambda p: (temperature_of(p), seed_of(p)))]
+        lines += [_row(point) for point in in_order(points)]
         lines += _means(points)
     return "\n".join(lines)
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.jobs.figures import new_figure, paper_style, save_figure
-from bdg.jobs.kinds.composite_figures import COLOURS, MARKERS, groups_of, seed_of, temperature_of
+from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.kinds.groups import by_temperature, groups_of, seed_of, temperature_of
 from bdg.jobs.results import JobResults, PointResult
 from bdg.plotting import BLACK
 
@@ -20,17 +20,11 @@ if TYPE_CHECKING:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw both figures for each combination of the keys other than temperature and seed."""
-    paths = []
-    groups = groups_of(results) if len(results) else {}
-    with paper_style():
-        for number, (title, points) in enumerate(groups.items()):
-            suffix = f"_{number + 1}" if len(groups) > 1 else ""
-            for name, figure in (("density_of_states", _densities(points)), ("zero_energy", _zero_energy(points))):
-                if figure is not None:
-                    if title:
-                        figure.suptitle(title, fontsize=10)
-                    paths += save_figure(figure, folder, name + suffix, output)
-    return paths
+
+    def draw(points: Sequence[PointResult]) -> dict[str, Figure | None]:
+        return {"density_of_states": _densities(points), "zero_energy": _zero_energy(points)}
+
+    return save_each(groups_of(results), folder, output, draw)
 
 
 def mean_and_error(points: Sequence[PointResult], name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -42,19 +36,12 @@ def mean_and_error(points: Sequence[PointResult], name: str) -> tuple[np.ndarray
     return values.mean(axis=0), values.std(axis=0, ddof=1) / np.sqrt(len(points))
 
 
-def _temperatures(points: Sequence[PointResult]) -> dict[float, list[PointResult]]:
-    found: dict[float, list[PointResult]] = {}
-    for point in sorted(points, key=temperature_of):
-        found.setdefault(temperature_of(point), []).append(point)
-    return found
-
-
 def _densities(points: Sequence[PointResult]) -> Figure:
     """Draw the density of each temperature, per site; beside it the same over that of the normal state."""
     normal = [point for point in points if "ratio" in point.observables]
     figure = new_figure(9.2 if normal else 5.2, 4.2)
     panels = figure.subplots(1, 2 if normal else 1, squeeze=False)[0]
-    for number, (temperature, members) in enumerate(_temperatures(points).items()):
+    for number, (temperature, members) in enumerate(by_temperature(points).items()):
         colour = COLOURS[number % len(COLOURS)]
         sites = int(members[0]["sites"])
         gap = float(members[0]["gap_meV"])
@@ -67,7 +54,7 @@ def _densities(points: Sequence[PointResult]) -> Figure:
         if with_normal:
             _band(panels[1], energies, mean_and_error(with_normal, "ratio"), colour, 1.0)
     if normal:
-        first = next(iter(_temperatures(normal).values()))  # the normal state knows no temperature
+        first = next(iter(by_temperature(normal).values()))  # the normal state knows no temperature
         values = mean_and_error(first, "normal_density_per_meV")
         _band(panels[0], first[0]["energies_meV"], values, BLACK, 1 / int(first[0]["sites"]))
         panels[0].plot([], [], color=BLACK, label="normal state")
@@ -100,7 +87,7 @@ def _zero_energy(points: Sequence[PointResult]) -> Figure | None:
         return None
     figure = new_figure(4.8, 3.8)
     axes = figure.add_subplot()
-    temperatures = _temperatures(shown)
+    temperatures = by_temperature(shown)
     seeds = sorted({seed_of(point) for point in shown})
     width = 0.35 * min(np.diff(sorted(temperatures)).min(initial=6.0), 6.0)
     for number, seed in enumerate(seeds):

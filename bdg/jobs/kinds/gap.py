@@ -9,20 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bdg.free_energy import free_energy
 from bdg.gap import solve_gap
-from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs, title_of
+from bdg.jobs.kinds.groups import by_system, temperature_of
+from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.units import temperature_in_t
 from bdg.pairing import pair_amplitude
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature", above=0),
@@ -95,52 +99,34 @@ def summarise(results: JobResults) -> str:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw |Delta| along the layers at each temperature, and its maximum against temperature."""
-    paths = []
-    with paper_style():
-        for number, (title, points) in enumerate(_groups(results).items()):
-            figure = new_figure(7.2, 3.4)
-            left, right = figure.subplots(1, 2)
-            temperatures = sorted({p.parameters["compute"]["temperature_K"] for p in points})
-            colours = _colours(len(temperatures))
-            for point in points:
-                kelvin = point.parameters["compute"]["temperature_K"]
-                colour = colours[temperatures.index(kelvin)]
-                x, gap, spread = (point[f"profile_{name}"] for name in ("x_nm", "delta_meV", "spread_meV"))
-                left.plot(x, gap, "-", lw=1.2, color=colour, label=f"{kelvin:g} K")
-                left.fill_between(x, gap - spread, gap + spread, color=colour, alpha=0.2, lw=0)
-                right.plot(kelvin, float(point["largest_delta_meV"]), "o", ms=4, mfc="none", color=colour)
-            left.set_xlabel("x (nm)")
-            left.set_ylabel(r"$|\Delta|$ (meV)")
-            right.set_xlabel("temperature (K)")
-            right.set_ylabel(r"max $|\Delta|$ (meV)")
-            for axes in (left, right):
-                axes.set_ylim(bottom=0)
-            right.set_xlim(left=0)
-            handles, labels = left.get_legend_handles_labels()
-            unique = dict(zip(labels, handles, strict=True))
-            figure.legend(unique.values(), unique.keys(), frameon=False, loc="outside lower center", ncols=6)
-            if title:
-                figure.suptitle(title, fontsize=10)
-            suffix = f"_{number + 1}" if len(_groups(results)) > 1 else ""
-            paths += save_figure(figure, folder, f"gap{suffix}", output)
-    return paths
+    return save_each(_groups(results), folder, output, lambda points: {"gap": _profiles(points)})
 
 
-def _colours(count: int) -> list[Any]:
-    from matplotlib import colormaps
-
-    return [colormaps["viridis"](0.9 * i / max(1, count - 1)) for i in range(count)]
+def _profiles(points: Sequence[PointResult]) -> Figure:
+    figure = new_figure(7.2, 3.4)
+    left, right = figure.subplots(1, 2)
+    temperatures = sorted({temperature_of(point) for point in points})
+    colours = dict(zip(temperatures, shades(len(temperatures)), strict=True))
+    for point in points:
+        kelvin = temperature_of(point)
+        x, gap, spread = (point[f"profile_{name}"] for name in ("x_nm", "delta_meV", "spread_meV"))
+        left.plot(x, gap, "-", lw=1.2, color=colours[kelvin], label=f"{kelvin:g} K")
+        left.fill_between(x, gap - spread, gap + spread, color=colours[kelvin], alpha=0.2, lw=0)
+        right.plot(kelvin, float(point["largest_delta_meV"]), "o", ms=4, mfc="none", color=colours[kelvin])
+    left.set_xlabel("x (nm)")
+    left.set_ylabel(r"$|\Delta|$ (meV)")
+    right.set_xlabel("temperature (K)")
+    right.set_ylabel(r"max $|\Delta|$ (meV)")
+    for axes in (left, right):
+        axes.set_ylim(bottom=0)
+    right.set_xlim(left=0)
+    legend_below(figure, left)
+    return figure
 
 
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:
-    """Return points by their [system] apart from the seed, by temperature."""
-    systems = [point.parameters["system"] for point in results]
-    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
-    groups: dict[str, list[PointResult]] = {}
-    for point in results:
-        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
-    order = lambda p: (p.parameters["compute"]["temperature_K"], p.parameters["compute"]["phase_pi"])  # noqa: E731
-    return {title: sorted(points, key=order) for title, points in groups.items()}
+    """Return points by their [system] apart from the seed, by temperature and phase."""
+    return by_system(results, lambda point: (temperature_of(point), point.parameters["compute"]["phase_pi"]))
 
 
 KIND = Kind(

@@ -11,15 +11,15 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bdg.gap import GUESS
-from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
 from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.groups import by_system, seed_of, temperature_of
 from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
-from bdg.jobs.kinds.slabs import title_of
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -28,6 +28,9 @@ from bdg.lattices.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.lattices.units import CURRENT_NA_PER_MEV, temperature_in_t
 from bdg.phase_curves import BRANCHES, series
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SYSTEM_KEYS = (
     Key("superconductor_sites", "int", "thickness of each superconducting layer in sites", least=1),
@@ -137,35 +140,29 @@ def summarise(results: JobResults) -> str:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw I against phase at each temperature, and the critical current against temperature, a figure a junction."""
-    paths = []
-    groups = _groups(results)
-    with paper_style():
-        for number, (title, points) in enumerate(groups.items()):
-            figure = new_figure(7.2, 3.6)
-            left, right = figure.subplots(1, 2)
-            temperatures = sorted({p.parameters["compute"]["temperature_K"] for p in points})
-            for point in points:
-                kelvin = point.parameters["compute"]["temperature_K"]
-                colour = _colour(temperatures.index(kelvin), len(temperatures))
-                left.plot(*_curve(point), "-", lw=1.1, color=colour, label=f"{kelvin:g} K")
-                left.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colour)
-                right.plot(kelvin, float(point["critical_current_nA"]), "o", ms=4, mfc="none", color=colour)
-            right.plot(*_mean_over_seeds(points), "-", lw=0.8, color="black", zorder=0)
-            left.axhline(0, color="black", lw=0.6)
-            left.set_xlabel(r"phase difference $\varphi/\pi$")
-            left.set_ylabel("current $I$ (nA)")
-            right.set_xlabel("temperature (K)")
-            right.set_ylabel("critical current $I_c$ (nA)")
-            right.set_xlim(left=0)
-            right.set_ylim(bottom=0)
-            handles, labels = left.get_legend_handles_labels()
-            unique = dict(zip(labels, handles, strict=True))
-            figure.legend(unique.values(), unique.keys(), frameon=False, loc="outside lower center", ncols=6)
-            if title:
-                figure.suptitle(title, fontsize=10)
-            suffix = f"_{number + 1}" if len(groups) > 1 else ""
-            paths += save_figure(figure, folder, f"current_phase{suffix}", output)
-    return paths
+    return save_each(_groups(results), folder, output, lambda points: {"current_phase": _curves(points)})
+
+
+def _curves(points: Sequence[PointResult]) -> Figure:
+    figure = new_figure(7.2, 3.6)
+    left, right = figure.subplots(1, 2)
+    temperatures = sorted({temperature_of(point) for point in points})
+    colours = dict(zip(temperatures, shades(len(temperatures)), strict=True))
+    for point in points:
+        kelvin = temperature_of(point)
+        left.plot(*_curve(point), "-", lw=1.1, color=colours[kelvin], label=f"{kelvin:g} K")
+        left.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colours[kelvin])
+        right.plot(kelvin, float(point["critical_current_nA"]), "o", ms=4, mfc="none", color=colours[kelvin])
+    right.plot(*_mean_over_seeds(points), "-", lw=0.8, color="black", zorder=0)
+    left.axhline(0, color="black", lw=0.6)
+    left.set_xlabel(r"phase difference $\varphi/\pi$")
+    left.set_ylabel("current $I$ (nA)")
+    right.set_xlabel("temperature (K)")
+    right.set_ylabel("critical current $I_c$ (nA)")
+    right.set_xlim(left=0)
+    right.set_ylim(bottom=0)
+    legend_below(figure, left)
+    return figure
 
 
 def _curve(point: PointResult) -> tuple[np.ndarray, np.ndarray]:
@@ -181,27 +178,15 @@ def _on_branches(point: PointResult) -> bool:
 
 
 def _mean_over_seeds(points: Sequence[PointResult]) -> tuple[np.ndarray, np.ndarray]:
-    kelvin = np.array([point.parameters["compute"]["temperature_K"] for point in points])
+    kelvin = np.array([temperature_of(point) for point in points])
     values = np.array([float(point["critical_current_nA"]) for point in points])
     temperatures, place = np.unique(kelvin, return_inverse=True)
     return temperatures, np.bincount(place, values) / np.bincount(place)
 
 
-def _colour(place: int, count: int) -> Any:
-    from matplotlib import colormaps
-
-    return colormaps["viridis"](0.9 * place / max(1, count - 1))
-
-
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:
-    """Return points by their [system] apart from the seed, by temperature."""
-    systems = [point.parameters["system"] for point in results]
-    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
-    groups: dict[str, list[PointResult]] = {}
-    for point in results:
-        groups.setdefault(title_of(point.parameters["system"], swept), []).append(point)
-    order = lambda p: (p.parameters["compute"]["temperature_K"], p.parameters["system"]["seed"])  # noqa: E731
-    return {title: sorted(points, key=order) for title, points in groups.items()}
+    """Return points by their [system] apart from the seed, by temperature and seed."""
+    return by_system(results, lambda point: (temperature_of(point), seed_of(point)))
 
 
 KIND = Kind(

@@ -14,13 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.chebyshev import spectral_bound
-from bdg.gpu.kernel_polynomial import lorentzian_moments
-from bdg.hamiltonian import BdGHamiltonian
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
-from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.groups import groups_of, in_order
 from bdg.jobs.kinds.ldos_figures import plot
 from bdg.jobs.kinds.slices import Plane, densest_plane, densest_row, slice_facts
 from bdg.jobs.results import JobResults, PointResult
@@ -28,8 +25,6 @@ from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.system import System
 from bdg.ldos import LocalDensityOfStates, local_density_of_states
-from bdg.local_expansion import TRUNCATION
-from bdg.resolution import SAFETY
 
 MOST_ENERGIES = 12
 
@@ -149,12 +144,15 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     arguments = {"energies": energies, "sites": plane.sites, "broadening": eta}
     found = [Step("local_density_of_states", arguments, times, note)]
     if wanted["row_points"]:
-        length = densest_row(composite, plane, keys["spacing_nm"])[0].size
-        bound = SAFETY * spectral_bound(BdGHamiltonian(composite).matrix, keys["seed"])
-        moments = lorentzian_moments(np.zeros(1), bound, eta, TRUNCATION)
-        columns = {"energies": [0.0], "moments": moments, "vectors": length}
-        note = "exact columns of the row" + (f", {note}" if note else "")
-        found.append(Step("density_of_states", columns, times, note))
+        facts = _row_facts(composite, plane, keys["spacing_nm"], wanted, gap)  # energies like the gap in units of t
+        spectra = {
+            "energies": facts["row_energies_meV"].value,
+            "sites": facts["row_sites"].value,
+            "broadening": eta,
+            "method": "chebyshev",
+        }
+        note = "spectra along the row" + (f", {note}" if note else "")
+        found.append(Step("local_density_of_states", spectra, times, note))
     return composite, found
 
 
@@ -165,7 +163,7 @@ def summarise(results: JobResults) -> str:
         lines += [f"{title}:"] if title else []
         lines += composites.box_lines(points)
         lines.append("  T (K)  seed  Delta (meV)  slice          E/Delta: grains, host (density over normal state)")
-        lines += [_line(point) for point in sorted(points, key=lambda p: (temperature_of(p), seed_of(p)))]
+        lines += [_line(point) for point in in_order(points)]
     return "\n".join(lines)
 
 

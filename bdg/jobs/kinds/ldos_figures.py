@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.jobs.figures import new_figure, paper_style, save_figure
-from bdg.jobs.kinds.composite_figures import MOST_ROWS, groups_of, seed_of, temperature_of
+from bdg.jobs.figures import new_figure, save_each
+from bdg.jobs.kinds.composite_figures import MOST_ROWS
+from bdg.jobs.kinds.groups import groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.slices import draw_slice, slice_axes
 from bdg.jobs.results import JobResults, PointResult
 from bdg.plotting import BLACK
@@ -22,19 +23,12 @@ _LEVELS = {0: "$E$ = 0", 1: r"$E$ = $\Delta(T)$"}
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw all figures, one set for each combination of the keys other than temperature and seed."""
-    paths = []
-    groups = groups_of(results) if len(results) else {}
-    with paper_style():
-        for number, (title, points) in enumerate(groups.items()):
-            suffix = f"_{number + 1}" if len(groups) > 1 else ""
-            shown = points[:MOST_ROWS]
-            drawings = {"ldos_map": _maps(shown), "ldos_ratio": _ratios(shown), "ldos_row": _rows(shown)}
-            for name, figure in drawings.items():
-                if figure is not None:
-                    if title:
-                        figure.suptitle(title, fontsize=10)
-                    paths += save_figure(figure, folder, name + suffix, output)
-    return paths
+
+    def draw(points: Sequence[PointResult]) -> dict[str, Figure | None]:
+        shown = points[:MOST_ROWS]
+        return {"ldos_map": _maps(shown), "ldos_ratio": _ratios(shown), "ldos_row": _rows(shown)}
+
+    return save_each(groups_of(results), folder, output, draw)
 
 
 def _maps(points: Sequence[PointResult]) -> Figure:

@@ -20,7 +20,7 @@ from bdg.gap_ratios import level_statistics
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds import composite as composites
-from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.groups import groups_of, in_order, seed_of, temperature_of
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
@@ -181,7 +181,7 @@ def summarise(results: JobResults) -> str:
             "  T (K)  seed  grains  Delta (meV)  grains touched  host sites covered  pairs (meV)  triples/pairs"
             "  quads/pairs"
         )
-        lines += [_row(point) for point in sorted(points, key=lambda p: (temperature_of(p), seed_of(p)))]
+        lines += [_row(point) for point in in_order(points)]
         for temperature, statistics in pooled_statistics(points).items():
             references = ", ".join(
                 f"{name.upper() if name != 'poisson' else 'Poisson'} {value:.3f}"

@@ -9,44 +9,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.gap_ratios import LevelStatistics, level_statistics
-from bdg.jobs.figures import new_figure, paper_style, save_figure
-from bdg.jobs.kinds.composite_figures import groups_of, seed_of, temperature_of
+from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.kinds.groups import by_temperature, groups_of, temperature_of
 from bdg.jobs.results import JobResults, PointResult
 from bdg.level_plots import plot_level_statistics
-from bdg.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from bdg.plotting import BLACK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-MARKERS = "osD^vP"
-
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw all figures, one set for each combination of the keys other than temperature and seed."""
-    paths = []
-    groups = groups_of(results) if len(results) else {}
-    with paper_style():
-        for number, (title, points) in enumerate(groups.items()):
-            suffix = f"_{number + 1}" if len(groups) > 1 else ""
-            drawings = {
-                "grains_touched": _states(points),
-                "level_statistics": _statistics(points),
-                "loop_terms": _terms(points),
-            }
-            for name, figure in drawings.items():
-                if figure is not None:
-                    if title:
-                        figure.suptitle(title, fontsize=10)
-                    paths += save_figure(figure, folder, name + suffix, output)
-    return paths
+
+    def draw(points: Sequence[PointResult]) -> dict[str, Figure | None]:
+        return {
+            "grains_touched": _states(points),
+            "level_statistics": _statistics(points),
+            "loop_terms": _terms(points),
+        }
+
+    return save_each(groups_of(results), folder, output, draw)
 
 
 def pooled_statistics(points: Sequence[PointResult]) -> dict[float, LevelStatistics]:
     """Return the level statistics of each temperature over all boxes that have three different levels."""
     found = {}
-    for temperature, members in _by_temperature(points).items():
+    for temperature, members in by_temperature(points).items():
         try:
             found[temperature] = level_statistics([point["energies_meV"] for point in members])
         except ValueError:
@@ -54,18 +44,11 @@ def pooled_statistics(points: Sequence[PointResult]) -> dict[float, LevelStatist
     return found
 
 
-def _by_temperature(points: Sequence[PointResult]) -> dict[float, list[PointResult]]:
-    groups: dict[float, list[PointResult]] = {}
-    for point in sorted(points, key=lambda p: (temperature_of(p), seed_of(p))):
-        groups.setdefault(temperature_of(point), []).append(point)
-    return groups
-
-
 def _states(points: Sequence[PointResult]) -> Figure:
     """Draw grains touched and sites covered against |E|/Delta, one colour a temperature."""
     figure = new_figure(9.0, 3.9)
     touched, covered = figure.subplots(1, 2)
-    for number, (temperature, members) in enumerate(_by_temperature(points).items()):
+    for number, (temperature, members) in enumerate(by_temperature(points).items()):
         style: dict[str, Any] = {
             "ms": 3,
             "mfc": "none",

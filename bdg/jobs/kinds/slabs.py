@@ -65,8 +65,3 @@ def slab_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     if keys["electrodes"] == 2 and not keys["normal_sites"]:
         return [("system", "normal_sites", "must be at least 1 between two electrodes; electrodes = 1 is one slab")]
     return []
-
-
-def title_of(keys: Mapping[str, Any], swept: frozenset[str]) -> str:
-    """Return what tells one group of points from the others."""
-    return ", ".join(f"{name} = {keys[name]:g}" for name in sorted(swept) if name != "seed")

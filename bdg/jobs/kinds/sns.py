@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
@@ -141,15 +141,12 @@ def summarise(results: JobResults) -> str:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw levels (symbols) and closed form (lines) against phase, one colour a junction."""
-    from bdg.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
-
-    colours, markers = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY), "osD^vP"
     with paper_style():
         figure = new_figure(5.6, 4.4)
         axes = figure.add_subplot()
         groups = _junctions(results)
         for number, members in enumerate(groups):
-            colour, marker = colours[number % 6], markers[number % 6]
+            colour, marker = COLOURS[number % 6], MARKERS[number % 6]
             delta = members[0].parameters["system"]["delta_meV"]
             phases = [point.parameters["compute"]["phase_pi"] for point in members]
             for phase, point in zip(phases, members, strict=True):

@@ -16,8 +16,8 @@ import numpy as np
 from bdg.gap import GUESS, solve_gap
 from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.groups import by_system, by_temperature, seed_of, temperature_of
 from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
-from bdg.jobs.kinds.slabs import title_of
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -110,7 +110,7 @@ def summarise(results: JobResults) -> str:
     for title, points in _groups(results).items():
         lines += [f"{title}:"] if title else []
         lines.append("  T (K)  seeds  gap (meV)  D_s (meV nm^2)  of it paramagnetic  lambda (nm)")
-        for kelvin, members in _temperatures(points).items():
+        for kelvin, members in by_temperature(points).items():
             gap, stiffness, minus, depth = (
                 np.mean([float(p[name]) for p in members])
                 for name in ("gap_meV", "stiffness_meV_nm2", "paramagnetic_meV_nm2", "penetration_depth_nm")
@@ -130,7 +130,7 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
         figure = new_figure(7.2, 3.4)
         left, right = figure.subplots(1, 2)
         for number, (title, points) in enumerate(_groups(results).items()):
-            members = _temperatures(points)
+            members = by_temperature(points)
             kelvin = list(members)
             for axes, name in ((left, "stiffness_meV_nm2"), (right, "penetration_depth_nm")):
                 values = [np.array([float(point[name]) for point in group]) for group in members.values()]
@@ -160,26 +160,11 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
         return save_figure(figure, folder, "stiffness", output)
 
 
-def _temperatures(points: Sequence[PointResult]) -> dict[float, list[PointResult]]:
-    """Return points by temperature, ascending."""
-    found: dict[float, list[PointResult]] = {}
-    for point in sorted(points, key=lambda p: p.parameters["compute"]["temperature_K"]):
-        found.setdefault(point.parameters["compute"]["temperature_K"], []).append(point)
-    return found
-
-
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:
-    """Return points by their [system] apart from the seed, and by direction if it is swept."""
-    systems = [point.parameters["system"] for point in results]
-    swept = frozenset(name for name in (systems[0] if systems else {}) if len({repr(s[name]) for s in systems}) > 1)
-    directions = {point.parameters["compute"]["direction"] for point in results}
-    groups: dict[str, list[PointResult]] = {}
-    for point in results:
-        title = title_of(point.parameters["system"], swept)
-        if len(directions) > 1:
-            title = ", ".join(filter(None, [title, point.parameters["compute"]["direction"]]))
-        groups.setdefault(title, []).append(point)
-    return groups
+    """Return points by their [system] apart from the seed, and by direction if it is swept; by temperature and seed."""
+    direction = lambda point: point.parameters["compute"]["direction"]  # noqa: E731
+    also = direction if len({direction(point) for point in results}) > 1 else None
+    return by_system(results, lambda point: (temperature_of(point), seed_of(point)), also=also)
 
 
 KIND = Kind(
