@@ -51,7 +51,9 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
         row = link.parents[some][:, None] * (m * m) + places * m
         index = row[:, :, None] + places[:, None, :]
         values = flat.take(index)
-        values += schur[link.rows[some]]
+        chosen = schur[link.rows[some]]
+        # places of padded rows are in no order: what is below the diagonal of a child may come above it in the parent
+        values += np.triu(chosen) if upper else chosen
         flat[index] = values
 
 

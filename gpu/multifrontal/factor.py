@@ -5,7 +5,8 @@ Children first, each front F collects the rows of its pivots P and the children'
 .. math:: \Pi = F_{PP}^{-1}, \quad W = \Pi F_{PU}, \quad V = F_{UP} \Pi, \quad S = F_{UU} - F_{UP} W
 
 (I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983); A. George, SIAM J. Numer. Anal. 10, 345 (1973)).
-Kept are Pi, W, and V where A is neither symmetric (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
+Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.leaves`), and V where A is neither symmetric
+(``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
 across fronts; whether a factor can be used is measured instead (`Factor.contraction`).
 """
 
@@ -19,9 +20,10 @@ import numpy as np
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.memory import GIB, available_bytes, require_memory
 from bdg.gpu.multifrontal.extend_add import extend_add
+from bdg.gpu.multifrontal.leaves import ThinLeaves, is_thin
 from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.pattern import BlockMatrix
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.predicted_memory import predict_memory, scratch_elements, works_in_place
 from bdg.gpu.multifrontal.product import ShiftedProduct
 from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, selected_inverse
 from bdg.gpu.multifrontal.stacked import Pivots, StackInverter, Symmetry, difference, difference_in_place, reversed_
@@ -105,6 +107,7 @@ class Factor:
         if inertia and not (hamiltonian.is_hermitian and self.z.imag == 0):
             raise ValueError("inertia needs a Hermitian H and a real z: a complex z - H has no signature")
         general, on_device = self.symmetry == "general", backend.device != "cpu"
+        self._thin_leaves = symbolic.settings.thin_leaves and backend.xp is np
         self.predicted_memory = predict_memory(symbolic, self.dtype, general, on_device=on_device)
         self.on_host = self._fits_on_host_only() if on_host is None else bool(on_host) and on_device
         if static_pivot is None:
@@ -113,6 +116,7 @@ class Factor:
         self.classes = symbolic.on(backend.xp)
         self.values = self._shifted_values()
         self._released = False
+        self._scratch: Any = None
         self._kept: list[tuple[Any, ...]] = []  # Pi, W, V of each stack; None where it has none
         with np.errstate(all="ignore"):  # a singular front shows in the contraction, on every array module
             self._factorise()
@@ -149,9 +153,19 @@ class Factor:
         schur: dict[int, Any] = {}
         uses = [len(c.up) for c in self.classes]
         settings = self.symbolic.settings
+        if self.backend.xp is np and settings.upper:  # memory that is asked for anew is slow when first written to
+            self._scratch = np.empty(scratch_elements(self.symbolic), self.dtype)
         invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, self._pivots)
         for number, front_class in enumerate(self.classes):
-            schur[number] = self._one_stack(front_class, schur, uses, invert)
+            passed = self._one_stack(front_class, schur, uses, invert)
+            in_scratch = self._scratch is not None and passed is not None and passed.base is not None
+            schur[number] = passed.copy() if in_scratch and not self._goes_on(number) else passed
+        self._scratch = None
+
+    def _goes_on(self, number: int) -> bool:
+        """Return whether the next stack takes over what this one leaves."""
+        following = self.classes[number + 1 : number + 2]
+        return bool(following) and following[0].takes_over and following[0].down[0].child == number
 
     def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
         """Factorise a stack and return its Schur complements; the children's are dropped after their last use."""
@@ -171,7 +185,11 @@ class Factor:
     def _assemble(self, front_class: FrontClass) -> Any:
         """Return the stack of fronts (n, m, m) with the elements of A in the rows of P."""
         c = front_class
-        front = self.backend.xp.zeros((c.n, c.m, c.m), self.dtype)
+        if self._scratch is None:
+            front = self.backend.xp.zeros((c.n, c.m, c.m), self.dtype)
+        else:
+            front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
+            front[...] = 0
         flat = front.reshape(-1)
         flat[c.target] = self.values[c.source]
         if self.symmetry == "general":
@@ -197,15 +215,19 @@ class Factor:
             self._keep(None, None, None)
             return front
         pivot_inverse = invert(front[:, :a, :a], last=not u)
+        thin = self._thin_leaves and is_thin(front_class)
         if not u:
             self._keep(pivot_inverse, None, None)
             return None
         right = front[:, :a, a:]
         left = front[:, a:, :a] if general else reversed_(right, self.symmetry)
         forward = xp.matmul(pivot_inverse, right)
-        self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
+        if thin:
+            self._keep(pivot_inverse, None, None)
+        else:
+            self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
         upper = 0 if general else self.symbolic.settings.upper
-        if xp is np and upper and front_class.n == 1 and u >= upper:
+        if self._scratch is not None and works_in_place(front_class, upper):
             return difference_in_place(front, a, left, forward)
         return difference(xp, front[:, a:, a:], left, forward, upper)
 
@@ -221,12 +243,23 @@ class Factor:
         return self._fetch(self._kept[number][0])
 
     def forward_of(self, number: int) -> Any:
-        """Return W of a stack; None where it has no updates."""
+        """Return W of a stack; None where it has no updates. Of thin leaves it is computed anew."""
+        c = self.classes[number]
+        if self._thin_leaves and is_thin(c):
+            return self.backend.xp.matmul(self._kept[number][0], self._assemble(c)[:, : c.a, c.a :])
         return self._fetch(self._kept[number][1])
 
     def backward_of(self, number: int) -> Any:
-        """Return V of a stack; None unless the matrix is general."""
+        """Return V of a stack; None unless the matrix is general. Of thin leaves it is computed anew."""
+        c = self.classes[number]
+        if self.symmetry == "general" and self._thin_leaves and is_thin(c):
+            return self.backend.xp.matmul(self._assemble(c)[:, c.a :, : c.a], self._kept[number][0])
         return self._fetch(self._kept[number][2])
+
+    @cached_property
+    def leaves(self) -> ThinLeaves | None:
+        """What solves in the leaves without their W; None on a GPU, where that is kept."""
+        return ThinLeaves(self) if self._thin_leaves else None
 
     @cached_property
     def product(self) -> ShiftedProduct:

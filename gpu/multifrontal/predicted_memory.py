@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.multifrontal.leaves import is_thin
 from bdg.gpu.multifrontal.symbolic import Symbolic
 
 
@@ -51,11 +52,12 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
     on_device : bool
         Count the copies of operands that CuPy makes.
     """
+    thin = symbolic.settings.thin_leaves and not on_device
     size = np.dtype(dtype).itemsize
     values = symbolic.pattern.n_blocks * symbolic.pattern.rows_per_site**2
-    kept = sum(_kept(c, general) for c in symbolic.classes)
-    factor_peak, factor_work = _factor_elements(symbolic, general, on_device)
-    inverse_peak, inverse_work, releasing = _selected_elements(symbolic, general, on_device)
+    kept = sum(_kept(c, general, thin) for c in symbolic.classes)
+    factor_peak, factor_work = _factor_elements(symbolic, general, on_device, thin)
+    inverse_peak, inverse_work, releasing = _selected_elements(symbolic, general, on_device, thin)
     column = sum(2 * c.n * c.m for c in symbolic.classes) + 4 * (symbolic.n_rows + 1)
     return MemoryPrediction(
         kept=size * kept,
@@ -68,18 +70,35 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
     )
 
 
-def _kept(front_class: Any, general: bool) -> int:
+def _kept(front_class: Any, general: bool, thin_leaves: bool) -> int:
     c = front_class
+    if thin_leaves and is_thin(c):
+        return c.n * c.a**2
     return c.n * c.a * (c.m + (c.u if general else 0))
 
 
-def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tuple[float, float]:
+def scratch_elements(symbolic: Symbolic) -> int:
+    """Return the size of the one place in which the CPU builds its fronts."""
+    return max((c.n * c.m**2 for c in symbolic.classes if not c.takes_over), default=0)
+
+
+def works_in_place(front_class: Any, upper: int) -> bool:
+    """Return whether the Schur complement of a symmetric front overwrites it; ``upper`` as in `FrontSettings`."""
+    return bool(upper) and front_class.n == 1 and front_class.u >= upper
+
+
+def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool, thin: bool) -> tuple[float, float]:
     """Return the largest number of matrix elements with and without the factors."""
+    upper = symbolic.settings.upper
+    scratch = float(scratch_elements(symbolic)) if upper and not on_device else 0.0
     kept = alive = peak = work = 0.0
     schur: dict[int, float] = {}
+    in_place: set[int] = set()
     uses = [len(c.up) for c in symbolic.classes]
     for number, c in enumerate(symbolic.classes):
-        front = float(c.n * c.m**2)
+        inherited = c.takes_over and c.down[0].child in in_place
+        front = 0.0 if inherited or (scratch and not c.takes_over) else float(c.n * c.m**2)
+        front += scratch
         most = alive + front
         for link in c.down:
             uses[link.child] -= 1
@@ -88,9 +107,13 @@ def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tupl
         pivot, update = float(c.n * c.a**2), float(c.n * c.u**2)
         most = max(most, alive + front + 2.2 * pivot)  # inverse, and the halves of its recursion
         copies = 2.0 * c.n * c.a * c.u if on_device else 0.0
-        mine = float(_kept(c, general))
+        mine = float(_kept(c, general, thin))
         peak, work = max(peak, kept + most), max(work, most)
         kept += mine
+        following = symbolic.classes[number + 1 : number + 2]
+        if scratch and not general and works_in_place(c, upper) and following and following[0].takes_over:
+            in_place.add(number)
+            update = 0.0
         most = alive + front + update + copies
         peak, work = max(peak, kept + most), max(work, mine + most)
         if c.up:
@@ -99,9 +122,9 @@ def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tupl
     return peak, work
 
 
-def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tuple[float, float, float]:
+def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool, thin: bool) -> tuple[float, float, float]:
     """Return the largest number of elements with all factors, without them, and with those not yet given up."""
-    kept = float(sum(_kept(c, general) for c in symbolic.classes))
+    kept = float(sum(_kept(c, general, thin) for c in symbolic.classes))
     left = kept
     alive = peak = work = releasing = 0.0
     held: dict[int, float] = {}
@@ -111,11 +134,14 @@ def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool) -> tu
         pivot, cross, update = (float(c.n * x) for x in (c.a**2, c.a * c.u, c.u**2))
         mine = pivot + cross + (cross if general or not c.is_leaf else 0.0) + (0.0 if c.is_leaf else update)
         temporary = update + (3 if general else 2) * cross + 2 * pivot
+        if thin and is_thin(c):  # their fronts are assembled anew for W
+            temporary += c.n * c.m**2
         if on_device:  # contiguous operands
             temporary += cross
         most = alive + mine + temporary
-        peak, work, releasing = max(peak, kept + most), max(work, _kept(c, general) + most), max(releasing, left + most)
-        left -= _kept(c, general)
+        own = _kept(c, general, thin)
+        peak, work, releasing = max(peak, kept + most), max(work, own + most), max(releasing, left + most)
+        left -= own
         if not c.is_leaf:
             held[number] = mine
             alive += mine

@@ -30,6 +30,9 @@ class FrontSettings:
         fewer fronts wait at the same time, in more and smaller stacks.
     pivots : int
         Separators of more rows are eliminated in pieces of at most this size; 0: always whole.
+    thin_leaves : bool
+        Leaves are solved by their inverses and the sparse rest of the matrix (`bdg.gpu.multifrontal.leaves`); on the
+        CPU only.
     ordering : {"auto", "positions", "metis"}
         What decides where parts are cut. "auto" takes METIS where it is installed (``bdg[metis]``) and its first
         separator is much smaller than that from positions.
@@ -42,6 +45,7 @@ class FrontSettings:
     upper: int = 192
     split: int = 3
     pivots: int = 256
+    thin_leaves: bool = False
     ordering: Literal["auto", "positions", "metis"] = "auto"
 
     def __post_init__(self) -> None:
@@ -55,7 +59,7 @@ class FrontSettings:
             raise ValueError(f"ordering must be 'auto', 'positions' or 'metis'; got {self.ordering!r}")
 
 
-CPU_SETTINGS = FrontSettings()
+CPU_SETTINGS = FrontSettings(thin_leaves=True)
 GPU_SETTINGS = FrontSettings(leaf=64, call_flops=1e10, chunk=1 << 29, upper=0, split=0, pivots=0)
 
 

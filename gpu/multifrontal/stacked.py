@@ -135,9 +135,7 @@ def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np
     for row in range(u):  # upwards in memory, so that no row is overwritten before it has moved
         source = (a + row) * m + a
         flat[row * u + row : (row + 1) * u] = flat[source + row : source + u]
-    del block, flat
-    front.resize((1, u, u), refcheck=False)
-    return front
+    return flat[: u * u].reshape(1, u, u)
 
 
 @dataclass(frozen=True, eq=False)

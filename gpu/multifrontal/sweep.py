@@ -28,13 +28,15 @@ def sweep(factor: Factor, columns: Any) -> Any:
     pivots = _up(factor, x, width)
     for number in range(len(factor.classes) - 1, -1, -1):
         c = factor.classes[number]
-        if not c.a:
+        if not c.a or pivots[number] is None:
             continue
         part = xp.matmul(factor.inverse_of(number), pivots[number])
         pivots[number] = None
         if c.u:
             part -= xp.matmul(factor.forward_of(number), x[c.updates].reshape(c.n, c.u, width))
         x[c.pivots] = part.reshape(c.n, c.a, *x.shape[1:])
+    if factor.leaves is not None:
+        factor.leaves.substitute(x)
     return x[:-1].reshape(n_rows, width)
 
 
@@ -74,13 +76,15 @@ def adjoint_sweep(factor: Factor, columns: Any) -> Any:
     pivots = _up(factor, x, width, adjoint=True)
     for number in range(len(factor.classes) - 1, -1, -1):
         c = factor.classes[number]
-        if not c.a:
+        if not c.a or pivots[number] is None:
             continue
         part = _adjoint_product(xp, factor.inverse_of(number), pivots[number])
         pivots[number] = None
         if c.u:
             part -= _adjoint_product(xp, factor.backward_of(number), x[c.updates].reshape(c.n, c.u, width))
         x[c.pivots] = part.reshape(c.n, c.a, *x.shape[1:])
+    if factor.leaves is not None:
+        factor.leaves.substitute(x, adjoint=True)
     return x[:-1].reshape(n_rows, width)
 
 
@@ -90,16 +94,28 @@ def _adjoint_product(xp: Any, matrices: Any, columns: Any) -> Any:
 
 
 def _up(factor: Factor, x: Any, width: int, adjoint: bool = False) -> list[Any]:
-    """Return the reduced right-hand sides (n, a, R) of the pivots of each stack; x as from `_padded`."""
+    """Return the reduced right-hand sides (n, a, R) of the pivots of each stack; x as from `_padded`.
+
+    None for stacks of thin leaves, which are taken out of x itself.
+    """
     xp, tail = factor.backend.xp, x.shape[1:]
+    thin: frozenset[int] = frozenset()
+    if factor.leaves is not None:
+        factor.leaves.eliminate(x, adjoint)
+        thin = factor.leaves.numbers
     pivots: list[Any] = []
     passed: dict[int, Any] = {}
     uses = [len(c.up) for c in factor.classes]
     for number, c in enumerate(factor.classes):
+        if number in thin:
+            pivots.append(None)
+            continue
         y = xp.zeros((c.n, c.m, *tail), x.dtype)
         if c.a:
             y[:, : c.a] = x[c.pivots]
         for link in c.down:
+            if link.child in thin:
+                continue
             update = passed[link.child]
             if c.takes_over:
                 y += update

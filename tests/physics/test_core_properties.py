@@ -10,7 +10,7 @@ import bdg
 from bdg.gpu.multifrontal import FrontSettings
 
 # leaves of two sites: a tree of 40 sites is at least four levels deep
-TINY = FrontSettings(leaf=2, base=2, chunk=64, split=1, pivots=4)
+TINY = FrontSettings(leaf=2, base=2, chunk=64, split=1, pivots=4, thin_leaves=True)
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,15 @@ from scipy.spatial import cKDTree
 
 from bdg.gpu.backend import select_backend
 from bdg.gpu.multifrontal import Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse
+from bdg.gpu.multifrontal import factor as factor_module
+from bdg.gpu.multifrontal.extend_add import extend_add
 
 CPU = select_backend("cpu")
-DEEP = FrontSettings(
-    leaf=2, call_flops=0.0, base=4, upper=3, split=1, pivots=4
-)  # every branch of the code at a dozen sites
+DEEP = FrontSettings(  # every branch of the code at a dozen sites
+    leaf=2, call_flops=0.0, base=4, upper=3, split=1, pivots=4, thin_leaves=True
+)
 PADDED = FrontSettings(leaf=2, call_flops=1e12, base=5, upper=0, split=0)  # one class a level, as on a GPU
-CHOPPED = FrontSettings(leaf=3, call_flops=1e3, chunk=200, base=64, pivots=7)
+CHOPPED = FrontSettings(leaf=3, call_flops=1e3, chunk=200, base=64, pivots=7, thin_leaves=True)
 BATCHED = FrontSettings(leaf=2, call_flops=1e6, base=4, split=0)
 BY_GRAPH = FrontSettings(leaf=2, call_flops=0.0, base=4, split=1, ordering="metis")
 
@@ -122,6 +124,24 @@ def _check(factor, dense):
 @pytest.mark.parametrize("name", list(GEOMETRIES))
 def test_equals_dense_algebra_on_every_geometry(name, kind):
     factor, dense = _factor(*GEOMETRIES[name], 2, kind)
+    _check(factor, dense)
+
+
+@pytest.mark.parametrize("name", ["real", "Hermitian", "complex symmetric"])
+def test_lower_triangles_of_symmetric_fronts_are_never_read(name, monkeypatch):
+    """They hold what was in memory before; padded rows make them fall above the diagonal of the parent."""
+    settings = FrontSettings(leaf=3, call_flops=1e5, base=4, upper=3, split=1, pivots=6)
+    adds = []
+
+    def with_nan(xp, front, link, schur, upper):
+        adds.append(upper)
+        schur[(slice(None), *np.tril_indices(schur.shape[1], -1))] = np.nan
+        extend_add(xp, front, link, schur, upper=upper)
+
+    monkeypatch.setattr(factor_module, "extend_add", with_nan)
+    factor, dense = _factor(*GEOMETRIES["dilution"], 2, name, settings=settings)
+    assert adds and all(adds)
+    assert any(not link.runs or None in link.runs for c in factor.classes for link in c.up)
     _check(factor, dense)
 
 

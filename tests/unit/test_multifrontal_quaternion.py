@@ -93,7 +93,7 @@ def test_equals_the_complex_factorisation_at_half_the_memory(name):
     rows = np.stack([np.arange(n_sites), n_sites + np.arange(n_sites)], axis=1)
     pattern = SitePattern.of(matrix, rows)
     positions = np.stack(np.unravel_index(np.arange(n_sites), (10, 9, 8)), axis=1)
-    complex_factor = Factor(analyse(positions, pattern), pattern.split(matrix), 0.02j, CPU)
+    complex_factor = Factor(analyse(positions, pattern, FrontSettings()), pattern.split(matrix), 0.02j, CPU)
     expected = complex_factor.selected_inverse().blocks
     found = factor.selected_inverse()
     assert np.allclose(found.normal, expected[:, 0, 0], rtol=0, atol=1e-11)
