@@ -15,29 +15,25 @@ import numpy as np
 from bdg.gpu import cost, dense
 from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.calibration import rates_of
-from bdg.gpu.cost import Option, Rates
+from bdg.gpu.chebyshev_moments import BLOCK_BYTES
+from bdg.gpu.cost import Option
 from bdg.gpu.memory import GIB, available_bytes
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.hamiltonian import BdGHamiltonian
-from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
+from bdg.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
+from bdg.structure import quaternion_symbolic, whole_symbolic
 
 GPU_FROM = 2_000  # dimension: below, no estimate of a GPU is worth making
 DENSE_FIRST_BELOW = 1_000  # dimension: up to here a sparse method has to be clearly quicker
 CPU_UP_TO = 400_000  # dimension: above, a GPU that is at hand is not compared with the CPU
-_RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
-_COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
 _SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
 _SWEEPS = 2.5  # of filtered subspace iteration
-_AROUND_POLES = 1.25  # seconds of a pole, with values put in and elements taken out, relative to its fronts
+_AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
 _PARTNERS = 1.6  # seconds of a step with products between partners, relative to one with norms
 _REFERENCES = 8  # columns besides those asked for, that bound the truncation
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
-_REFINED = 2.0  # solves for a column of the Green function, refinement included
-_REPEATED = 1.5  # solves of Lanczos with what restarts, refinement and checks add
-_AROUND_GREEN = 1.3  # seconds of a complex factor with values put in and elements taken out, relative to its fronts
-_BLOCK = 512 << 20  # bytes of the columns that are solved at a time
 
 
 # ---------------------------------------------------------------------------------------------------- device and choice
@@ -54,20 +50,38 @@ def devices(device: str, dimension: int) -> list[Backend]:
 
 
 def chosen(
-    options: Sequence[Option], backends: Sequence[Backend], what: str, task: str = ""
+    options: Sequence[Option], backends: Sequence[Backend], what: str, task: str = "", unnoticed: float = 0.0
 ) -> tuple[str, str, Backend]:
-    """Return method, reason and backend of the quickest option that fits.
+    """Return method, reason and backend of the quickest option that fits; see `bdg.gpu.cost.choose`.
 
     Raises
     ------
     MemoryBudgetError
         If none does: with what each would need.
     """
-    best = cost.choose(options)
+    best = cost.choose(options, unnoticed)
     if best is None:
         raise MemoryBudgetError(f"{what} does not fit: {refusal(options)}")
     backend = next(b for b in backends if b.device == best.device)
     return best.method, cost.reason(options, rates_of(backends[0]), task), backend
+
+
+def decided(
+    method: str,
+    options: Sequence[Option],
+    backends: Sequence[Backend],
+    what: str,
+    task: str = "",
+    unnoticed: float = 0.0,
+) -> tuple[str, str, Backend]:
+    """Return method, reason and backend: `chosen` for "auto", else only the device of the method that was asked for."""
+    if method == "auto":
+        return chosen(options, backends, what, task, unnoticed)
+    own = [option for option in options if option.method == method]
+    if all(option.closed for option in own):  # the method itself says what is against it
+        return method, "as asked", backends[0]
+    _, why, backend = chosen(own, backends, what, task)
+    return method, "as asked" if len(own) == 1 else f"as asked; {why}", backend
 
 
 def refusal(options: Sequence[Option]) -> str:
@@ -85,7 +99,8 @@ def refusal(options: Sequence[Option]) -> str:
     return f"{needs}. About {0.95 * min(share, 1.0):.0%} of the sites would fit"
 
 
-def _option(method: str, backend: Backend, seconds: float, needed: float, note: str = "") -> Option:
+def option_of(method: str, backend: Backend, seconds: float, needed: float, note: str = "") -> Option:
+    """Return an option with the memory that its device has left."""
     return Option(method, backend.device, float(seconds), float(needed), available_bytes(backend), note)
 
 
@@ -93,7 +108,7 @@ def dense_option(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 0
     """Return what all eigenstates take; ``share`` in units of their seconds for what is made of them."""
     dimension, dtype = hamiltonian.shape[0], hamiltonian.dtype
     seconds = (1 + share) * cost.eigh_seconds(rates_of(backend), dimension, dtype)
-    return _option("dense", backend, seconds, dense.dense_bytes(dimension, dtype))
+    return option_of("dense", backend, seconds, dense.dense_bytes(dimension, dtype))
 
 
 # --------------------------------------------------------------------------------------------------------- bound states
@@ -133,62 +148,21 @@ def bound_states_options(
                 continue
             option = makers[method](hamiltonian, k, backend)
             if method != "dense" and k > hamiltonian.shape[0] - 2:
-                option = _closed(option, f"gives at most {hamiltonian.shape[0] - 2} states")
+                option = closed(option, f"gives at most {hamiltonian.shape[0] - 2} states")
             found.append(option)
     return found
 
 
-def _closed(option: Option, note: str) -> Option:
+def closed(option: Option, note: str) -> Option:
+    """Return an option that is not possible, and why."""
     return Option(option.method, option.device, option.seconds, option.bytes, option.available, note, closed=True)
-
-
-def _wanted(k: int, dimension: int) -> int:
-    wanted = min(k + max(8, k // 8), dimension - 2)
-    return max(2, wanted + wanted % 2)
 
 
 def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     """Lanczos on multifrontal factors: one for the solves, one for the count."""
-    rates, system, dimension = rates_of(backend), hamiltonian.system, hamiltonian.shape[0]
-    is_complex = hamiltonian.dtype.kind == "c"
-    whole = whole_symbolic(system, backend)
-    number = "complex" if is_complex else "real"
-    seconds = cost.analysis_seconds(rates, system.n_sites)
-    seconds += _COUNT_FACTOR * cost.factor_seconds(rates, whole, number)
-    on_device = backend.device != "cpu"
-    counting = predict_memory(whole, hamiltonian.dtype, on_device=on_device).factor_peak + cost.index_bytes(whole)
     if not k:
-        return _option("lanczos", backend, seconds, counting)
-    takagi = system.norbs == 1 and not is_complex
-    paired = takagi or is_complex
-    symbolic = site_symbolic(system, backend) if takagi else whole
-    form = "complex" if takagi or is_complex else "real"
-    wanted = _wanted(k, dimension)
-    values = wanted // 2 if paired else wanted
-    solves = min(20 + 3.6 * values, symbolic.n_rows)
-    block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
-    columns = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
-    itemsize = 16 if form == "complex" else 8
-    seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
-    seconds += cost.factor_seconds(rates, symbolic, form)
-    seconds += _REPEATED * (solves / block) * cost.solve_seconds(rates, symbolic, form, block)
-    # four passes over two thirds of the basis for each solve, reading only
-    seconds += (solves / block) * 4 * 0.67 * columns * symbolic.n_rows * itemsize / rates.copy
-    seconds += _ritz_seconds(rates, hamiltonian, wanted) + 40 * solves * rates.call
-    basis = columns * symbolic.n_rows * itemsize
-    searching = predict_memory(symbolic, "c16" if form == "complex" else "f8", on_device=on_device)
-    indices = cost.index_bytes(symbolic) if symbolic is not whole else 0.0
-    states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize
-    needed = indices + max(searching.factor_peak, searching.kept + 1.5 * basis, counting)
-    return _option("lanczos", backend, seconds, needed + states, "levels that are not crowded")
-
-
-def _ritz_seconds(rates: Rates, hamiltonian: BdGHamiltonian, columns: int) -> float:
-    name = cost.kind(hamiltonian.dtype)
-    dimension = hamiltonian.shape[0]
-    products = (4 if name == "c16" else 1) * _RITZ_PASSES * 2.0 * dimension * columns**2 / (0.5 * rates.gemm[name])
-    steps = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, 3 * columns, hamiltonian.dtype)
-    return products + steps + 12.0 * dimension * columns * hamiltonian.dtype.itemsize / rates.copy
+        return option_of("lanczos", backend, *count_cost(hamiltonian, backend))
+    return option_of("lanczos", backend, *lanczos_cost(hamiltonian, k, backend), "levels that are not crowded")
 
 
 def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
@@ -204,12 +178,12 @@ def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Opti
     itemsize = hamiltonian.dtype.itemsize
     needed = elements * (itemsize + 4.0) * 1.5
     if k:
-        wanted = _wanted(k, dimension)
+        wanted = wanted_states(k, dimension)
         columns = max(2 * wanted + 1, min(3 * wanted, 120), 40)
         one = times * speed * solve * elements + 2.0 * columns * dimension * itemsize / (0.5 * rates.copy)
-        seconds += factor + columns * (one + 40 * rates.call) + _ritz_seconds(rates, hamiltonian, wanted)
+        seconds += factor + columns * (one + 40 * rates.call) + ritz_seconds(rates, hamiltonian, wanted)
         needed = 2 * needed + (columns + 3 * wanted) * dimension * itemsize
-    return _option("shift_invert", backend, seconds, needed, "levels that are not crowded")
+    return option_of("shift_invert", backend, seconds, needed, "levels that are not crowded")
 
 
 def _stored(symbolic: Symbolic) -> float:
@@ -223,18 +197,18 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     from bdg.gpu.filtered import GAIN, OVER
 
     rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
-    wanted = _wanted(k, dimension)
+    wanted = wanted_states(k, dimension)
     columns, space = OVER * wanted / 2, float(OVER * wanted)
     if space >= dimension:
-        return _closed(_option("chebyshev", backend, np.inf, 0.0), "needs a subspace as large as the matrix")
+        return closed(option_of("chebyshev", backend, np.inf, 0.0), "needs a subspace as large as the matrix")
     ratio = min(0.9, space / (_PLAIN_LEVELS * dimension))  # cut/s
     degree = np.arccosh(GAIN) / (2 * ratio)
     products = _SWEEPS * 2 * degree * columns + 4 * min(16384, np.pi * 3 / ratio) / 2
     seconds = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, products, dtype)
-    seconds += _SWEEPS * 3 * _ritz_seconds(rates, hamiltonian, int(space)) / _RITZ_PASSES * 2
+    seconds += _SWEEPS * 3 * ritz_seconds(rates, hamiltonian, int(space)) / RITZ_PASSES * 2
     seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
     needed = 8.0 * dimension * space * dtype.itemsize
-    return _option("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no proof of completeness")
+    return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no proof of completeness")
 
 
 # --------------------------------------------------------------------------------------------------------- thermal sums
@@ -325,75 +299,40 @@ def poles_option(
     """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.SINGLE`."""
     seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
     seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
-    return _option("poles", backend, seconds, pole_bytes(hamiltonian, backend))
+    return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend))
 
 
-def columns_option(
-    hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool, method: str = "chebyshev"
-) -> Option:
-    """Return what ``columns`` columns of a Chebyshev recursion with ``steps`` products each take.
+def columns_option(hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool) -> Option:
+    """Return what elements from ``columns`` columns of a Chebyshev recursion with ``steps`` products each take."""
+    rows, dtype = hamiltonian.shape[0], vector_dtype(hamiltonian, single)
+    stored = hamiltonian.matrix.nnz * (dtype.itemsize + 4.0) + 16.0 * rows
+    needed = 3 * block_width(hamiltonian, backend, columns, single) * rows * dtype.itemsize + 3 * stored
+    return option_of("chebyshev", backend, recursion_seconds(hamiltonian, backend, columns, steps, single), needed)
 
-    Density of states: one column for each random vector, half as many steps as moments; local density: one column for
-    each electron row of the sites.
+
+def recursion_seconds(
+    hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool
+) -> float:
+    """Return the seconds of ``steps`` products on each of ``columns`` columns, those for the spectral bound included.
+
+    Half as many products as moments are needed.
     """
     rates, matrix = rates_of(backend), hamiltonian.matrix
-    dtype = np.dtype({"f": "f4" if single else "f8", "c": "c8" if single else "c16"}[hamiltonian.dtype.kind])
-    width = min(max(columns, 1.0), 64.0)
-    if backend.device == "cpu":  # blocks that stay in the cache
-        width = min(width, max(8.0, (8 << 20) / (matrix.shape[0] * dtype.itemsize)))
+    width = block_width(hamiltonian, backend, columns, single)
+    dtype = vector_dtype(hamiltonian, single)
     seconds = cost.product_seconds(rates, matrix.nnz, matrix.shape[0], columns * steps, dtype, width)
     seconds += cost.product_seconds(rates, matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
-    calls = 12 * steps * np.ceil(columns / 64) * rates.call
-    stored = matrix.nnz * (dtype.itemsize + 4.0) + 16.0 * matrix.shape[0]
-    return _option(method, backend, seconds + calls, 3 * width * matrix.shape[0] * dtype.itemsize + 3 * stored)
+    return seconds + 12 * steps * np.ceil(columns / 64) * rates.call
 
 
-# ------------------------------------------------------------------------------------------------------------ resolvent
+def vector_dtype(hamiltonian: BdGHamiltonian, single: bool) -> np.dtype:
+    """Return the dtype of the vectors of a recursion."""
+    return np.dtype({"f": "f4" if single else "f8", "c": "c8" if single else "c16"}[hamiltonian.dtype.kind])
 
 
-def green_options(
-    hamiltonian: BdGHamiltonian,
-    backends: Sequence[Backend],
-    n_energies: int,
-    columns: int,
-    inverse_share: float = 0.0,
-    method: str = "green",
-) -> list[Option]:
-    """Return what complex factors at ``n_energies`` energies take, with solved columns and a selected inverse each.
-
-    Parameters
-    ----------
-    columns : int
-        Solved at each energy.
-    inverse_share : float
-        Of the operations of a selected inverse; 0: none is made.
-    """
-    return [_green(hamiltonian, backend, n_energies, columns, inverse_share, method) for backend in backends]
-
-
-def inversion_option(hamiltonian: BdGHamiltonian, backend: Backend, n_energies: int, needed: float) -> Option:
-    """Return what inverting dense matrices takes: 2 n^3 complex multiply-adds each, and a product that checks it."""
-    rates, dimension = rates_of(backend), hamiltonian.shape[0]
-    seconds = n_energies * 4 * 2.0 * 2.0 * float(dimension) ** 3 / (0.7 * rates.gemm["c16"])
-    return _option("dense", backend, seconds, needed)
-
-
-def _green(
-    hamiltonian: BdGHamiltonian, backend: Backend, n_energies: int, columns: int, share: float, method: str
-) -> Option:
-    rates, symbolic = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
-    general, dimension = hamiltonian.dtype.kind == "c", hamiltonian.shape[0]
-    seconds = cost.factor_seconds(rates, symbolic, "complex", general)
-    block = int(np.clip(_BLOCK // (128 * dimension), 4, 128))
-    if columns:
-        blocks = -(-columns // block)
-        seconds += _REFINED * blocks * cost.solve_seconds(rates, symbolic, "complex", min(columns, block))
-        step = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, columns, complex)
-        seconds += step + 10 * 16.0 * dimension * columns / rates.copy
-    if share:
-        seconds += cost.inverse_seconds(rates, symbolic, "complex", general, share)
-    found = predict_memory(symbolic, complex, general, on_device=backend.device != "cpu")
-    needed = max(found.factor_peak, found.selected_inverse_peak if share else 0.0)
-    needed = max(needed, found.kept + 8 * 16.0 * dimension * min(columns, block)) + cost.index_bytes(symbolic)
-    total = _AROUND_GREEN * n_energies * seconds + cost.analysis_seconds(rates, hamiltonian.system.n_sites)
-    return _option(method, backend, total, needed)
+def block_width(hamiltonian: BdGHamiltonian, backend: Backend, columns: float, single: bool) -> float:
+    """Return how many columns are worked on at a time: on the CPU blocks that stay in the cache."""
+    width = min(max(columns, 1.0), 64.0)
+    if backend.device != "cpu":
+        return width
+    return min(width, max(8.0, BLOCK_BYTES / (hamiltonian.shape[0] * vector_dtype(hamiltonian, single).itemsize)))

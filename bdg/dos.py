@@ -8,15 +8,20 @@ over all 2 s N levels, with the peaks of the Jackson kernel for the delta functi
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.special
 
+from bdg import costs
 from bdg.arguments import require_choice, require_system
-from bdg.gpu import dense
+from bdg.expansion_costs import Expansion, expansion_option, levels_seconds
+from bdg.gpu import cost, dense
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.cost import Option
 from bdg.gpu.kernel_polynomial import density, exact_moments, squared_weights
 from bdg.gpu.nambu_operator import NambuOperator
 from bdg.gpu.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
@@ -30,8 +35,7 @@ if TYPE_CHECKING:
 
 METHODS = ("auto", "chebyshev", "dense")
 PLANNED = ("green",)
-DENSE_BELOW = 1500  # dimension
-GPU_FROM = 20_000  # dimension: below, launches take longer than the work
+NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
 _ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion
 
 
@@ -99,7 +103,8 @@ def density_of_states(
     method : {"auto", "chebyshev", "dense"}
         "chebyshev" estimates traces of Chebyshev polynomials from random vectors, at a cost proportional to
         ``N * moments * vectors``; "dense" takes all eigenvalues. Both broaden with the same kernel: with the same
-        arguments the mean of "chebyshev" over seeds is "dense". "auto" is dense below dimension 1500.
+        arguments the mean of "chebyshev" over seeds is "dense". "auto" is "dense" where that is expected to take less
+        than a second, since it has no noise, else what is expected to be done first (`bdg.estimate`).
     broadening : float, optional
         Standard deviation of the peak of a level at E = 0, in the unit of the hopping. Default: the mean spacing of
         the energies, with at most 16384 moments; 1024 moments for a single energy.
@@ -126,7 +131,7 @@ def density_of_states(
     ValueError, TypeError
         If energies are not finite, moments and broadening are both given or out of range, or vectors is below 2.
     MemoryBudgetError
-        If a dense matrix does not fit.
+        If nothing that may be taken fits: with what each method needs, before it is begun.
 
     Notes
     -----
@@ -142,11 +147,12 @@ def density_of_states(
     require_system(system)
     require_choice("method", method, METHODS, PLANNED)
     points = require_energies(energies)
-    n_vectors = _require_vectors(vectors, system)
+    n_vectors = require_vectors(vectors, system)
+    select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     seed = 0 if seed is None else int(seed)
     wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
-    method, why, backend = _choose_method(method, device, hamiltonian)
+    method, why, backend = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
     if method == "dense":
         levels, _ = dense.eigh(hamiltonian.matrix, backend)
         traces = exact_moments(levels, np.ones((levels.size, 1)), wanted.moments, wanted.bound)
@@ -196,7 +202,7 @@ def require_energies(energies: Any) -> np.ndarray:
     return points.astype(float)
 
 
-def _require_vectors(vectors: Any, system: System) -> int:
+def require_vectors(vectors: Any, system: System) -> int:
     """Return the number of random vectors, 0 for the exact trace."""
     if isinstance(vectors, str) and vectors == "all":
         return 0
@@ -207,15 +213,35 @@ def _require_vectors(vectors: Any, system: System) -> int:
     return 0 if vectors >= system.norbs * system.n_sites else int(vectors)
 
 
-def _choose_method(method: str, device: str, hamiltonian: BdGHamiltonian) -> tuple[str, str, Backend]:
-    backend, cpu = select_backend(device), select_backend("cpu")
-    dimension = hamiltonian.shape[0]
-    small = device == "auto" and backend.device == "gpu" and dimension < GPU_FROM
-    if method != "auto":
-        return method, "as asked", cpu if small else backend
-    if dimension < DENSE_BELOW:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", cpu if small else backend
-    return "chebyshev", f"dimension {dimension} is at least {DENSE_BELOW}", cpu if small else backend
+def density_options(
+    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], energies: int, moments: int, n_vectors: int
+) -> list[Option]:
+    """Return what each method is expected to take; ``n_vectors`` = 0: the exact trace."""
+    dimension, found = hamiltonian.shape[0], []
+    single = n_vectors > 0 and single_is_enough(dimension, n_vectors, moments)
+    columns, random = n_vectors or dimension // 2, n_vectors > 0
+    wanted = Expansion(columns, moments, energies, single, summed=not random, random=random)
+    for backend in backends:
+        option = costs.dense_option(hamiltonian, backend)
+        sums = levels_seconds(dimension, moments, energies)
+        found.append(cost.longer(option, sums))
+        found.append(expansion_option(hamiltonian, backend, wanted))
+    return found
+
+
+def choose_method(
+    method: str, device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, n_vectors: int
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends = costs.devices(device, hamiltonian.shape[0])
+    options = density_options(hamiltonian, backends, energies, moments, n_vectors)
+    task = f"for {moments} moments"
+    quick = [o for o in options if o.method == "dense" and o.feasible and o.seconds <= NOISE_FREE]
+    if method != "auto" or not n_vectors or not quick:
+        return costs.decided(method, options, backends, "the density of states", task)
+    _, _, backend = costs.chosen(quick, backends, "the density of states")
+    why = cost.reason(options, rates_of(backends[0]), task)
+    return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
 
 
 def _trace(operator: NambuOperator, at: Resolution, n_vectors: int, seed: int, progress: bool) -> Trace:

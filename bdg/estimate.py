@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs, dos, ldos, pairing, spectrum, thermal_elements
+from bdg import costs, dos, green, ldos, ldos_plan, pairing, spectrum, thermal_elements
 from bdg.arguments import require_choice, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, cost
 from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
@@ -21,7 +21,6 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.resolution import require_resolution
-from bdg.resolvent import Resolvent
 from bdg.results import Evidence, Result, quantity
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def estimate(
     overrides : sequence of str
         Of a job file, as after ``--set``.
     **arguments
-        Those of the function, ``k=64`` for instance; for "solve_gap" also ``iterations``.
+        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``.
 
     Returns
     -------
@@ -138,7 +137,7 @@ def estimate(
     system = require_system(system_or_job)
     what = require_choice("what", "bound_states" if what is None else what, tuple(_TASKS))
     select_backend(device)
-    task = _TASKS[what]
+    task, asked = _TASKS[what], arguments.pop("method", "auto")
     unknown = arguments.keys() - task.arguments
     if unknown:
         raise TypeError(f"{what} has no argument {sorted(unknown)[0]!r} here; known: {', '.join(task.arguments)}")
@@ -148,8 +147,9 @@ def estimate(
     hamiltonian = BdGHamiltonian(system)
     backends = costs.devices(device, hamiltonian.shape[0])
     options, choose = task.options(hamiltonian, backends, device, arguments)
+    require_choice("method", asked, ("auto", *dict.fromkeys(option.method for option in options)))
     try:
-        method, why, place = choose()
+        method, why, place = choose() if asked == "auto" else _placed(costs.decided(asked, options, backends, what))
     except MemoryBudgetError as error:
         method, why, place = "", str(error), backends[0].device
     return _result(what, options, method, why, place, backends, start)
@@ -260,48 +260,28 @@ def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given
 
 def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     points = dos.require_energies(given["energies"])
-    vectors = dos._require_vectors(given.get("vectors", 8), h.system)
-    wanted = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0)
-    n_vectors = vectors or h.shape[0] // 2
-    single = vectors > 0 and dos.single_is_enough(h.shape[0], n_vectors, wanted.moments)
-    options = []
-    for backend in backends:
-        options.append(costs.columns_option(h, backend, n_vectors, wanted.moments / 2, single))
-        options.append(costs.dense_option(h, backend))
-    return options, lambda: _placed(dos._choose_method("auto", device, h))
+    n_vectors = dos.require_vectors(given.get("vectors", 8), h.system)
+    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
+    options = dos.density_options(h, backends, points.size, moments, n_vectors)
+    return options, lambda: _placed(dos.choose_method("auto", device, h, points.size, moments, n_vectors))
 
 
 def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     points = dos.require_energies(given["energies"])
     sites = require_sites(given.get("sites"), h.system.n_sites)
-    asked = select_backend(device)
-    resolvent = Resolvent(h, asked)
-    eta, _ = ldos._broadening(given.get("broadening"), points, resolvent)
-    plan, _ = ldos._plan(resolvent, points, sites, eta)
-    rows = h.system.norbs * (1 + int((points < 0).any() and (points > 0).any()))
-    solved = sites.size if plan.route == "columns" else ldos._PROBES[plan.route == "selected inverse"]
-    options = costs.green_options(h, [asked], plan.energies.size, solved * rows, plan.share)
-    moments = np.log(1e8) * chebyshev.spectral_bound(h.matrix, 0) / eta
-    options.append(costs.columns_option(h, asked, sites.size * h.system.norbs, moments / 2, False))
-    options.append(costs.dense_option(h, asked, share=0.1))
-
-    def choose() -> tuple[str, str, str]:
-        method, why, _ = ldos._choose_method("auto", resolvent, points, sites, eta)
-        return method, why, asked.device
-
-    return options, choose
+    eta, _ = ldos.require_broadening(given.get("broadening"), points, h)
+    request = ldos_plan.Request(h, points, sites, eta, given.get("moments"))
+    options = ldos_plan.options(request, backends, ldos.METHODS[1:])
+    return options, lambda: _placed(ldos.choose_method("auto", device, request))
 
 
 def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    n_energies = int(np.atleast_1d(np.asarray(given["z"])).size)
-    asked, n_sites = select_backend(device), h.system.n_sites
-    whole = given.get("sites") is None and given.get("sources") is None
-    origin = given.get("sources") if given.get("sources") is not None else given.get("sites")
-    columns = 4 if whole else require_sites(origin, n_sites, "sources").size
-    options = costs.green_options(h, [asked], n_energies, columns * 2 * h.system.norbs, float(whole), "multifrontal")
-    inverse = 4 * 16.0 * h.shape[0] ** 2
-    options.append(costs.inversion_option(h, asked, n_energies, inverse))
-    return options, lambda: ("multifrontal", "one factorisation for each energy", asked.device)
+    points, n_sites = np.atleast_1d(green.require_complex(given["z"])), h.system.n_sites
+    sites, sources = given.get("sites"), given.get("sources")
+    chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
+    origin = chosen if sources is None else require_sites(sources, n_sites, "sources")
+    options = green.block_options(h, backends, points, chosen, origin)
+    return options, lambda: _placed(green.choose_method("auto", device, h, points, chosen, origin))
 
 
 _THERMAL = ("temperature", "tol", "elements")
@@ -314,6 +294,6 @@ _TASKS: dict[str, _Task] = {
     "free_energy": _Task(_averages, _THERMAL, _NEEDS_T),
     "solve_gap": _Task(_averages, (*_THERMAL, "iterations"), _NEEDS_T),
     "density_of_states": _Task(_density_of_states, ("energies", "broadening", "moments", "vectors"), _NEEDS_E),
-    "local_density_of_states": _Task(_local_density, ("energies", "sites", "broadening"), _NEEDS_E),
+    "local_density_of_states": _Task(_local_density, ("energies", "sites", "broadening", "moments"), _NEEDS_E),
     "green_function": _Task(_green_function, ("z", "sites", "sources"), frozenset({"z"})),
 }

@@ -3,24 +3,29 @@ r"""The Green function ``G(z) = (z - H)^{-1}`` of the BdG Hamiltonian, on chosen
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg import costs
 from bdg.arguments import require_choice, require_sites, require_system
-from bdg.gpu.backend import select_backend
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.cost import Option
 from bdg.gpu.memory import require_memory
 from bdg.gpu.multifrontal import FactorError
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
 from bdg.resolvent import Resolvent, ResolventAt, site_rows, with_progress
+from bdg.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
 from bdg.results import Evidence, Result, quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("auto", "multifrontal", "dense")
+UNNOTICED = 0.1  # seconds: below, factors are not left for a dense inverse
 _PROBES = 4  # sites whose columns are solved for, to check the selected inverse
 _UNUSABLE = 1e-4  # of the largest element: difference of the selected inverse to these columns
 
@@ -93,7 +98,8 @@ def green_function(
         Only the columns of these sites: ``values`` (2 s S, 2 s C) with rows on ``sites``, by default on all sites. What
         a source sends to the whole system costs one solve a column this way.
     method : {"auto", "multifrontal", "dense"}
-        "auto" is "multifrontal"; "dense" inverts the full matrix, for comparison.
+        "multifrontal" takes one sparse factorisation for each z, "dense" inverts the full matrix. "auto" takes what is
+        expected to be done first (`bdg.estimate`), "multifrontal" where that is expected within 0.1 s.
     device : {"auto", "cpu", "gpu"}
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
@@ -114,7 +120,7 @@ def green_function(
     ArithmeticError
         If z lies so close to an eigenvalue that no factor can be used.
     MemoryBudgetError
-        If the factors do not fit.
+        If nothing that may be taken fits: with what each method needs, before it is begun.
 
     References
     ----------
@@ -123,18 +129,16 @@ def green_function(
     start = time.perf_counter()
     require_system(system)
     require_choice("method", method, METHODS)
-    energies = np.asarray(z)
-    if energies.dtype.kind not in "iufc" or energies.ndim > 1 or not energies.size:
-        raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
-    if not np.isfinite(energies).all():
-        raise ValueError(f"z must be finite; got {z!r:.80}")
+    energies = require_complex(z)
     chosen = None if sites is None and sources is None else require_sites(sites, system.n_sites)
     origin = chosen if sources is None else require_sites(sources, system.n_sites, "sources")
-    backend = select_backend(device)
-    resolvent = Resolvent(BdGHamiltonian(system), backend)
+    select_backend(device)  # refused before any work
+    hamiltonian, points = BdGHamiltonian(system), np.atleast_1d(energies)
+    method, why, backend = choose_method(method, device, hamiltonian, points, chosen, origin)
+    resolvent = Resolvent(hamiltonian, backend)
     probes = np.random.default_rng(0 if seed is None else seed).permutation(system.n_sites)[:_PROBES]
     results, residuals, forms = [], [], set()
-    for point in with_progress(np.atleast_1d(energies).astype(complex), progress, "Green function"):
+    for point in with_progress(points, progress, "Green function"):
         if method == "dense":
             values, residual = _dense(resolvent, complex(point), chosen, origin)
             form = "dense"
@@ -149,8 +153,8 @@ def green_function(
         residuals.append(residual)
         forms.add(form)
     evidence = Evidence.of(
-        method="dense" if method == "dense" else "multifrontal",
-        why="as asked" if method != "auto" else "one factorisation for each energy",
+        method=method,
+        why=why,
         backend=backend,
         dtype=results[0].dtype,
         start=start,
@@ -160,12 +164,58 @@ def green_function(
     none = np.empty(0, dtype=np.int64)
     return GreenFunction(
         values=results[0] if energies.ndim == 0 else np.stack(results),
-        z=energies.astype(complex),
+        z=energies,
         sites=none if chosen is None else chosen,
         sources=none if origin is None else origin,
         positions=system.positions,
         evidence=evidence,
     )
+
+
+def require_complex(z: Any) -> np.ndarray:
+    """Return a finite complex number or array (M,) of them."""
+    energies = np.asarray(z)
+    if energies.dtype.kind not in "iufc" or energies.ndim > 1 or not energies.size:
+        raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
+    if not np.isfinite(energies).all():
+        raise ValueError(f"z must be finite; got {z!r:.80}")
+    return energies.astype(complex)
+
+
+def block_options(
+    hamiltonian: BdGHamiltonian,
+    backends: Sequence[Backend],
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> list[Option]:
+    """Return what each method is expected to take at ``points``; no sites: the site diagonal."""
+    width, n_sites = 2 * hamiltonian.system.norbs, hamiltonian.system.n_sites
+    if sites is None or sources is None:
+        columns, share, elements = _PROBES * width, 1.0, n_sites * width**2
+    else:
+        columns, share, elements = sources.size * width, 0.0, sites.size * sources.size * width**2
+    results = (2 if points.size > 1 else 1) * 16.0 * points.size * elements  # stacked at the end
+    found = []
+    for backend in backends:
+        found.append(multifrontal_option(hamiltonian, backend, points, columns, share, results=results))
+        found.append(dense_inverse_option(hamiltonian, backend, points.size, results))
+    return found
+
+
+def choose_method(
+    method: str,
+    device: str,
+    hamiltonian: BdGHamiltonian,
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends = costs.devices(device, hamiltonian.shape[0])
+    options = block_options(hamiltonian, backends, points, sites, sources)
+    task = f"for {points.size} energies" if points.size > 1 else "for one energy"
+    return costs.decided(method, options, backends, "the Green function", task, UNNOTICED)
 
 
 def _between(at: ResolventAt, sites: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, float]:
@@ -200,7 +250,9 @@ def _dense(
     resolvent: Resolvent, z: complex, sites: np.ndarray | None, sources: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
     system, dimension, backend = resolvent.system, resolvent.hamiltonian.shape[0], resolvent.backend
-    require_memory(4 * 16.0 * dimension**2, backend, f"inverting dimension {dimension}", "Use method='multifrontal'.")
+    require_memory(
+        dense_inverse_bytes(dimension), backend, f"inverting dimension {dimension}", "Use method='multifrontal'."
+    )
     xp = backend.xp
     matrix = xp.asarray(z * np.eye(dimension) - resolvent.hamiltonian.matrix.toarray())
     found = xp.linalg.inv(matrix)

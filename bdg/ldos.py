@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg import costs, ldos_plan
 from bdg.arguments import require_choice, require_sites, require_system
+from bdg.dos import require_energies
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.chebyshev import gershgorin_bound
 from bdg.gpu.multifrontal import FactorError
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
+from bdg.ldos_plan import Request
 from bdg.local_expansion import site_weights
 from bdg.resolution import MOST
 from bdg.resolvent import Resolvent, ResolventAt, site_rows, with_progress
@@ -38,16 +42,10 @@ ROUTES = {
     "some of them",
 }
 _SINGLE_ENERGY = 1e-3  # of the largest row sum of H: broadening where energies have no spacing
-_SAME = 1e-11  # of the broadening: energies +-E that are served together
-_PROBES = {True: 8, False: 16}  # solved columns: where the sites worth checking are known, and where not
 # times the largest |dG_ii| of these sites; that of all sites was at most 22 and 31 times it, 3 times in the median, in
 # 17 systems of 900 to 1600 rows at 4 energies and 6 broadenings from 1e-5 to 0.1
 _SAFETY = {True: 40.0, False: 60.0}
 _UNUSABLE = 1e-2  # error in units of the largest density from which a selected inverse is refused
-# measured on one core: operations a second of factors, selected inverses and solves, seconds of array calls an energy
-_RATES = {"factor": 3.5e10, "inverse": 3e10, "solve": 1.5e10}
-_CALLS = 5e-3
-_EIGH = {"f": 1.4e-10, "c": 1e-9}  # seconds of a dense diagonalisation in units of its dimension cubed
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,9 +111,9 @@ def local_density_of_states(
         Default: all sites.
     method : {"auto", "green", "dense", "chebyshev"}
         "green" takes the retarded Green function at ``E + i eta``, one factorisation for each |E|: solved columns of
-        few sites, or a selected inverse, whichever takes fewer operations; "dense" sums over all eigenstates;
-        "chebyshev" expands one column a site in polynomials of H, for few sites where factors do not fit. "auto" takes
-        "green" or "dense", what is estimated to cost less.
+        few sites, or a selected inverse, whichever is expected to take less time; "dense" sums over all eigenstates;
+        "chebyshev" expands one column a site in polynomials of H, for few sites at many energies, or where factors do
+        not fit. "auto" takes what is expected to be done first (`bdg.estimate`).
     broadening : float, optional
         eta > 0, in the unit of the hopping. Default: the mean spacing of the energies, so that no level hides between
         two of them; for a single energy 1e-3 of the largest row sum of |H|.
@@ -146,7 +144,7 @@ def local_density_of_states(
     ArithmeticError
         If the broadening is so small that the factors are of no use.
     MemoryBudgetError
-        If factors or dense matrix do not fit.
+        If nothing that may be taken fits: with what each method needs, before it is begun.
 
     References
     ----------
@@ -156,24 +154,25 @@ def local_density_of_states(
     start = time.perf_counter()
     require_system(system)
     require_choice("method", method, METHODS)
-    points = _require_energies(energies)
+    points = require_energies(energies)
     chosen = require_sites(sites, system.n_sites)
     _require_expansion(moments, vectors, method, broadening)
-    backend = select_backend(device)
-    resolvent = Resolvent(BdGHamiltonian(system), backend)
-    eta, origin = _broadening(broadening, points, resolvent)
-    method, why, plan = _choose_method(method, resolvent, points, chosen, eta)
+    select_backend(device)  # refused before any work
+    hamiltonian = BdGHamiltonian(system)
+    eta, origin = require_broadening(broadening, points, hamiltonian)
+    request = Request(hamiltonian, points, chosen, eta, moments)
+    method, why, backend = choose_method(method, device, request)
     n_moments, kernel = 0, "lorentzian"
     if method == "chebyshev":
-        found = site_weights(resolvent.hamiltonian, points, chosen, eta, moments, backend, progress)
+        found = site_weights(hamiltonian, points, chosen, eta, moments, backend, progress)
         values, error, facts, n_moments = found.values, found.error, found.facts, found.moments
         eta, kernel = found.broadening, found.kernel
         origin = origin if moments is None else "standard deviation of a peak at E = 0 for the moments asked for"
     elif method == "dense":
-        values, error, facts = _dense(resolvent.hamiltonian, points, chosen, eta, backend)
+        values, error, facts = _dense(hamiltonian, points, chosen, eta, backend)
     else:
         seed = 0 if seed is None else int(seed)
-        values, error, facts = _green(resolvent, points, chosen, eta, plan, seed, progress)
+        values, error, facts = _green(request, backend, seed, progress)
     evidence = Evidence.of(
         method=method,
         why=why,
@@ -199,15 +198,6 @@ def local_density_of_states(
     )
 
 
-def _require_energies(energies: Any) -> np.ndarray:
-    points = np.atleast_1d(np.asarray(energies))
-    if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
-        raise TypeError(f"energies must be a real number or a list of them; got {energies!r:.80}")
-    if not np.isfinite(points).all():
-        raise ValueError(f"energies must be finite; got {points[~np.isfinite(points)][0]} among them")
-    return points.astype(float)
-
-
 def _require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
     if moments is not None:
         if method != "chebyshev" or broadening is not None:
@@ -222,68 +212,25 @@ def _require_expansion(moments: Any, vectors: Any, method: str, broadening: Any)
         raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
 
 
-def _broadening(broadening: Any, energies: np.ndarray, resolvent: Resolvent) -> tuple[float, str]:
+def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
     """Return eta, and where it comes from."""
     if broadening is not None:
         return positive_number("broadening", broadening, "unit of the hopping"), "as asked"
     spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
     if spacing > 0:
         return spacing, "mean spacing of the energies"
-    scale = resolvent.norm
+    scale = gershgorin_bound(hamiltonian.matrix)
     if not scale > 0:
         raise ValueError("broadening must be given for a Hamiltonian that is zero")
     return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """How "green" goes about it: the energies >= 0 that are solved for, and the route."""
-
-    energies: np.ndarray
-    which: np.ndarray  # (M,) the solved energy of each one that was asked for
-    shift: np.ndarray  # (M,) how far it is from that
-    route: str
-    share: float  # of the work of a whole selected inverse
-
-
-def _plan(resolvent: Resolvent, energies: np.ndarray, sites: np.ndarray, eta: float) -> tuple[_Plan, float]:
-    """Return the plan, and about how many seconds one core takes for it."""
-    order = np.argsort(abs(energies), kind="stable")
-    ascending = abs(energies)[order]
-    solved, which = [ascending[0]], np.zeros(energies.size, dtype=int)
-    for place, energy in zip(order, ascending, strict=True):
-        if energy - solved[-1] > _SAME * eta:
-            solved.append(energy)
-        which[place] = len(solved) - 1
-    kept = np.asarray(solved)
-    factor, inverse, solve = resolvent.flops()
-    whole = np.unique(sites).size == resolvent.system.n_sites
-    rows = resolvent.system.norbs * (1 + int((energies < 0).any() and (energies > 0).any()))
-    route, share, seconds = "columns", 0.0, sites.size * rows * solve / _RATES["solve"]
-    checks = _PROBES[whole] * rows * solve / _RATES["solve"]
-    if checks < seconds:
-        part = 1.0 if whole else float(resolvent.restriction(resolvent.symbolic, sites).share)
-        selection = checks + part * inverse / _RATES["inverse"]
-        if selection < seconds:
-            route, share, seconds = "selected inverse" if whole else "restricted selected inverse", part, selection
-    total = kept.size * (_CALLS + factor / _RATES["factor"] + seconds)
-    return _Plan(kept, which, abs(abs(energies) - kept[which]), route, share), total
-
-
-def _choose_method(
-    method: str, resolvent: Resolvent, energies: np.ndarray, sites: np.ndarray, eta: float
-) -> tuple[str, str, _Plan | None]:
-    if method in ("dense", "chebyshev"):
-        return method, "as asked", None
-    plan, green = _plan(resolvent, energies, sites, eta)
-    if method == "green":
-        return method, "as asked", plan
-    dimension, dtype = resolvent.hamiltonian.shape[0], resolvent.hamiltonian.dtype
-    seconds = _EIGH["c" if dtype.kind == "c" else "f"] * float(dimension) ** 3
-    if not dense.dense_fits(dimension, dtype, resolvent.backend):
-        return "green", f"a dense matrix of dimension {dimension} does not fit", plan
-    words = f"estimated on one core for {plan.energies.size} |E|: green {green:.2g} s, dense {seconds:.2g} s"
-    return ("green", words, plan) if green < seconds else ("dense", words, None)
+def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends = costs.devices(device, request.hamiltonian.shape[0])
+    options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
+    task = f"for {request.energies.size} energies on {request.sites.size} sites"
+    return costs.decided(method, options, backends, "the local density of states", task)
 
 
 def _dense(
@@ -305,15 +252,11 @@ def _dense(
 
 
 def _green(
-    resolvent: Resolvent,
-    energies: np.ndarray,
-    sites: np.ndarray,
-    eta: float,
-    plan: _Plan | None,
-    seed: int,
-    progress: bool,
+    request: Request, backend: Backend, seed: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    assert plan is not None
+    energies, sites, eta = request.energies, request.sites, request.eta
+    plan, _ = ldos_plan.green_plan(request, backend)
+    resolvent = Resolvent(request.hamiltonian, backend)
     rng = np.random.default_rng(seed)
     values, error = np.empty((energies.size, sites.size)), np.empty((energies.size, sites.size))
     forms = set()
@@ -379,7 +322,7 @@ def _by_selection(
     density = -elements.imag.sum(axis=2) / np.pi
     known = defect is not None
     order = rng.permutation(sites.size) if defect is None else np.argsort(-defect, kind="stable")
-    probes = order[: _PROBES[known]]
+    probes = order[: ldos_plan.PROBES[known]]
     solved, bounds = _elements(at, sites[probes], parts)
     deviation = float((abs(elements[parts][:, probes] - solved) + bounds).max())
     error = _SAFETY[known] * norbs * deviation / np.pi

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg import costs
 from bdg.arguments import require_system
 from bdg.dos import require_energies
-from bdg.gpu.backend import select_backend
+from bdg.expansion_costs import Expansion, expansion_option
+from bdg.gpu.backend import Backend, select_backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
 from bdg.local_expansion import vector_weights
@@ -96,12 +98,15 @@ def spectral_function(
     ------
     ValueError, TypeError
         If momenta have another dimension than the positions, or an argument is not finite or out of range.
+    MemoryBudgetError
+        If it does not fit.
     """
     start = time.perf_counter()
     require_system(system)
     points = require_energies(energies)
     waves = _require_momenta(momenta, system.positions.shape[1])
-    hamiltonian, backend = BdGHamiltonian(system), select_backend(device)
+    select_backend(device)  # refused before any work
+    hamiltonian = BdGHamiltonian(system)
     at = require_resolution(broadening, moments, points, hamiltonian, 0 if seed is None else int(seed))
     plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
     norbs, half = system.norbs, hamiltonian.shape[0] // 2
@@ -110,11 +115,12 @@ def spectral_function(
         vectors[spin:half:norbs, spin::norbs] = plane
     if not plane.imag.any():
         vectors = vectors.real.copy()
+    why, backend = _place(device, hamiltonian, points.size, at.moments, vectors)
     found = vector_weights(hamiltonian, points, vectors, at.broadening, at.moments, backend, progress)
     shape = (points.size, len(waves), norbs)
     evidence = Evidence.of(
         method="chebyshev",
-        why="the only method",
+        why=why,
         backend=backend,
         dtype=hamiltonian.dtype,
         start=start,
@@ -132,6 +138,18 @@ def spectral_function(
         moments=found.moments,
         evidence=evidence,
     )
+
+
+def _place(
+    device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, vectors: np.ndarray
+) -> tuple[str, Backend]:
+    """Return the reason and the backend: the device that is expected to be done first, of the only method."""
+    split = 2 if vectors.dtype.kind == "c" and hamiltonian.dtype.kind != "c" else 1  # real and imaginary parts
+    wanted = Expansion(split * vectors.shape[1], moments, energies)
+    backends = costs.devices(device, hamiltonian.shape[0])
+    options = [expansion_option(hamiltonian, b, wanted, 2.0 * vectors.nbytes) for b in backends]
+    _, why, backend = costs.chosen(options, backends, "the spectral function", f"for {moments} moments")
+    return f"the only method; {why}", backend
 
 
 def _require_momenta(momenta: Any, dim: int) -> np.ndarray:

@@ -30,7 +30,7 @@ from bdg.gpu.cost import BUILT_IN, FORMS, Rates
 from bdg.gpu.measured_rates import THREADS, measure
 
 VARIABLE = "BDG_CALIBRATION"
-VERSION = 1  # of the file and of what its numbers mean
+VERSION = 2  # of the file and of what its numbers mean
 _OFF = ("off", "0", "none")
 _BUSY = 0.7  # processes that wait for a core, on average over a minute
 _known: dict[str, Rates] = {}

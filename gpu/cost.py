@@ -2,10 +2,11 @@ r"""How long the parts of a computation take on a device: seconds from counted o
 
 A factorisation takes
 
-.. math:: t = q_{form} \Big( n_{stacks} \, c \, t_{call} + \frac{flops}{r_{gemm}} + p \, \frac{bytes}{r_{copy}} \Big)
+.. math:: t = q_{form} \Big( n_{stacks} \, c \, t_{call} + \frac{w \, flops + 2 b \sum a^3}{r_{gemm}}
+              + p \, \frac{bytes}{r_{copy}} \Big)
 
-with constants c, p of the algorithm and the machine's rates; q corrects each number system by one factorisation of
-a small cube. The rates come from `bdg.gpu.calibration`.
+with constants c, w, b, p of the algorithm, the sizes a of the base blocks that are inverted, and the machine's rates; q
+corrects each number system by one factorisation of a small cube. The rates come from `bdg.gpu.calibration`.
 """
 
 from __future__ import annotations
@@ -29,26 +30,32 @@ _STEPS = 4  # rates are rounded to so many steps a factor of two
 class _Form:
     """How a number system enters.
 
-    Real products of a pair of elements, bytes of an element, array calls for a stack, copies of every front, and the
-    share of the rate of large products that is reached.
+    Real products of a pair of elements, bytes of an element; for a factorisation and for a selected inverse array calls
+    of a stack, copies of every front, and the operations that are done relative to those counted at the rate of large
+    products: fewer where only half of a symmetric product is formed. Inverting the base blocks takes ``base`` times
+    their cubes at that rate.
     """
 
     products: float
     dtype: str
     bytes: float
-    calls: float
-    passes: float
-    share: float
+    calls: tuple[float, float]
+    passes: tuple[float, float]
+    work: tuple[float, float]
+    base: float
+    half: float  # of the work of a factorisation where symmetric products are formed by half
 
 
-# fitted to cubes of 8^3 to 20^3 sites, a film of 60 x 60 x 4 and a strip of 1803 x 4
+# fitted to cubes of 5^3 to 22^3 sites, films of 40 x 40 x 6 and 60 x 60 x 4, planes of 90 x 90 and 140 x 60, bars of
+# 80 x 10 x 10 and 450 x 6 x 3, a strip of 1803 x 4 and a chain of 3000, all of them within a quarter
 _FORMS = {
-    "real": _Form(1, "f8", 8, 90, 3.6, 1.0),
-    "complex": _Form(4, "c16", 16, 90, 3.6, 1.0),
-    "quaternion": _Form(8, "f8", 32, 270, 5.5, 0.8),
-    "majorana": _Form(1, "f8", 8, 140, 3.6, 1.0),
+    "real": _Form(1, "f8", 8, (28, 6), (9.7, 8.4), (0.9, 0.81), 8.4, 0.55),
+    "complex": _Form(4, "c16", 16, (38, 6), (11.6, 8.4), (0.9, 0.81), 13.0, 0.57),
+    "quaternion": _Form(8, "f8", 32, (71, 44), (17.5, 17.5), (1.1, 0.75), 190.0, 0.7),
+    "majorana": _Form(1, "f8", 8, (60, 40), (9.7, 8.4), (0.9, 0.81), 8.4, 0.55),
 }
-_SWEEP_CALLS, _SWEEP_PASSES, _SWEEP_SHARE = 25.0, 3.0, 0.5  # of a solve; the share for blocks of columns
+# of a solve: array calls of a stack, passes over the factors, share of large products for one column and for many
+_SWEEP_CALLS, _SWEEP_PASSES, _SWEEP_SHARE, _SWEEP_WIDTH = 15.0, 4.5, 0.5, 4.0
 _WIDTH = 12.0  # columns of a block that a sparse product costs by itself
 _REFERENCE_WIDTH = 32  # columns of the block that the rate was measured with
 
@@ -143,13 +150,19 @@ def product_seconds(
 
 def factor_seconds(rates: Rates, symbolic: Symbolic, form: str, general: bool = False) -> float:
     """Return the seconds of a factorisation in one of `FORMS`; ``general``: neither symmetric nor Hermitian."""
-    return _stacks(rates, symbolic, form, symbolic.factor_flops(float, general), 1.0)
+    how, settings = _FORMS[form], symbolic.settings
+    work = how.work[0] * (how.half if settings.upper and not general else 1.0)
+    blocks = sum(c.n * c.a * min(c.a, settings.base) ** 2 for c in symbolic.classes)
+    inverted = 2.0 * how.base * blocks / rates.gemm[how.dtype]
+    return (
+        _stacks(rates, symbolic, form, work * symbolic.factor_flops(float, general), 0) + rates.forms[form] * inverted
+    )
 
 
 def inverse_seconds(rates: Rates, symbolic: Symbolic, form: str, general: bool = False, share: float = 1.0) -> float:
     """Return the seconds of a selected inverse; ``share`` of its operations is done."""
-    calls = 0.4 if form == "quaternion" else 1.0
-    return share * _stacks(rates, symbolic, form, symbolic.selected_inverse_flops(float, general), calls)
+    flops = _FORMS[form].work[1] * symbolic.selected_inverse_flops(float, general)
+    return share * _stacks(rates, symbolic, form, flops, 1)
 
 
 def solve_seconds(rates: Rates, symbolic: Symbolic, form: str, columns: int) -> float:
@@ -160,7 +173,7 @@ def solve_seconds(rates: Rates, symbolic: Symbolic, form: str, columns: int) -> 
     seconds = _SWEEP_CALLS * len(symbolic.classes) * rates.call
     seconds += 2 * _SWEEP_PASSES * how.bytes * elements / rates.copy
     if columns > 1:
-        seconds += operations / (_SWEEP_SHARE * rates.gemm[how.dtype])
+        seconds += operations * (1 + _SWEEP_WIDTH / columns) / (_SWEEP_SHARE * rates.gemm[how.dtype])
     return rates.forms[form] * seconds
 
 
@@ -169,12 +182,13 @@ def analysis_seconds(rates: Rates, n_sites: int) -> float:
     return 5.0 * n_sites * (rates if rates.device == "cpu" else BUILT_IN["cpu"]).call
 
 
-def _stacks(rates: Rates, symbolic: Symbolic, form: str, flops: float, calls: float) -> float:
+def _stacks(rates: Rates, symbolic: Symbolic, form: str, flops: float, stage: int) -> float:
+    """Return the seconds of going through all stacks, in a factorisation (stage 0) or a selected inverse (1)."""
     how = _FORMS[form]
     elements = sum(c.n * c.m**2 for c in symbolic.classes)
-    seconds = calls * how.calls * len(symbolic.classes) * rates.call
-    seconds += how.products * flops / (how.share * rates.gemm[how.dtype])
-    seconds += 2 * how.passes * how.bytes * elements / rates.copy
+    seconds = how.calls[stage] * len(symbolic.classes) * rates.call
+    seconds += how.products * flops / rates.gemm[how.dtype]
+    seconds += 2 * how.passes[stage] * how.bytes * elements / rates.copy
     return rates.forms[form] * seconds
 
 
@@ -241,19 +255,25 @@ def repeated(option: Option, times: float) -> Option:
     return replace(option, seconds=times * option.seconds)
 
 
+def longer(option: Option, seconds: float) -> Option:
+    """Return an option that takes some more seconds."""
+    return replace(option, seconds=option.seconds + seconds)
+
+
 def seconds_in_words(seconds: float) -> str:
     """Return two digits and the unit s."""
     return f"{float(f'{seconds:.2g}'):g} s"
 
 
-def choose(options: Sequence[Option]) -> Option | None:
+def choose(options: Sequence[Option], unnoticed: float = 0.0) -> Option | None:
     """Return the quickest feasible option; one listed earlier is replaced only where it is clearly slower.
 
-    The order of the options is an order of preference, so that methods of nearly equal cost do not alternate.
+    The order of the options is an order of preference, so that methods of nearly equal cost do not alternate. What
+    takes less than ``unnoticed`` seconds is not replaced at all.
     """
     best: Option | None = None
     for option in options:
-        if option.feasible and (best is None or option.seconds < CLEARLY * best.seconds):
+        if option.feasible and (best is None or best.seconds > max(unnoticed, option.seconds / CLEARLY)):
             best = option
     return best
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_CHUNK = 1 << 22  # elements of cos(k theta) at a time
+CHUNK = 1 << 22  # elements of cos(k theta) at a time
 
 
 def jackson(n_moments: int) -> np.ndarray:
@@ -35,7 +35,7 @@ def density(energies: np.ndarray, moments: np.ndarray, bound: float) -> np.ndarr
     weights = _weights(moments)
     out = np.zeros((energies.size, *moments.shape[1:]))
     inside = np.flatnonzero(abs(energies) < bound)
-    at_once = max(1, _CHUNK // len(moments))
+    at_once = max(1, CHUNK // len(moments))
     for begin in range(0, inside.size, at_once):
         part = inside[begin : begin + at_once]
         theta = np.arccos(energies[part] / bound)
@@ -69,7 +69,7 @@ def exact_moments(levels: np.ndarray, weights: np.ndarray, n_moments: int, bound
     """Return the moments (M, ...) of levels (n,) with weights (n, ...): what an expansion without noise gives."""
     theta = np.arccos(np.clip(levels / bound, -1, 1))
     moments = np.empty((n_moments, *weights.shape[1:]))
-    at_once = max(1, _CHUNK // levels.size)
+    at_once = max(1, CHUNK // levels.size)
     for begin in range(0, n_moments, at_once):
         k = np.arange(begin, min(begin + at_once, n_moments))
         moments[k] = np.tensordot(np.cos(np.outer(k, theta)), weights, axes=1)
@@ -111,7 +111,7 @@ def lorentzian_density(energies: np.ndarray, moments: np.ndarray, bound: float, 
     weights = 2 * moments
     weights[0] = moments[0]
     out = np.zeros((energies.size, *moments.shape[1:]))
-    at_once = max(1, _CHUNK // len(moments))
+    at_once = max(1, CHUNK // len(moments))
     for begin in range(0, energies.size, at_once):
         part = slice(begin, begin + at_once)
         phases = np.exp(-1j * np.outer(theta[part], np.arange(len(moments))))

@@ -124,7 +124,7 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEsti
         points=len(job.points),
         examined=len(per_point),
         workers=workers,
-        steps=list(sums),
+        steps=[what for what, _ in sums],
         methods=[", ".join(entry.methods) for entry in sums.values()],
         notes=["; ".join(filter(None, entry.notes)) for entry in sums.values()],
         step_seconds=scale * np.array([entry.seconds for entry in sums.values()]),
@@ -133,13 +133,13 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEsti
     )
 
 
-def _examined(job: Job, device: str) -> tuple[dict[str, _Sum], list[float], float, list[str]]:
-    """Return the steps, the seconds of each point looked at, the largest memory, and what does not fit."""
+def _examined(job: Job, device: str) -> tuple[dict[tuple[str, str], _Sum], list[float], float, list[str]]:
+    """Return steps by function and method, seconds of each point looked at, the largest memory, and what is refused."""
     from bdg.estimate import Estimate, estimate
 
     make = steps_of(job.kind)
     assert make is not None
-    sums: dict[str, _Sum] = {}
+    sums: dict[tuple[str, str], _Sum] = {}
     geometries: dict[str, dict[str, Any]] = {}
     per_point, largest, obstacles = [], 0.0, []
     for point in _spread(job.points):
@@ -152,7 +152,7 @@ def _examined(job: Job, device: str) -> tuple[dict[str, _Sum], list[float], floa
             if not found.method:
                 obstacles.append(f"{point.label or job.name}: {found.evidence.why}")
                 continue
-            entry = sums.setdefault(step.what, _Sum(0.0, {}, {}))
+            entry = sums.setdefault((step.what, step.arguments.get("method", "auto")), _Sum(0.0, {}, {}))
             entry.seconds += step.times * found.seconds
             entry.methods[found.method] = None
             entry.notes[step.note] = None

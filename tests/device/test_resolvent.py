@@ -6,7 +6,8 @@ from checking_module import checking_backend
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import green, ldos, resolvent
+from bdg import costs, green, ldos, resolvent
+from bdg.gpu import cost
 from bdg.gpu.backend import select_backend
 from bdg.lattices import Layer, stack
 
@@ -24,7 +25,7 @@ def _system(kind):
 def on_device(monkeypatch):
     """Let the public functions run on the checking module where they are asked for a GPU."""
     backend, module = checking_backend()
-    for where in (green, ldos):
+    for where in (costs, green, ldos):
         monkeypatch.setattr(where, "select_backend", lambda name: backend if name == "gpu" else select_backend(name))
     return module
 
@@ -44,17 +45,22 @@ def test_green_function(on_device, monkeypatch, kind, forms):
 @pytest.mark.parametrize("kind", ["real", "phases", "spins"])
 def test_local_density_of_states(on_device, monkeypatch, kind):
     system = _system(kind)
-    for rate in (1e-3, 1e12):  # by selected inversion, by columns
-        monkeypatch.setitem(ldos._RATES, "solve", rate)
-        for sites in (None, np.arange(20)):
-            host, device = (
-                bdg.local_density_of_states(
-                    system, [-0.2, 0.0, 0.2], sites, method="green", broadening=0.05, device=name
-                )
-                for name in ("cpu", "gpu")
-            )
-            assert device.evidence.route == host.evidence.route
-            assert (abs(device.values - host.values) <= device.error + host.error).all()
+    by_selection = {"solve_seconds": lambda rates, symbolic, form, columns: 1e6 * columns}
+    by_columns = {"inverse_seconds": lambda *_: 1e9}
+    for name, seconds in (by_selection | by_columns).items():
+        with monkeypatch.context() as patch:
+            patch.setattr(cost, name, seconds)
+            _compare_densities(system, "selected inverse" if name in by_selection else "columns")
+
+
+def _compare_densities(system, route):
+    for sites in (None, np.arange(20)):
+        host, device = (
+            bdg.local_density_of_states(system, [-0.2, 0.0, 0.2], sites, method="green", broadening=0.05, device=name)
+            for name in ("cpu", "gpu")
+        )
+        assert device.evidence.route == host.evidence.route and route in host.evidence.route
+        assert (abs(device.values - host.values) <= device.error + host.error).all()
 
 
 def test_one_download_of_columns(on_device):

@@ -20,6 +20,7 @@ from bdg.gpu.multifrontal import GPU_SETTINGS
 from bdg.gpu.multifrontal import extend_add as extend_add_module
 from bdg.gpu.multifrontal import factor as factor_module
 from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.resolvent import _COLUMNS
 
 _POLISHING = 3  # steps of inverse iteration after a search, at most
 DEEP = replace(GPU_SETTINGS, leaf=3, call_flops=1e4, base=8)
@@ -57,6 +58,9 @@ def allowed_transfers(name, system, result):
         # columns, norms of residuals, once more after a refinement
         return (3 + diagonal) * points + 1 + real, (3 + diagonal) * points + real
     factors = evidence.factorisations
+    if evidence.route == "columns":  # sources and places of each block; elements, norms, once more after a refinement
+        blocks = -(-2 * system.norbs * result.sites.size // _COLUMNS)
+        return (1 + 2 * blocks) * factors + 1, 3 * blocks * factors
     return (3 + 1) * factors + 1, (2 + 2) * factors
 
 

@@ -12,7 +12,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import costs
+from bdg import costs, resolvent_costs
+from bdg.expansion_costs import Expansion, expansion_option
 from bdg.gpu import calibration, cost, measured_rates
 from bdg.gpu.backend import MemoryBudgetError, select_backend
 from bdg.gpu.cost import BUILT_IN, Option, Rates
@@ -41,19 +42,27 @@ def rates():
 # --------------------------------------------------------------------------------------------------------- predictions
 
 
-def test_dense_products_are_the_counted_operations_over_the_rate(grid, rates):
+def test_dense_products_are_the_counted_operations_over_the_rate(grid, rates, monkeypatch):
     system = grid((6, 6, 6), delta=0.3, disorder=1.0)
     symbolic = whole_symbolic(system, CPU)
-    flops = symbolic.factor_flops(float)
-    assert_allclose(cost.factor_seconds(rates, symbolic, "real"), flops / 1e9, rtol=1e-12)
-    assert_allclose(cost.factor_seconds(rates, symbolic, "complex"), 4 * flops / 2e9, rtol=1e-12)
-    doubled = dataclasses.replace(rates, forms={**rates.forms, "real": 2.0})
-    assert_allclose(cost.factor_seconds(doubled, symbolic, "real"), 2 * flops / 1e9, rtol=1e-12)
-    inverse = symbolic.selected_inverse_flops(float, True)
-    assert_allclose(cost.inverse_seconds(rates, symbolic, "real", True, 0.25), 0.25 * inverse / 1e9, rtol=1e-12)
-    quaternion = quaternion_symbolic(system, CPU)
-    products = 8 * quaternion.factor_flops(float) / (0.8 * 1e9)
-    assert_allclose(cost.factor_seconds(rates, quaternion, "quaternion"), products, rtol=1e-12)
+    for form, products, rate in (("real", 1, 1e9), ("complex", 4, 2e9), ("quaternion", 8, 1e9), ("majorana", 1, 1e9)):
+        tree = quaternion_symbolic(system, CPU) if form == "quaternion" else symbolic
+        how = dataclasses.replace(cost._FORMS[form], work=(1.0, 1.0), base=0.0, half=0.5)
+        monkeypatch.setitem(cost._FORMS, form, how)
+        flops = products * tree.factor_flops(float, True)
+        assert_allclose(cost.factor_seconds(rates, tree, form, True), flops / rate, rtol=1e-12)
+        halved = 0.5 * products * tree.factor_flops(float) / rate  # only half of symmetric products is formed
+        assert_allclose(cost.factor_seconds(rates, tree, form), halved, rtol=1e-12)
+        doubled = dataclasses.replace(rates, forms={**rates.forms, form: 2.0})
+        assert_allclose(cost.factor_seconds(doubled, tree, form), 2 * halved, rtol=1e-12)
+        monkeypatch.setitem(cost._FORMS, form, dataclasses.replace(how, base=3.0))
+        cubes = sum(c.n * c.a * min(c.a, tree.settings.base) ** 2 for c in tree.classes)  # blocks of at most that size
+        assert_allclose(cost.factor_seconds(rates, tree, form) - halved, 2 * 3 * cubes / rate, rtol=1e-9)
+        inverse = products * tree.selected_inverse_flops(float, True)
+        assert_allclose(cost.inverse_seconds(rates, tree, form, True, 0.25), 0.25 * inverse / rate, rtol=1e-12)
+        for columns in (2, 64):
+            solve = products * tree.solve_flops(float) * columns * (1 + 4 / columns) / (0.5 * rate)
+            assert_allclose(cost.solve_seconds(rates, tree, form, columns), solve, rtol=1e-12)
     assert_allclose(cost.eigh_seconds(rates, 1000, complex), 2.0, rtol=1e-12)
     assert_allclose(cost.product_seconds(rates, 5000, 1000, 64, float), 64 * 9000 / 1e9, rtol=1e-12)
     assert cost.product_seconds(rates, 5000, 1000, 64, float, 1) > 5 * 64 * 9000 / 1e9  # one column at a time
@@ -67,7 +76,10 @@ def test_every_estimate_grows_with_the_system(grid):
         found = costs.bound_states_options(hamiltonian, 32, [CPU], ("lanczos", "dense", "shift_invert", "chebyshev"))
         found += costs.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=False)
         found += costs.elements_options(hamiltonian, [CPU], 10)
-        found += costs.green_options(hamiltonian, [CPU], 5, 8, 1.0)
+        points = np.array([0.1 + 0.1j, 0.1j, 0.3])
+        found += [resolvent_costs.multifrontal_option(hamiltonian, CPU, points, 8, 1.0)]
+        found += [resolvent_costs.dense_inverse_option(hamiltonian, CPU, 3)]
+        found += [expansion_option(hamiltonian, CPU, Expansion(8, 512, 101, random=True))]
         seconds.append([option.seconds for option in found])
         needed.append([option.bytes for option in found])
     assert (np.diff(seconds, axis=0) > 0).all() and (np.diff(needed, axis=0) > 0).all()
@@ -134,7 +146,7 @@ def test_auto_takes_what_is_estimated_to_be_quickest(grid, monkeypatch):
     system = grid((9, 9, 9), delta=0.3, disorder=1.0)
     for fast, expected in (("eigh", "dense"), ("gemm", "lanczos")):
         quick = dict.fromkeys(getattr(BUILT_IN["cpu"], fast), 1e30)
-        base = BUILT_IN["cpu"] if fast == "eigh" else dataclasses.replace(BUILT_IN["cpu"], call=1e-9, copy=1e15)
+        base = BUILT_IN["cpu"] if fast == "eigh" else dataclasses.replace(BUILT_IN["cpu"], copy=1e15)
         with calibration.assuming(dataclasses.replace(base, origin="made up", **{fast: quick})):
             found = bdg.estimate(system, k=8)
             amplitude = bdg.estimate(system, "pair_amplitude", temperature=0.05)

@@ -106,7 +106,7 @@ def test_a_normal_chain_has_its_van_hove_form(grid):
 def test_defaults_and_reasons_are_in_the_evidence(grid):
     system = grid((9, 9), delta=0.3)
     found = bdg.density_of_states(system, np.linspace(-1, 1, 101))
-    assert found.evidence.method == "dense" and "below 1500" in found.evidence.why
+    assert found.evidence.method == "dense" and "dense has no noise and is taken up to 1 s" in found.evidence.why
     assert found.evidence.kernel == "jackson" and "mean spacing" in found.evidence.broadening_is
     assert found.broadening <= 0.02 and found.moments % 2 == 0
     single = bdg.density_of_states(system, 0.1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import bdg
 from bdg import cli, costs
 from bdg.jobs.config import parse_job
 from bdg.jobs.estimate import MOST_EXAMINED, estimate_job
-from bdg.jobs.kinds import Step, get_kind
+from bdg.jobs.kinds import Step, get_kind, kind_names
 from bdg.jobs.steps import steps_of
 
 GAP = b"""
@@ -151,10 +152,17 @@ def test_the_command_prints_a_table(tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["composite", "critical_temperature", "gap", "josephson", "loops", "sns", "stiffness"])
-def test_the_jobs_of_this_package_say_what_they_compute(name, request):
+RUNS = sorted(Path(__file__).parents[2].glob("runs/*.toml"))
+
+
+def test_every_kind_has_an_example():
+    assert {parse_job(path.read_bytes(), str(path), path.stem).kind.name for path in RUNS} == set(kind_names())
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_the_jobs_of_this_package_say_what_they_compute(path):
     """Their first point: steps that `estimate` knows, on the system of the point."""
-    path = request.config.rootpath / "runs" / f"{name}.toml"
+    name = path.stem
     job = parse_job(path.read_bytes(), str(path), name)
     make = steps_of(job.kind)
     assert make is not None
@@ -162,6 +170,14 @@ def test_the_jobs_of_this_package_say_what_they_compute(name, request):
     assert isinstance(system, bdg.System) and steps
     for step in steps:
         assert step.times >= 1 and bdg.estimate(system, step.what, **step.arguments).method
+
+
+def test_a_job_lists_the_same_function_by_two_methods_apart():
+    path = next(path for path in RUNS if path.stem == "ldos")
+    job = parse_job(path.read_bytes(), "ldos.toml", "ldos", ["system.size_nm=[8, 8, 8]"])
+    found = estimate_job(job)
+    assert found.steps == ["local_density_of_states"] * 2 and found.methods[1] == "chebyshev"
+    assert "spectra along the row" in found.notes[1] and (found.step_seconds > 0).all()
 
 
 def test_a_kind_of_ones_own_may_say_it_or_not():
@@ -193,4 +209,20 @@ def test_the_benchmark_of_predictions_runs_every_way_once():
     rows += predictions.rows_of(predictions.Case((5, 5, 5), ("poles",), 2))
     assert all(row.predicted > 0 and row.measured > 0 and row.taken for row in rows)
     text = predictions.table(rows)
-    assert "5^3, norbs = 2" in text and "of 6 predicted times hold" in text and "the quickest of 2: " in text
+    assert "5^3, norbs = 2" in text and "of 6 predicted times" in text and "the quickest of 2: " in text
+    assert "Not used in tuning" not in text
+    fresh = predictions.rows_of(predictions.Case((5, 5, 5), ("green", "local, spectra"), phases=True, fresh=True))
+    both = predictions.table([*rows, *fresh])
+    tuned, untuned = both.split("Not used in tuning:")
+    assert "5^3, complex" in untuned and "5^3, complex" not in tuned and "of 2 memories" in untuned
+
+
+def test_fresh_cases_are_none_that_the_model_was_fitted_to():
+    """None of their sizes; the choice between both ways to 256 states is shown at three cubes and a film of them."""
+    from bdg.validation.benchmarks import predictions
+
+    fitted = {case.sites for case in predictions.TUNED} | set(predictions.FITTED)
+    assert not fitted & {case.sites for case in predictions.FRESH}
+    assert all(case.fresh for case in predictions.FRESH) and not any(case.fresh for case in predictions.TUNED)
+    many = [case for case in predictions.FRESH if {"many, lanczos", "many, filtered"} <= set(case.ways)]
+    assert sum(len(set(case.sites)) == 1 for case in many) >= 3 and any(len(set(case.sites)) > 1 for case in many)

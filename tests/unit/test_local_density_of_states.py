@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import ldos, resolvent
+from bdg import ldos_plan, resolvent
+from bdg.gpu import cost
 from bdg.lattices import Layer, stack
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 from bdg.lattices.system import System
@@ -34,8 +35,8 @@ def _exact(system, energies, eta):
 @pytest.fixture
 def by_selection(monkeypatch):
     """Selected inversion also where so few sites would be solved for one by one."""
-    monkeypatch.setitem(ldos._RATES, "solve", 1e-3)
-    monkeypatch.setattr(ldos, "_PROBES", {True: 3, False: 5})
+    monkeypatch.setattr(cost, "solve_seconds", lambda rates, symbolic, form, columns: 10.0 * columns)
+    monkeypatch.setattr(ldos_plan, "PROBES", {True: 3, False: 5})
 
 
 @pytest.mark.parametrize("name", ["real", "flux and phases", "spinful"])

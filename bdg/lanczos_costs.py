@@ -1,0 +1,103 @@
+"""What Lanczos on multifrontal factors is expected to take: two factorisations, solves, and work on the basis.
+
+How many solves it takes is a mean of measured cases (cubes, films, bars and planes; 16 to 256 states); crowded levels
+(clean systems) take several times as many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bdg.gpu import cost
+from bdg.gpu.backend import Backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.cost import Rates
+from bdg.gpu.multifrontal import Symbolic
+from bdg.gpu.multifrontal.predicted_memory import predict_memory
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.structure import site_symbolic, whole_symbolic
+
+RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
+_COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
+_CONTRACTION = 4, 4  # sweeps and their columns that measure how good a factor is
+_START, _EACH = 25.0, 2.3  # solves: at least, and for each value
+_PASSES = 3.0  # over the basis for each block that is made orthogonal to it
+_SKINNY = 0.6  # of the rates of copies and of large products, for few columns
+_ORTHONORMAL = 4.0, 0.05  # passes of a QR decomposition of few columns, share of the rate of large products
+_LOOKS = 6.0  # diagonalisations of the projection for each solve beyond one a value, times values
+
+
+def wanted_states(k: int, dimension: int) -> int:
+    """Return how many states are searched for where ``k`` are asked for."""
+    wanted = min(k + max(8, k // 8), dimension - 2)
+    return max(2, wanted + wanted % 2)
+
+
+def ritz_seconds(rates: Rates, hamiltonian: BdGHamiltonian, columns: int) -> float:
+    """Return the seconds of Rayleigh-Ritz on ``columns`` vectors with their residuals."""
+    name = cost.kind(hamiltonian.dtype)
+    dimension = hamiltonian.shape[0]
+    products = (4 if name == "c16" else 1) * RITZ_PASSES * 2.0 * dimension * columns**2 / (0.5 * rates.gemm[name])
+    steps = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, 3 * columns, hamiltonian.dtype)
+    return products + steps + 12.0 * dimension * columns * hamiltonian.dtype.itemsize / rates.copy
+
+
+def count_cost(hamiltonian: BdGHamiltonian, backend: Backend) -> tuple[float, float]:
+    """Return seconds and bytes of an inertia count."""
+    rates, symbolic = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
+    form = "complex" if hamiltonian.dtype.kind == "c" else "real"
+    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites)
+    seconds += _factor_seconds(rates, symbolic, form, _COUNT_FACTOR)
+    held = predict_memory(symbolic, hamiltonian.dtype, on_device=backend.device != "cpu").factor_peak
+    return seconds, held + cost.index_bytes(symbolic)
+
+
+def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple[float, float]:
+    """Return seconds and bytes of ``k`` states of lowest |E| with the proof that they are complete."""
+    rates, system, dimension = rates_of(backend), hamiltonian.system, hamiltonian.shape[0]
+    is_complex, on_device = hamiltonian.dtype.kind == "c", backend.device != "cpu"
+    takagi = system.norbs == 1 and not is_complex
+    paired = takagi or is_complex
+    symbolic = (site_symbolic if takagi else whole_symbolic)(system, backend)
+    form = "complex" if paired else "real"
+    wanted = wanted_states(k, dimension)
+    values = wanted // 2 if paired else wanted
+    block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
+    longest = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
+    seconds, counting = count_cost(hamiltonian, backend)
+    seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
+    seconds += _factor_seconds(rates, symbolic, form)
+    seconds += _search_seconds(rates, symbolic, form, values, block, longest)
+    seconds += ritz_seconds(rates, hamiltonian, wanted)
+    number = np.dtype("c16" if form == "complex" else "f8")
+    searching = predict_memory(symbolic, number, on_device=on_device)
+    basis = longest * symbolic.n_rows * number.itemsize
+    indices = cost.index_bytes(symbolic) if takagi else 0.0
+    states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize
+    return seconds, indices + max(searching.factor_peak, searching.kept + 1.5 * basis, counting) + states
+
+
+def _factor_seconds(rates: Rates, symbolic: Symbolic, form: str, share: float = 1.0) -> float:
+    """Return the seconds of a factorisation whose contraction is measured."""
+    sweeps, columns = _CONTRACTION
+    factor = cost.factor_seconds(rates, symbolic, form)
+    return share * factor + sweeps * cost.solve_seconds(rates, symbolic, form, columns)
+
+
+def _search_seconds(rates: Rates, symbolic: Symbolic, form: str, values: int, block: int, longest: float) -> float:
+    """Return the seconds of the iteration: solves, orthogonal blocks, projections, restarts."""
+    number, products = ("c16", 4) if form == "complex" else ("f8", 1)
+    rows, itemsize = symbolic.n_rows, np.dtype(number).itemsize
+    solves = min(_START + _EACH * values, float(rows))
+    steps, gemm = solves / block, rates.gemm[number]
+    mean = 0.67 * longest
+    reading = mean * rows * itemsize / rates.copy
+    multiplying = 2.0 * products * mean * rows * block / gemm
+    orthogonal = _PASSES * max(reading, multiplying) / _SKINNY
+    passes, share = _ORTHONORMAL
+    orthonormal = passes * 2.0 * products * rows * block**2 / (share * gemm)
+    looks = 1 + _LOOKS * max(0.0, solves / values - 1)
+    projections = looks * cost.eigh_seconds(rates, int(2 * mean) + 1, float)
+    restarts = 2.0 * 2.0 * products * 1.25 * values * longest * rows / gemm if solves > longest else 0.0
+    solving = steps * cost.solve_seconds(rates, symbolic, form, block)
+    return solving + steps * (orthogonal + orthonormal) + projections + restarts + 40 * solves * rates.call

@@ -1,0 +1,148 @@
+"""How a local density of states is gone about: which energies are solved for and by what, and what it is to take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bdg import costs, resolvent_costs
+from bdg.expansion_costs import Expansion, expansion_option
+from bdg.gpu import cost
+from bdg.gpu.backend import Backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.chebyshev import spectral_bound
+from bdg.gpu.cost import Option
+from bdg.gpu.kernel_polynomial import lorentzian_moments
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.local_expansion import TRUNCATION
+from bdg.resolution import MOST, SAFETY
+from bdg.structure import whole_symbolic
+
+PROBES = {True: 8, False: 16}  # solved columns: where the sites worth checking are known, and where not
+_SAME = 1e-11  # of the broadening: energies +-E that are served together
+_AROUND_LEVELS = 0.1  # seconds of squared eigenvectors and their defect, relative to the diagonalisation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How "green" goes about it.
+
+    Attributes
+    ----------
+    energies : array
+        Energies >= 0 that are solved for.
+    which : array (M,) of int
+        The solved energy of each one that was asked for.
+    shift : array (M,)
+        How far it is from that.
+    route : {"columns", "selected inverse", "restricted selected inverse"}
+    share : float
+        Of the work of a whole selected inverse.
+    columns : int
+        Solved at each energy, those that check a selected inverse among them.
+    """
+
+    energies: np.ndarray
+    which: np.ndarray
+    shift: np.ndarray
+    route: str
+    share: float
+    columns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A local density of states that is asked for.
+
+    Attributes
+    ----------
+    hamiltonian : BdGHamiltonian
+    energies : array (M,)
+    sites : array (S,) of int
+    eta : float
+        Half width of the Lorentzians.
+    moments : int or None
+        Of the Jackson kernel instead.
+    """
+
+    hamiltonian: BdGHamiltonian
+    energies: np.ndarray
+    sites: np.ndarray
+    eta: float
+    moments: int | None = None
+
+    @property
+    def result_bytes(self) -> float:
+        """Bytes of values and errors, and of what they are made of."""
+        return 4 * 8.0 * self.energies.size * self.sites.size
+
+
+def options(request: Request, backends: Sequence[Backend], methods: Sequence[str]) -> list[Option]:
+    """Return what each method is expected to take, in the order of preference."""
+    makers: dict[str, Callable[[Request, Backend], Option]] = {
+        "green": lambda request, backend: green_plan(request, backend)[1],
+        "dense": _dense,
+        "chebyshev": _chebyshev,
+    }
+    return [makers[method](request, backend) for backend in backends for method in methods]
+
+
+def green_plan(request: Request, backend: Backend) -> tuple[Plan, Option]:
+    """Return the plan of "green" that is expected to be done first on a device, and what it is to take."""
+    hamiltonian, sites = request.hamiltonian, request.sites
+    solved, which = _distinct(request.energies, request.eta)
+    shift = abs(abs(request.energies) - solved[which])
+    both = bool((request.energies < 0).any() and (request.energies > 0).any())
+    rows = hamiltonian.system.norbs * (1 + both)
+    whole = np.unique(sites).size == hamiltonian.system.n_sites
+    plans = [Plan(solved, which, shift, "columns", 0.0, sites.size * rows)]
+    if PROBES[whole] < sites.size:
+        share = costs.inverse_share(whole_symbolic(hamiltonian.system, backend), sites)
+        route = "selected inverse" if whole else "restricted selected inverse"
+        plans.append(Plan(solved, which, shift, route, share, PROBES[whole] * rows))
+    ways = [(plan, _green(request, backend, plan)) for plan in plans]
+    return min(ways, key=lambda way: (not way[1].feasible, way[1].seconds))
+
+
+def _green(request: Request, backend: Backend, plan: Plan) -> Option:
+    points = plan.energies + 1j * request.eta
+    results = request.result_bytes
+    return resolvent_costs.multifrontal_option(
+        request.hamiltonian, backend, points, plan.columns, plan.share, method="green", results=results
+    )
+
+
+def _distinct(energies: np.ndarray, eta: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the |E| that differ, ascending, and which of them each energy is."""
+    order = np.argsort(abs(energies), kind="stable")
+    ascending = abs(energies)[order]
+    solved, which = [ascending[0]], np.zeros(energies.size, dtype=int)
+    for place, energy in zip(order, ascending, strict=True):
+        if energy - solved[-1] > _SAME * eta:
+            solved.append(energy)
+        which[place] = len(solved) - 1
+    return np.asarray(solved), which
+
+
+def _dense(request: Request, backend: Backend) -> Option:
+    hamiltonian, levels = request.hamiltonian, request.hamiltonian.shape[0]
+    option = costs.dense_option(hamiltonian, backend, share=_AROUND_LEVELS)
+    products = 2.0 * request.energies.size * levels * request.sites.size
+    option = cost.longer(option, products / rates_of(backend).gemm["f8"])
+    return replace(option, bytes=option.bytes + request.result_bytes + 16.0 * levels * request.energies.size)
+
+
+def _chebyshev(request: Request, backend: Backend) -> Option:
+    hamiltonian, moments = request.hamiltonian, request.moments
+    lorentzian = moments is None
+    if moments is None:
+        bound = SAFETY * spectral_bound(hamiltonian.matrix)
+        moments = lorentzian_moments(request.energies, bound, request.eta, TRUNCATION)
+    columns = request.sites.size * hamiltonian.system.norbs
+    wanted = Expansion(columns, moments, request.energies.size, lorentzian=lorentzian)
+    option = expansion_option(hamiltonian, backend, wanted, request.result_bytes)
+    if moments > MOST:
+        return costs.closed(option, f"takes {moments} moments, more than {MOST}")
+    return option

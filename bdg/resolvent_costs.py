@@ -1,0 +1,130 @@
+"""What the resolvent is expected to take at many z: factors, solved columns, selected inverses, or dense inverses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bdg import costs, resolvent
+from bdg.gpu import cost
+from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.calibration import rates_of
+from bdg.gpu.cost import Option
+from bdg.gpu.memory import available_bytes
+from bdg.gpu.multifrontal import Symbolic
+from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memory
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.structure import quaternion_symbolic, whole_symbolic
+
+_REFINED = 2.0  # solves for a column of the Green function, refinement included
+_AROUND = 1.3  # seconds of a factor with values put in and elements taken out, relative to its fronts
+_BLOCK = 512 << 20  # bytes of the columns that are solved at a time
+_LINK = 1.2e10  # bytes a second between host and device, for factors that are kept on the host
+
+
+def form_at(hamiltonian: BdGHamiltonian, z: complex, backend: Backend) -> tuple[str, bool]:
+    """Return the form of the factors that `bdg.resolvent.Resolvent` takes at z, one of `bdg.gpu.cost.FORMS`.
+
+    And whether they are neither symmetric nor Hermitian.
+    """
+    norbs, is_complex = hamiltonian.system.norbs, hamiltonian.dtype.kind == "c"
+    if z.real == 0 and z.imag > 0:
+        whole = whole_symbolic(hamiltonian.system, backend)
+        flops = whole.factor_flops(complex, is_complex) + whole.selected_inverse_flops(complex, is_complex)
+        if flops >= resolvent.IMAGINARY_FORM_FROM[norbs]:
+            return "quaternion" if norbs == 1 else "majorana", is_complex
+    return ("complex", is_complex) if z.imag else ("complex" if is_complex else "real", False)
+
+
+def multifrontal_option(
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    points: np.ndarray,
+    columns: int,
+    share: float = 0.0,
+    *,
+    method: str = "multifrontal",
+    results: float = 0.0,
+) -> Option:
+    """Return what factors at the complex energies ``points`` take, with solved columns and a selected inverse each.
+
+    Parameters
+    ----------
+    columns : int
+        Solved at each energy.
+    share : float
+        Operations of the selected inverse relative to that of all sites; 0: none is made.
+    results : float
+        Bytes of what is kept of all energies.
+    """
+    forms = [form_at(hamiltonian, complex(z), backend) for z in points]
+    seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
+    needed, notes = 0.0, []
+    for kind in dict.fromkeys(forms):
+        one = _seconds(hamiltonian, backend, *kind, columns, share)
+        held, moved, note = _held(hamiltonian, backend, *kind, columns, share)
+        seconds += forms.count(kind) * (_AROUND * one + moved / _LINK)
+        needed = max(needed, held)
+        notes.append(note)
+    return costs.option_of(method, backend, seconds, needed + results, "".join(dict.fromkeys(notes)))
+
+
+def dense_inverse_option(hamiltonian: BdGHamiltonian, backend: Backend, n_points: int, results: float = 0.0) -> Option:
+    """Return what inverting dense matrices takes: 2 n^3 complex multiply-adds each, and a product that checks it."""
+    rates, dimension = rates_of(backend), hamiltonian.shape[0]
+    operations = 4 * 2.0 * 2.0 * float(dimension) ** 3
+    seconds = n_points * (operations / (0.7 * rates.gemm["c16"]) + 20 * rates.call)
+    return costs.option_of("dense", backend, seconds, dense_inverse_bytes(dimension) + results)
+
+
+def dense_inverse_bytes(dimension: int) -> float:
+    """Return the bytes of a complex matrix, its inverse and what both take on their way."""
+    return 4 * 16.0 * dimension**2
+
+
+def columns_at_once(dimension: int) -> int:
+    """Return how many columns are solved together."""
+    return int(np.clip(_BLOCK // (128 * dimension), 4, 128))
+
+
+def _symbolic(hamiltonian: BdGHamiltonian, backend: Backend, form: str) -> Symbolic:
+    return (quaternion_symbolic if form == "quaternion" else whole_symbolic)(hamiltonian.system, backend)
+
+
+def _seconds(
+    hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float
+) -> float:
+    """Return the seconds at one energy."""
+    rates, symbolic = rates_of(backend), _symbolic(hamiltonian, backend, form)
+    dimension = hamiltonian.shape[0]
+    seconds = cost.factor_seconds(rates, symbolic, form, general)
+    if columns:
+        block = min(columns, columns_at_once(dimension))
+        seconds += _REFINED * (columns / block) * cost.solve_seconds(rates, symbolic, form, block)
+        step = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, columns, complex)
+        seconds += step + 10 * 16.0 * dimension * columns / rates.copy
+    if share:
+        seconds += cost.inverse_seconds(rates, symbolic, form, general, share)
+    return seconds
+
+
+def _held(
+    hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float
+) -> tuple[float, float, str]:
+    """Return the bytes of the device, those that move between host and device, and a note about them."""
+    symbolic, dimension = _symbolic(hamiltonian, backend, form), hamiltonian.shape[0]
+    number = complex if form == "complex" else float
+    found = predict_memory(symbolic, number, general, on_device=backend.device != "cpu")
+    planes = 4 if form == "quaternion" else 1
+    solved = 8 * 16.0 * dimension * min(columns, columns_at_once(dimension))
+    peak = max(found.factor_peak, found.selected_inverse_peak if share else 0.0)
+    needed = max(planes * peak, planes * found.kept + solved) + cost.index_bytes(symbolic)
+    if form in ("complex", "real") and found.factor_peak > available_bytes(backend) and host_holds(found, backend):
+        work = max(found.factor_work, found.selected_inverse_work if share else 0.0)
+        moved = found.kept * (1 + (2 * _REFINED if columns else 0) + (1 if share else 0))
+        return max(work, solved) + cost.index_bytes(symbolic), moved, "factors in host memory"
+    return needed, 0.0, ""
+
+
+def host_holds(found: MemoryPrediction, backend: Backend) -> bool:
+    """Return True where a GPU may keep the factors in host memory."""
+    return backend.device != "cpu" and found.kept < available_bytes(select_backend("cpu"))
