@@ -3,8 +3,8 @@ r"""Both sweeps of a solve, in stacks.
 .. math:: \text{up:}\; b_U \mathrel{-}= V b_P, \qquad \text{down:}\; x_P = \Pi b_P - W x_U
 
 Updates travel through the tree from child to parent, never into the global vector, so no two fronts write to the same
-place. Matrices are only used as they are stored; the thin operand is transposed instead (CuPy copies operands that are
-not contiguous).
+place; only a single column on the CPU, where fronts come one after the other, is updated as a whole. Matrices are only
+used as they are stored; the thin operand is transposed instead (CuPy copies operands that are not contiguous).
 """
 
 from __future__ import annotations
@@ -103,6 +103,8 @@ def _up(factor: Factor, x: Any, width: int, adjoint: bool = False) -> list[Any]:
     if factor.leaves is not None:
         factor.leaves.eliminate(x, adjoint)
         thin = factor.leaves.numbers
+    if not tail:
+        return _up_vector(factor, x, thin, adjoint)
     pivots: list[Any] = []
     passed: dict[int, Any] = {}
     uses = [len(c.up) for c in factor.classes]
@@ -134,14 +136,31 @@ def _up(factor: Factor, x: Any, width: int, adjoint: bool = False) -> list[Any]:
         if not c.a:
             passed[number] = y
             continue
-        reduced = _adjoint_product(xp, factor.forward_of(number), own) if adjoint else _backward(factor, number, own)
+        reduced = _reduced(factor, number, own, adjoint)
         passed[number] = y[:, c.a :] - reduced.reshape(c.n, c.u, *tail)
     return pivots
 
 
-def _backward(factor: Factor, number: int, own: Any) -> Any:
-    """Return ``V own``."""
+def _up_vector(factor: Factor, x: Any, thin: frozenset[int], adjoint: bool) -> list[Any]:
+    """Do the same for one column on the CPU, the leaves done."""
+    pivots: list[Any] = []
+    for number, c in enumerate(factor.classes):
+        if number in thin or not c.a:
+            pivots.append(None)
+            continue
+        own = x[c.pivots].reshape(c.n, c.a, 1)
+        pivots.append(own)
+        if c.u:
+            reduced = _reduced(factor, number, own, adjoint)
+            np.subtract.at(x, c.updates.reshape(-1), reduced.reshape(-1))
+    return pivots
+
+
+def _reduced(factor: Factor, number: int, own: Any, adjoint: bool) -> Any:
+    """Return ``V own``, or ``W^+ own`` for the adjoint."""
     xp = factor.backend.xp
+    if adjoint:
+        return _adjoint_product(xp, factor.forward_of(number), own)
     if factor.symmetry == "general":
         return xp.matmul(factor.backward_of(number), own)
     if factor.symmetry == "symmetric":
