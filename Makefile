@@ -10,7 +10,7 @@ PEERS  := $(VENV)/.ready-benchmark
 PIP     = $(BIN)/python -m pip install -q -c constraints.txt
 NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
 
-.PHONY: help env demo test test-slow lint benchmark clean system-deps same-python
+.PHONY: help env demo test test-slow lint benchmark benchmark-large clean system-deps same-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -32,6 +32,9 @@ lint: $(STAMP)  ## ruff (rules and format) and mypy
 
 benchmark: $(PEERS)  ## measure this machine beside SciPy, MKL PARDISO, bodge and kwant, into docs/performance.md
 	$(BIN)/python -m bdg benchmark --write docs/performance.md
+
+benchmark-large: $(STAMP)  ## self-consistent gap of 32^3 sites, into docs/performance.md
+	$(BIN)/python -m bdg benchmark --large --write docs/performance.md
 
 env: $(STAMP)  ## only set up .venv/, run nothing
 	@echo "$(VENV) is ready"

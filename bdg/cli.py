@@ -150,14 +150,18 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark = commands.add_parser(
         "benchmark",
         help="measure this machine",
-        description="Measure bound states, pair amplitude and grid assembly beside what a user could do without this "
-        "package, each in a process of its own with one BLAS thread; takes about a quarter of an hour.",
+        description="Measure bound states, pair amplitude, density of states and grid assembly beside what a user "
+        "could do without this package, and the self-consistent gap, each in a process of its own with one BLAS "
+        "thread; takes about a quarter of an hour.",
     )
     benchmark.add_argument("--quick", action="store_true", help="tiny sizes: only to see that everything runs")
     benchmark.add_argument(
+        "--large", action="store_true", help="instead the self-consistent gap of 32^3 sites (about ten minutes)"
+    )
+    benchmark.add_argument(
         "--only",
         action="append",
-        choices=("bound_states", "pair_amplitude", "density_of_states", "grid", "predictions"),
+        choices=("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid", "predictions"),
         default=[],
         help="only this part (may be given again)",
     )
@@ -298,7 +302,8 @@ def _benchmark(chosen: argparse.Namespace) -> int:
         print("bdg: this installation holds no benchmarks (bdg.validation.benchmarks is missing)", file=sys.stderr)
         return 2
     benchmarks = importlib.import_module("bdg.validation.benchmarks")
-    return int(benchmarks.main(quick=chosen.quick, only=chosen.only, write=chosen.write, json_path=chosen.json))
+    options = {"quick": chosen.quick, "large": chosen.large, "only": chosen.only, "write": chosen.write}
+    return int(benchmarks.main(**options, json_path=chosen.json))
 
 
 def _info(chosen: argparse.Namespace) -> int:

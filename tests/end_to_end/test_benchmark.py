@@ -13,7 +13,17 @@ import pytest
 
 from bdg import cli
 from bdg.gpu.backend import Backend, select_backend
-from bdg.validation.benchmarks import alone, document, gpu_stages, gpu_steps, gpu_table, plan, tables, tasks
+from bdg.validation.benchmarks import (
+    alone,
+    document,
+    gpu_stages,
+    gpu_steps,
+    gpu_table,
+    plan,
+    self_consistent,
+    tables,
+    tasks,
+)
 from bdg.validation.benchmarks.alone import Measurement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,11 +45,57 @@ def test_the_page_holds_the_tables_between_its_own_words(quick):
     assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
     assert page.endswith(f"{document.END}\n\nAfter.\n") and "\nold\n" not in page
     routes = (plan.CERTIFIED, plan.SUPERLU, plan.PARDISO, plan.BODGE, plan.POLES, plan.COLUMNS, plan.DENSE)
-    said = ("one BLAS thread", "numpy 2", plan.UNPROVEN, "### Density of states", "kwant.kpm")
+    said = (
+        "one BLAS thread",
+        "numpy 2",
+        plan.UNPROVEN,
+        "### Density of states",
+        "kwant.kpm",
+        "### Self-consistent gap",
+    )
     for words in (*said, *(route.name for route in routes)):
         assert words in page
     widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| 8^3")}
     assert len(widths) == 1  # every row has all columns
+
+
+def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick):
+    """Rows of both temperatures with an error below the tolerance; promises are for 20^3 only."""
+    page, content = quick
+    runs = {run["options"]["share"]: run for run in content["runs"] if run["task"] == "gap"}
+    assert set(runs) == {0.1, 0.5} and not any(run["error"] for run in runs.values())
+    for share, run in runs.items():
+        found = run["found"]
+        assert found["temperature"] == pytest.approx(share * self_consistent.CRITICAL)
+        assert found["largest"] > 0.05 and found["error"] <= 1e-6 * found["largest"]
+        assert sum(found["sums"].values()) == found["iterations"]
+        assert f"| 6^3 | {share:g} | {found['iterations']} | - |" in page
+    assert "self-consistent gap, " not in page  # no target at this size
+    best = {
+        (20, plan.gap_route(share).name): Measurement("gap", {"share": share}, 1.0, 1.0, 0.1, {"iterations": count})
+        for share, count in ((0.1, 15), (0.95, 41))
+    }
+    held = [target for target in tables.targets(best, plan.Plan()) if "gap" in target.name]
+    assert [(target.bound, target.met) for target in held] == [(15, True), (40, False)]
+    failed = Measurement("gap", {}, error="no memory")
+    assert self_consistent.row(20, 0.1, failed)[-1] == "no memory"
+    assert len(self_consistent.row(20, 0.1, failed)) == len(self_consistent.HEAD)
+
+
+def test_large_benchmarks_have_markers_of_their_own(tmp_path, capsys):
+    page = tmp_path / "page.md"
+    marks = (document.BEGIN, document.END, document.LARGE_BEGIN, document.LARGE_END)
+    page.write_text("\n".join([marks[0], "everyday", marks[1], "prose", marks[2], "old", marks[3], ""]))
+    assert cli.main(["benchmark", "--large", "--quick", "--write", str(page)]) == 0
+    start, _, rest = page.read_text().partition(document.LARGE_BEGIN)
+    assert start == f"{document.BEGIN}\neveryday\n{document.END}\nprose\n"
+    assert "| 6^3 | 0.1 |" in rest and "old" not in rest and rest.endswith(f"{document.LARGE_END}\n")
+    assert plan.cells(plan.LARGE, "self_consistent") == [(32, plan.gap_route(0.1))]
+    assert cli.main(["benchmark", "--large", "--only", "grid"]) == 2
+    assert "leave --only out" in capsys.readouterr().err
+    page.write_text(f"{document.BEGIN}\n{document.END}\n")
+    assert cli.main(["benchmark", "--large", "--quick", "--write", str(page)]) == 2
+    assert document.LARGE_BEGIN in capsys.readouterr().err
 
 
 def test_peers_that_are_not_installed_are_named_with_their_cure(quick):

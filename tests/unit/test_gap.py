@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import bdg
+from bdg import gap_equation
 from bdg.lattices.storage import ResultFileError
-from bdg.mixing import AndersonMixing
+from bdg.mixing import GROWTH, AndersonMixing
 
 
 def _torus(size=8, mu=-0.5, attraction=2.5, **fields):
@@ -82,6 +83,51 @@ def test_linear_mixing_finds_the_same_and_needs_more():
     anderson, linear = (bdg.solve_gap(_composite(), 0.05, tol=1e-6, mixing=m) for m in ("anderson", "linear"))
     assert abs(anderson.delta - linear.delta).max() < 2e-6
     assert anderson.iterations < linear.iterations
+
+
+def test_early_sums_are_rough_and_the_last_ones_are_not(monkeypatch):
+    """As few iterations and the same result as with exact sums; the last evaluation has the accuracy of the result."""
+    tol, film = 1e-6, _film()
+    found = bdg.solve_gap(film, 0.2, tol=tol, method="poles")
+    counts = found.evidence.sums_by_accuracy
+    assert sum(counts.values()) == found.iterations and len(counts) >= 4
+    assert list(counts)[-1] == f"{gap_equation.THERMAL_SHARE * tol:.0e}"
+    assert counts[list(counts)[-1]] <= 0.6 * found.iterations
+    monkeypatch.setattr(gap_equation, "RESIDUAL_SHARE", 0.0)
+    exact = bdg.solve_gap(film, 0.2, tol=tol, method="poles")
+    assert list(exact.evidence.sums_by_accuracy) == list(counts)[-1:]
+    assert found.iterations <= exact.iterations + 2
+    assert abs(found.delta - exact.delta).max() < found.error + exact.error
+
+
+def test_rough_sums_alone_are_not_enough(monkeypatch):
+    """However small the error seems, the last evaluation must have the accuracy of the result."""
+    monkeypatch.setattr(AndersonMixing, "error", lambda *_: 0.0)
+    monkeypatch.setattr(gap_equation.GapUnknowns, "delta_error", lambda *_: 0.0)
+    found = bdg.solve_gap(_film(), 0.1, tol=1e-6, method="poles")
+    assert list(found.evidence.sums_by_accuracy)[-1] == "5e-09" and found.iterations > 3
+
+
+def _film(phase=0.0):
+    layers = [bdg.lattices.Layer(5, delta=0.3, attraction=2.4, disorder=1, phase=p) for p in (0.0, phase)]
+    layers.insert(1, bdg.lattices.Layer(2, disorder=1))
+    return bdg.lattices.stack(layers, (24,), mu=-0.7, seed=1)
+
+
+@pytest.mark.parametrize("phase", [0.0, 1.1])
+def test_near_the_transition_smooth_changes_are_accelerated(phase):
+    """The largest eigenvalue of the slope is 0.89; without the model it takes 1.5 times as many iterations."""
+    film = _film(phase)
+    x = film.positions[:, 0]
+    pinned = {"phase": np.flatnonzero((x == x.min()) | (x == x.max()))} if phase else None
+    found = bdg.solve_gap(film, 0.22, pinned=pinned)
+    assert found.evidence.slowest_rate > 0.88 and found.evidence.slow_mode_strength > 0
+    assert found.iterations <= 24
+    sharp = bdg.solve_gap(found.system, 0.22, pinned=pinned, tol=1e-9)
+    assert abs(found.delta - sharp.delta).max() < found.error < 1e-6 * abs(found.delta).max()
+    if phase:  # held exactly, at every step of the way
+        held = found.delta[pinned["phase"]]
+        assert abs(np.angle(held * film.delta[pinned["phase"]].conj())).max() < 1e-12
 
 
 def test_warm_start_in_temperature():
@@ -192,3 +238,43 @@ def test_error_estimate_of_the_mixing(rate, memory):
         assert memory == 0 and rate > 0.9  # linear mixing is slow, and knows it
     assert 0.5 * abs(point - exact).max() < error < 100 * abs(point - exact).max()
     assert memory == 0 or count < 30
+
+
+def test_a_new_history_does_not_forget_how_slow_the_map_is():
+    """After a residual that grew, the first points of the new history say nothing about slow directions."""
+    state, point = AndersonMixing(), np.array([1.0, 1.0])
+    slope = np.diag([0.99, 0.1])
+    for _ in range(3):
+        residual = slope @ point - point
+        point = state.next(point, residual)
+        point = 0.5 * (point + np.ones(2))  # keeps it from ending at once
+    known = state.slowest_rate()
+    assert known == pytest.approx(0.99, rel=1e-6)
+    wild = 2 * GROWTH * state.best * np.ones(2)
+    following = state.next(point, wild)
+    assert state.restarts == 1 and state.slowest_rate() == known
+    assert state.error(point, following, wild) > 50 * abs(wild).max()
+
+
+def test_uncertain_residuals_do_not_make_a_map_look_repelling():
+    """Directions in which the points differ by less than the residuals are off by say nothing about the slope."""
+    rates = {}
+    for known in (1e-3, 0.0):
+        rng, state = np.random.default_rng(5), AndersonMixing()
+        for number in range(8):
+            away = 0.3**number * np.ones(50) + 1e-6 * rng.standard_normal(50)
+            state.next(1 + away, -0.7 * away + 1e-4 * rng.standard_normal(50), known)
+        rates[known] = state.slowest_rate()
+    assert rates[1e-3] == pytest.approx(0.3, abs=0.05) and rates[0.0] > 1
+
+
+def test_a_fixed_point_that_repels_is_left_quickly():
+    """x' = 1.05 x - x^3 from 1e-3: 0 repels, sqrt(0.05) attracts; mixed linearly it takes about 100 steps to leave."""
+    state, point, exact = AndersonMixing(), np.full(3, 1e-3), np.sqrt(0.05)
+    for count in range(100):  # noqa: B007
+        residual = 0.05 * point - point**3
+        following = state.next(point, residual)
+        if state.error(point, following, residual) < 1e-8:
+            break
+        point = following
+    assert point == pytest.approx(exact, abs=1e-8) and count < 40

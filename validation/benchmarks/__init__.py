@@ -13,6 +13,7 @@ _TITLES = {
     "bound_states": "32 bound states of lowest |E|",
     "pair_amplitude": "Pair amplitude on all sites, T = 0.05 Delta",
     "density_of_states": "Density of states around E = 0, 8 random vectors",
+    "self_consistent": "Self-consistent gap of a disordered S/N/S cube",
     "grid": "Assembly of a regular grid",
     "predictions": "Predicted against measured",
 }
@@ -21,6 +22,7 @@ _TITLES = {
 def main(
     *,
     quick: bool = False,
+    large: bool = False,
     only: Sequence[str] = (),
     write: str | None = None,
     json_path: str | None = None,
@@ -31,10 +33,12 @@ def main(
     ----------
     quick : bool
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
-    only : list of {"bound_states", "pair_amplitude", "density_of_states", "grid", "predictions"}
+    large : bool
+        Only what takes too long for everyday: the self-consistent gap of 32^3 sites, about ten minutes.
+    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid", "predictions"}
         Parts to measure; all by default.
     write : path, optional
-        Page that takes the tables between its markers.
+        Page that takes the tables between its markers; the large ones have markers of their own.
     json_path : path, optional
         File for every single run.
 
@@ -45,12 +49,27 @@ def main(
     """
     from bdg.validation.benchmarks import document, machine, predictions, tables
     from bdg.validation.benchmarks.alone import Measurement
-    from bdg.validation.benchmarks.plan import PARTS, QUICK, Measured, Plan, cells, measure
+    from bdg.validation.benchmarks.plan import (
+        LARGE,
+        LARGE_PARTS,
+        PARTS,
+        QUICK,
+        QUICK_LARGE,
+        Measured,
+        Plan,
+        cells,
+        measure,
+    )
 
-    plan = QUICK if quick else Plan()
+    if large and only:
+        print("bdg benchmark: --large has one part; leave --only out", file=sys.stderr)
+        return 2
+    plan = (QUICK_LARGE if quick else LARGE) if large else (QUICK if quick else Plan())
+    markers = (document.LARGE_BEGIN, document.LARGE_END) if large else (document.BEGIN, document.END)
+    only = LARGE_PARTS if large else only
     if write is not None:
         try:
-            document.require_markers(Path(write))
+            document.require_markers(Path(write), *markers)
         except ValueError as error:
             print(f"bdg benchmark: {error}", file=sys.stderr)
             return 2
@@ -75,7 +94,7 @@ def main(
     text = "\n\n".join(sections)
     print(text)
     if write is not None:
-        document.write_between_markers(Path(write), text)
+        document.write_between_markers(Path(write), text, *markers)
     if json_path is not None:
         _write_json(Path(json_path), every, held)
     return 0

@@ -38,6 +38,8 @@ GRID = Route("grid", "grid")
 
 DENSITIES = "density of states"
 
+GAP = "self-consistent gap"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -56,6 +58,8 @@ class Plan:
     grid : int
     densities : tuple of (int, int)
         Edge and Chebyshev moments for the density of states.
+    gaps : tuple of (int, float)
+        Edge and share of Tc for the self-consistent gap.
     repeats : int
         Runs of computations that take less than 20 s; the quickest counts.
     """
@@ -67,16 +71,33 @@ class Plan:
     n_columns: int = 128
     grid: int = 100
     densities: tuple[tuple[int, int], ...] = ((16, 2048), (24, 512), (32, 512))
+    gaps: tuple[tuple[int, float], ...] = ((20, 0.1), (20, 0.95))
     repeats: int = 3
 
 
 QUICK = Plan(
-    states=(8,), states_dense=(4,), columns=(6,), dense=(6,), n_columns=8, grid=10, densities=((6, 64),), repeats=1
+    states=(8,),
+    states_dense=(4,),
+    columns=(6,),
+    dense=(6,),
+    n_columns=8,
+    grid=10,
+    densities=((6, 64),),
+    gaps=((6, 0.1), (6, 0.5)),
+    repeats=1,
 )
+LARGE = Plan(gaps=((32, 0.1),), repeats=1)  # what takes too long for everyday
+QUICK_LARGE = Plan(gaps=((6, 0.1),), repeats=1)
+LARGE_PARTS = ("self_consistent",)
 
 Cell = tuple[int, Route]  # sites an axis, and how
 Measured = dict[tuple[int, str], Measurement]  # by size and name of the route
-PARTS = ("bound_states", "pair_amplitude", "density_of_states", "grid")
+PARTS = ("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid")
+
+
+def gap_route(share: float) -> Route:
+    """Return the route to the self-consistent gap at a share of Tc."""
+    return Route(f"{GAP}, {share:g} Tc", "gap", {"share": share})
 
 
 def cells(plan: Plan, part: str) -> list[Cell]:
@@ -94,6 +115,8 @@ def cells(plan: Plan, part: str) -> list[Cell]:
             (n, Route(DENSITIES, "densities", {"moments": moments, "repeats": plan.repeats}, once=True))
             for n, moments in plan.densities
         ]
+    elif part == "self_consistent":
+        pairs = [(n, gap_route(share)) for n, share in plan.gaps]
     else:
         pairs = [(plan.grid, GRID)]
     return list({(size, route.name): (size, route) for size, route in pairs}.values())

@@ -2,60 +2,27 @@
 
     python -m bdg.validation.benchmarks.self_consistent --size 20
 
-Both superconducting layers are a third of the cube (U = 2.6 t), disorder has the width t everywhere, mu = -t. Tc comes
-from the linearised kernel of the same system. The iteration starts from Delta = 0.3 t and ends where the estimated
-error of Delta is below 1e-6 of its largest value.
+Both superconducting layers are a third of the cube (U = 2.6 t), disorder has the width t everywhere, mu = -t. The
+iteration starts from Delta = 0.3 t and ends where the estimated error of Delta is below 1e-6 of its largest value.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import bdg
 from bdg.lattices import Layer, stack
-from bdg.validation.benchmarks.alone import GIB, peak_bytes, resident_bytes
+from bdg.validation.benchmarks.alone import Measurement, run_alone
 
 ATTRACTION, DISORDER, MU, START = 2.6, 1.0, -1.0, 0.3
-TARGETS = {0.1: 15, 0.95: 40}  # iterations at most, by share of Tc
+CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
+TARGETS = {(20, 0.1): 15, (20, 0.95): 40}  # iterations at most, by sites an axis and share of Tc
 
-
-@dataclass(frozen=True)
-class GapRow:
-    """One solution.
-
-    Attributes
-    ----------
-    size : int
-        Sites an axis.
-    share : float
-        Temperature over Tc.
-    temperature, critical_temperature : float
-        In units of t.
-    iterations : int
-    seconds, wall_seconds : float
-        Of the processor, and of the clock.
-    peak_gib : float
-        Memory above what was resident before.
-    error, largest : float
-        Estimated error of Delta, and max|Delta|.
-    poles : int
-    """
-
-    size: int
-    share: float
-    temperature: float
-    critical_temperature: float
-    iterations: int
-    seconds: float
-    wall_seconds: float
-    peak_gib: float
-    error: float
-    largest: float
-    poles: int
+HEAD = ("size", "T / Tc", "iterations", "at most", "CPU s", "s", "GiB", "largest Delta / t", "its error / t",
+        "poles", "sums by relative accuracy")  # fmt: skip
 
 
 def sandwich(size: int) -> bdg.System:
@@ -66,63 +33,67 @@ def sandwich(size: int) -> bdg.System:
     return stack([electrode, middle, electrode], (size, size), mu=MU, seed=1)
 
 
-def measure(size: int, shares: Sequence[float] = (0.1, 0.95), critical: float | None = None) -> Iterator[GapRow]:
-    """Yield one row for each temperature, as soon as it is measured."""
+def gap(
+    size: int, share: float, critical: float = CRITICAL
+) -> tuple[Callable[[], bdg.Gap], Callable[[bdg.Gap], dict[str, Any]]]:
+    """Return the call that solves the gap equation at ``share * critical``, and what describes its result."""
     system = sandwich(size)
-    tc = bdg.critical_temperature(system, tol=1e-4).temperature if critical is None else critical
-    for share in shares:
-        base = resident_bytes()
-        start, wall = time.process_time(), time.perf_counter()
-        found = bdg.solve_gap(system, share * tc)
-        yield GapRow(
-            size=size,
-            share=share,
-            temperature=share * tc,
-            critical_temperature=tc,
-            iterations=found.iterations,
-            seconds=time.process_time() - start,
-            wall_seconds=time.perf_counter() - wall,
-            peak_gib=(peak_bytes() - base) / GIB,
-            error=found.error,
-            largest=float(abs(found.delta).max()),
-            poles=int(found.evidence.get("poles", 0)),
-        )
+    return lambda: bdg.solve_gap(system, share * critical, device="cpu"), _describe
 
 
-def table(rows: Sequence[GapRow]) -> tuple[list[str], list[list[str]]]:
-    """Return header and cells for the page."""
-    header = ["size", "T/Tc", "iterations (target)", "CPU s", "wall s", "GiB", "max\\|Delta\\|", "error", "poles"]
-    cells = [
-        [
-            f"{row.size}^3",
-            f"{row.share:g}",
-            f"{row.iterations} ({TARGETS.get(row.share, '-')})",
-            f"{row.seconds:.0f}",
-            f"{row.wall_seconds:.0f}",
-            f"{row.peak_gib:.2f}",
-            f"{row.largest:.4f}",
-            f"{row.error:.0e}",
-            str(row.poles),
-        ]
-        for row in rows
-    ]
-    return header, cells
+def _describe(found: bdg.Gap) -> dict[str, Any]:
+    return {
+        "iterations": found.iterations,
+        "error": found.error,
+        "largest": float(abs(found.delta).max()),
+        "temperature": found.temperature,
+        "poles": found.evidence.get("poles", 0),
+        "sums": dict(found.evidence.sums_by_accuracy),
+        "restarts": found.evidence.mixing_restarts,
+        "slowest_rate": found.evidence.slowest_rate,
+    }
 
 
-def main() -> None:
-    """Print the rows as they come, as text or JSON."""
+def row(size: int, share: float, measured: Measurement) -> tuple[str, ...]:
+    """Return the cells below `HEAD`; a measurement that failed carries its error in the last one."""
+    start = (f"{size}^3", f"{share:g}")
+    if measured.error:
+        return (*start, *["-"] * 8, measured.error)
+    found = measured.found
+    return (
+        *start,
+        str(found["iterations"]),
+        str(TARGETS.get((size, share), "-")),
+        f"{measured.cpu_seconds:.1f}",
+        f"{measured.seconds:.1f}",
+        f"{measured.peak_gib:.3f}",
+        f"{found['largest']:.5f}",
+        f"{found['error']:.0e}",
+        str(found["poles"]),
+        ", ".join(f"{number} at {accuracy}" for accuracy, number in found["sums"].items()),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the rows as they come, as text or JSON, each from a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=20, help="sites an axis (default 20)")
     parser.add_argument("--share", type=float, action="append", help="T/Tc (default 0.1 and 0.95)")
-    parser.add_argument("--tc", type=float, help="Tc in units of t; computed if it is not given")
+    parser.add_argument("--tc", type=float, help="Tc in units of t (default: that of 20^3)")
+    parser.add_argument("--own-tc", action="store_true", help="first compute the Tc of this very system (long)")
     parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    for row in measure(arguments.size, arguments.share or (0.1, 0.95), arguments.tc):
-        if arguments.json:
-            print(json.dumps(asdict(row)), flush=True)
+    chosen = parser.parse_args(arguments)
+    critical = chosen.tc or CRITICAL
+    if chosen.own_tc:
+        critical = bdg.critical_temperature(sandwich(chosen.size), tol=1e-4, device="cpu").temperature
+        print(f"Tc = {critical:.8g} t", flush=True)
+    for share in chosen.share or (0.1, 0.95):
+        measured = run_alone("gap", size=chosen.size, share=share, critical=critical)
+        if chosen.json:
+            print(json.dumps({"share": share, **vars(measured)}), flush=True)
             continue
-        header, (cells,) = table([row])
-        print(", ".join(f"{name} {cell}" for name, cell in zip(header, cells, strict=True)), flush=True)
+        cells = zip(HEAD, row(chosen.size, share, measured), strict=True)
+        print(", ".join(f"{name} {cell}" for name, cell in cells), flush=True)
 
 
 if __name__ == "__main__":

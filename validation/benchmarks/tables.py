@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bdg.validation.benchmarks import density_of_states as densities
+from bdg.validation.benchmarks import self_consistent as gaps
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.plan import (
     BODGE,
@@ -26,6 +27,7 @@ from bdg.validation.benchmarks.plan import (
     UNPROVEN,
     Measured,
     Plan,
+    gap_route,
 )
 
 _BUSY = 1.1  # processor seconds per second from which more than one thread must have run
@@ -212,6 +214,12 @@ def _density_rows(best: Measured, plan: Plan) -> list[densities.DensityRow]:
     return [densities.DensityRow(**row) for found in measured if not found.error for row in found.found["rows"]]
 
 
+def self_consistent(best: Measured, plan: Plan) -> str:
+    """Return the table of self-consistent gaps."""
+    cells = [(size, share, best.get((size, gap_route(share).name))) for size, share in plan.gaps]
+    return markdown(gaps.HEAD, [gaps.row(size, share, found) for size, share, found in cells if found is not None])
+
+
 def grid(best: Measured, plan: Plan) -> str:
     """Return the table of the grid assembly."""
     found = best.get((plan.grid, GRID.name))
@@ -252,6 +260,11 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
             ratio = _of_two(best, (size, DENSE.name), (size, POLES.name), _ratio)
             found.append(Target(f"pair amplitude on all sites, {size}^3: one dense eigh / ours", ratio, 1))
     found += [Target(*held) for held in densities.targets(_density_rows(best, plan))]
+    for size, share in plan.gaps:
+        if (bound := gaps.TARGETS.get((size, share))) is not None:
+            cell = (size, gap_route(share).name)
+            iterations = _of_two(best, cell, cell, lambda one, _: float(one.found["iterations"]))
+            found.append(Target(f"self-consistent gap, {size}^3, {share:g} Tc: iterations", iterations, bound, True))
     if plan.grid >= 100:
         cell = (plan.grid, GRID.name)
         ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))

@@ -20,6 +20,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 import bdg
 from bdg.lattices.composites import grain_composite
 from bdg.validation.benchmarks.alone import GIB, peak_bytes, resident_bytes
+from bdg.validation.benchmarks.self_consistent import gap
 
 STATES = 32
 GAP = 0.3  # in t
@@ -188,6 +189,7 @@ TASKS = {
     "columns": Task(columns),
     "dense": Task(dense),
     "densities": Task(densities, warm_up=False),
+    "gap": Task(gap),
     "grid": Task(grid, "kwant", warm_up=False),
 }
 

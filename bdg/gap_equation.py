@@ -1,0 +1,212 @@
+"""The map whose fixed point is the self-consistent gap, and the real vector that is iterated."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from bdg.arguments import require_sites
+from bdg.gpu.backend import Backend
+from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.system import System
+from bdg.pairing import pair_amplitude
+from bdg.thermal_elements import thermal_elements
+
+GUESS = 0.2  # of the mean attraction: Delta of a uniform system in which U is about half the band width
+THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
+RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
+ROUGHEST = 1e-3  # of max|Delta|: what they may be off by at first
+LEVEL = 10.0  # the accuracy goes in such steps, so poles and the map change a few times only
+
+
+class GapUnknowns:
+    """What is iterated, as one real vector: Delta on free sites, chemical shift, Hartree shifts."""
+
+    def __init__(self, system: System, pinned: Any, filling: float | None, hartree: bool) -> None:
+        self.system, self.filling, self.hartree = system, filling, hartree
+        attractive = system.attraction > 0
+        if not attractive.any():
+            raise ValueError(
+                "system has no attraction: U_i = 0 on all sites, so no gap follows. Give attraction=... to the "
+                "builder, or use the imposed delta as it is"
+            )
+        self.phase_only = isinstance(pinned, dict)
+        held = np.zeros(system.n_sites, dtype=bool)
+        if pinned is not None:
+            held[_pinned_sites(pinned, system)] = True
+        if (attractive & held).sum() == attractive.sum() and not self.phase_only:
+            raise ValueError("pinned covers every site with attraction: nothing is left to be solved for")
+        self.attractive = attractive
+        self.free = np.flatnonzero(attractive if self.phase_only else attractive & ~held)
+        start = system.delta[self.free]
+        self.uniform_guess = not system.delta[attractive].any()
+        if self.uniform_guess:
+            start = np.full(self.free.size, GUESS * float(system.attraction[attractive].mean()))
+        self.initial = start
+        self.is_complex = not system.is_real
+        held_free = held[self.free] if self.phase_only else np.zeros(self.free.size, dtype=bool)
+        phases = np.ones(self.free.size, dtype=complex)
+        size = abs(start)
+        phases[size > 0] = start[size > 0] / size[size > 0]
+        self.held_phase = np.where(held_free, phases, 0)  # 0: the phase is free
+        # an electron more on every site costs about a band width
+        self.compressibility = 2.0 / float(abs(system.hamiltonian).sum(axis=1).max())
+
+    def start(self) -> np.ndarray:
+        """Return the first point."""
+        density = np.ones(self.system.n_sites) if self.hartree else None
+        return self.pack(self.initial, 0.0, density)
+
+    def pack(self, delta: np.ndarray, shift: float, density: np.ndarray | None) -> np.ndarray:
+        """Return the vector of a Delta on free sites, a chemical shift and the density of all sites."""
+        parts = [delta.real]
+        if self.is_complex:
+            parts.append(delta.imag)
+        if self.filling is not None:
+            parts.append(np.array([shift]))
+        if self.hartree:
+            assert density is not None
+            parts.append(-0.5 * self.system.attraction * density)
+        return np.concatenate(parts)
+
+    def unpack(self, point: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+        """Return Delta of all sites, the chemical shift, and the Hartree shift of all sites."""
+        n = self.free.size
+        values = point[:n] + 1j * point[n : 2 * n] if self.is_complex else point[:n]
+        delta = self.system.delta.astype(np.result_type(self.system.delta, values))
+        delta[self.free] = values
+        rest = point[n * (1 + self.is_complex) :]
+        shift = float(rest[0]) if self.filling is not None else 0.0
+        hartree = rest[self.filling is not None :] if self.hartree else np.zeros(self.system.n_sites)
+        return delta, shift, hartree
+
+    def system_at(self, point: np.ndarray) -> System:
+        """Return the system with the Delta and the onsite energies of a point."""
+        delta, shift, hartree = self.unpack(point)
+        changed = self.system.with_delta(delta)
+        if self.filling is not None or self.hartree:
+            changed = changed.with_onsite(hartree - shift)
+        return changed
+
+    def without_gap(self, point: np.ndarray) -> np.ndarray:
+        """Return a point with Delta = 0 on free sites."""
+        point = point.copy()
+        point[: self.free.size * (1 + self.is_complex)] = 0.0
+        return point
+
+    def largest(self, point: np.ndarray) -> float:
+        """Return max|Delta| over free sites."""
+        return float(abs(self.unpack(point)[0][self.free]).max())
+
+    def with_held_phase(self, delta: np.ndarray) -> np.ndarray:
+        """Return the part of Delta on free sites that the held phases allow."""
+        held = self.held_phase != 0
+        return np.where(held, (delta * self.held_phase.conj()).real * self.held_phase, delta)
+
+    def restrict(self, change: np.ndarray) -> np.ndarray:
+        """Return the part of a change of the vector that the held phases allow."""
+        if not self.held_phase.any() or not self.is_complex:
+            return change
+        n, allowed = self.free.size, change.copy()
+        delta = self.with_held_phase(change[:n] + 1j * change[n : 2 * n])
+        allowed[:n], allowed[n : 2 * n] = delta.real, delta.imag
+        return allowed
+
+    def laplacian(self) -> sp.csr_matrix:
+        """Return the graph Laplacian of the sites with attraction, restricted to Delta on the free ones."""
+        links = self.system.adjacency.astype(float)[self.attractive][:, self.attractive].tocsr()
+        whole = sp.diags_array(np.asarray(links.sum(axis=1)).ravel()) - links
+        inside = np.isin(np.flatnonzero(self.attractive), self.free)
+        free = whole.tocsr()[inside][:, inside]
+        return sp.csr_matrix(sp.block_diag([free] * (1 + self.is_complex)))
+
+    def delta_error(self, amplitude_error: float, rate: float) -> float:
+        """Return what errors of F leave on Delta at a fixed point that attracts at this rate."""
+        largest = float(self.system.attraction[self.free].max())
+        return largest * amplitude_error / max(1 - rate, 1e-3)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether the equation needs the density."""
+        return self.hartree or self.filling is not None
+
+
+class GapEquation:
+    """The map whose fixed point is wanted.
+
+    Attributes
+    ----------
+    error : float
+        Of F at the last point.
+    final : bool
+        Whether the last point was taken to the accuracy of the result.
+    evaluations : dict of str: int
+        How often the sums were made to which accuracy, relative to max|Delta|.
+    """
+
+    def __init__(self, unknowns: GapUnknowns, temperature: float, method: str, backend: Backend) -> None:
+        self.unknowns, self.temperature, self.backend = unknowns, temperature, backend
+        self.method, self.error, self.final = method, 0.0, False
+        self.density = np.zeros(0)
+        self.facts: dict[str, Any] = {}
+        self.evaluations: dict[str, int] = {}
+
+    def __call__(self, point: np.ndarray, tol: float, residual: float = 0.0) -> np.ndarray:
+        """Return g(point); ``residual`` is the last one: while it is large the sums need less than ``tol`` asks."""
+        unknowns = self.unknowns
+        system = unknowns.system_at(point)
+        u = unknowns.system.attraction[unknowns.free]
+        share = self._accuracy(tol, residual, unknowns.largest(point))
+        if unknowns.needs_density:
+            wanted = share * unknowns.largest(point) / float(u.max())
+            found = thermal_elements(
+                BdGHamiltonian(system), self.temperature, max(wanted, 1e-12), self.backend, method=self.method
+            )
+            amplitude, self.density = found.pair_amplitude()[unknowns.free], found.electron_density()
+            self.error, self.facts = 0.5 * found.error, found.facts
+        else:
+            amplitudes = pair_amplitude(
+                system,
+                self.temperature,
+                sites=unknowns.free,
+                method=self.method,
+                tol=float(np.clip(share, 1e-12, ROUGHEST)),
+                device=self.backend.device,
+            )
+            amplitude, self.error = amplitudes.values, amplitudes.error
+            self.facts = {
+                key: value
+                for key, value in amplitudes.evidence.items()
+                if key not in ("seconds", "device", "device_name", "converged")
+            }
+        delta = unknowns.with_held_phase(u * amplitude)
+        if not unknowns.is_complex:
+            delta = delta.real
+        shift = unknowns.unpack(point)[1]
+        if unknowns.filling is not None:
+            shift += (unknowns.filling - float(self.density.mean())) / unknowns.compressibility
+        return unknowns.pack(delta, shift, self.density)
+
+    def _accuracy(self, tol: float, residual: float, largest: float) -> float:
+        """Return the accuracy of the sums relative to max|Delta|: that of the result times a power of ten."""
+        final = THERMAL_SHARE * tol
+        enough = min(RESIDUAL_SHARE * residual / largest if largest else 0.0, ROUGHEST)
+        levels = max(math.floor(math.log(enough / final, LEVEL) + 1e-9), 0) if enough > final else 0
+        self.final = levels == 0
+        share = final * LEVEL**levels
+        self.evaluations[f"{share:.0e}"] = self.evaluations.get(f"{share:.0e}", 0) + 1
+        return share
+
+
+def _pinned_sites(pinned: Any, system: System) -> np.ndarray:
+    if isinstance(pinned, dict):
+        if set(pinned) != {"phase"}:
+            raise ValueError(f"pinned as a dict must have the one key 'phase'; got {sorted(map(str, pinned))}")
+        sites = require_sites(pinned["phase"], system.n_sites, "pinned['phase']")
+        if not system.delta[sites].all():
+            raise ValueError("pinned['phase'] holds sites where system.delta is 0 and has no phase; set it there")
+        return sites
+    return require_sites(pinned, system.n_sites, "pinned")
