@@ -22,12 +22,12 @@ import numpy as np
 
 from bdg.arguments import require_choice, require_system
 from bdg.errors import ConvergenceError
-from bdg.free_energy import METHODS
 from bdg.gpu.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.pairing import pair_amplitude
 from bdg.results import Evidence, Result, quantity
+from bdg.thermal_elements import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

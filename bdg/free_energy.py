@@ -17,7 +17,6 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import METHODS as METHODS
 from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import gap_checkpoint
-from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.arguments import require_choice
 from bdg.errors import ConvergenceError
 from bdg.free_energy import free_energy
 from bdg.gap_equation import GUESS as GUESS
@@ -28,11 +28,11 @@ from bdg.lattices.system import System
 from bdg.mixing import AndersonMixing
 from bdg.results import Evidence, Result, quantity
 from bdg.slow_modes import SlowModes
+from bdg.thermal_elements import require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "dense", "poles")
 MIXINGS = ("anderson", "linear")
 NOISE_SHARE = 0.1  # of the bound of the sums: what residuals differ by, measured 0.05
 NORMAL_BELOW = 1e-3  # of tol * T: a smaller Delta has no effect on anything
@@ -149,15 +149,11 @@ def solve_gap(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.mixing`.
     """
     start = time.perf_counter()
-    require_system(system)
-    temperature = require_temperature(temperature)
+    temperature = require_thermal_arguments(system, temperature, method)
     tol = positive_number("tol", tol, "relative to max|Delta|")
     require_choice("mixing", mixing, MIXINGS)
-    require_choice("method", method, METHODS)
     if isinstance(max_iterations, bool) or not isinstance(max_iterations, int | np.integer) or max_iterations < 1:
         raise ValueError(f"max_iterations must be a whole number >= 1; got {max_iterations!r}")
-    if method == "poles" and temperature == 0:
-        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
     unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
     equation = GapEquation(unknowns, temperature, method, select_backend(device))
     state = AndersonMixing(memory=0)

@@ -15,6 +15,7 @@ import numpy as np
 from bdg.gpu.multifrontal.majorana import MajoranaFactor
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 from bdg.gpu.multifrontal.stacked import swapped
+from bdg.gpu.multifrontal.sweep import climb
 
 # plane p of M y is the sum over k of _SIGNS[p, k] M_k y_(p xor k)
 _SIGNS = np.array([[1, -1, -1, -1], [1, 1, 1, -1], [1, -1, 1, 1], [1, 1, -1, 1]])
@@ -58,30 +59,13 @@ def majorana_solve(factor: MajoranaFactor, columns: Any) -> Any:
 def _up(factor: QuaternionFactor, x: Any) -> list[Any]:
     """Return the reduced right-hand sides (n, a, 4 R) of the pivots of each stack."""
     xp = factor.backend.xp
-    pivots: list[Any] = []
-    passed: dict[int, Any] = {}
-    uses = [len(c.up) for c in factor.classes]
-    for number, c in enumerate(factor.classes):
-        y = xp.zeros((c.n, c.m, x.shape[1]), x.dtype)
-        if c.a:
-            y[:, : c.a] = x[c.pivots]
-        for link in c.down:
-            update = passed[link.child]
-            y[link.parents[:, None], link.places] += update if link.whole else update[link.rows]
-            uses[link.child] -= 1
-            if not uses[link.child]:
-                del passed[link.child]
-        own = y[:, : c.a]
-        pivots.append(own)
-        if not c.up:
-            continue
-        if not c.a:
-            passed[number] = y
-        elif factor.symmetric:
-            passed[number] = y[:, c.a :] - _reversed_product(xp, factor.forward[number], own)
-        else:
-            passed[number] = y[:, c.a :] - _product(xp, factor.backward[number], own)
-    return pivots
+
+    def reduce(number: int, own: Any) -> Any:
+        if factor.symmetric:
+            return _reversed_product(xp, factor.forward[number], own)
+        return _product(xp, factor.backward[number], own)
+
+    return climb(factor.classes, x, xp, reduce)
 
 
 def _product(xp: Any, planes: Any, thin: Any) -> Any:

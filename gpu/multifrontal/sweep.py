@@ -9,10 +9,12 @@ used as they are stored; the thin operand is transposed instead (CuPy copies ope
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.stacked import swapped
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ def sweep(factor: Factor, columns: Any) -> Any:
     if columns.dtype.kind == "c" and factor.dtype.kind != "c":
         return as_complex(sweep(factor, as_real(xp, columns)))
     x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
-    pivots = _up(factor, x, width)
+    pivots = _up(factor, x)
     for number in range(len(factor.classes) - 1, -1, -1):
         c = factor.classes[number]
         if not c.a or pivots[number] is None:
@@ -73,7 +75,7 @@ def adjoint_sweep(factor: Factor, columns: Any) -> Any:
         return sweep(factor, columns.conj()).conj()
     xp, n_rows, width = factor.backend.xp, factor.symbolic.n_rows, columns.shape[1]
     x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
-    pivots = _up(factor, x, width, adjoint=True)
+    pivots = _up(factor, x, adjoint=True)
     for number in range(len(factor.classes) - 1, -1, -1):
         c = factor.classes[number]
         if not c.a or pivots[number] is None:
@@ -93,26 +95,50 @@ def _adjoint_product(xp: Any, matrices: Any, columns: Any) -> Any:
     return swapped(xp.matmul(swapped(columns).conj(), matrices).conj())
 
 
-def _up(factor: Factor, x: Any, width: int, adjoint: bool = False) -> list[Any]:
+def _up(factor: Factor, x: Any, adjoint: bool = False) -> list[Any]:
     """Return the reduced right-hand sides (n, a, R) of the pivots of each stack; x as from `_padded`.
 
     None for stacks of thin leaves, which are taken out of x itself.
     """
-    xp, tail = factor.backend.xp, x.shape[1:]
+    xp = factor.backend.xp
     thin: frozenset[int] = frozenset()
     if factor.leaves is not None:
         factor.leaves.eliminate(x, adjoint)
         thin = factor.leaves.numbers
-    if not tail:
+    if x.ndim == 1:
         return _up_vector(factor, x, thin, adjoint)
+    return climb(factor.classes, x, xp, lambda number, own: _reduced(factor, number, own, adjoint), thin)
+
+
+def climb(
+    classes: list[FrontClass],
+    x: Any,
+    xp: Any,
+    reduce: Callable[[int, Any], Any],
+    thin: frozenset[int] = frozenset(),
+) -> list[Any]:
+    """Return the right-hand sides (n, a, R) of the pivots of each stack after the updates of all below it.
+
+    Parameters
+    ----------
+    classes : list of FrontClass
+    x : array (n_rows + 1, R)
+        Right-hand sides, the last row zero.
+    xp : array module
+    reduce : callable
+        The update (n, u, R) that a stack passes on, from its number and the right-hand sides of its pivots.
+    thin : set of int
+        Stacks that are left out.
+    """
+    width = x.shape[1]
     pivots: list[Any] = []
     passed: dict[int, Any] = {}
-    uses = [len(c.up) for c in factor.classes]
-    for number, c in enumerate(factor.classes):
+    uses = [len(c.up) for c in classes]
+    for number, c in enumerate(classes):
         if number in thin:
             pivots.append(None)
             continue
-        y = xp.zeros((c.n, c.m, *tail), x.dtype)
+        y = xp.zeros((c.n, c.m, width), x.dtype)
         if c.a:
             y[:, : c.a] = x[c.pivots]
         for link in c.down:
@@ -122,22 +148,17 @@ def _up(factor: Factor, x: Any, width: int, adjoint: bool = False) -> list[Any]:
             if c.takes_over:
                 y += update
             elif xp is np:
-                flat, at = y.reshape(c.n * c.m, *tail), link.flat(c.m)
-                flat[at] += (update if link.whole else update[link.rows]).reshape(-1, *tail)
+                flat, at = y.reshape(c.n * c.m, width), link.flat(c.m)
+                flat[at] += (update if link.whole else update[link.rows]).reshape(-1, width)
             else:
                 y[link.parents[:, None], link.places] += update if link.whole else update[link.rows]
             uses[link.child] -= 1
             if not uses[link.child]:
                 del passed[link.child]
-        own = y[:, : c.a].reshape(c.n, c.a, width)
+        own = y[:, : c.a]
         pivots.append(own)
-        if not c.up:
-            continue
-        if not c.a:
-            passed[number] = y
-            continue
-        reduced = _reduced(factor, number, own, adjoint)
-        passed[number] = y[:, c.a :] - reduced.reshape(c.n, c.u, *tail)
+        if c.up:
+            passed[number] = y[:, c.a :] - reduce(number, own) if c.a else y
     return pivots
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 
+from bdg.gpu.calibration import processor
 from bdg.jobs.provenance import installed_version, package_versions
 
 PEERS = ("pypardiso", "mkl", "bodge")
@@ -20,15 +21,3 @@ def description() -> str:
         f"Machine: {processor()}, {usable} cores, {platform.system()}. Every computation in a process of its own with "
         f"one BLAS thread, on the CPU; float64 unless stated. Versions: {listed}."
     )
-
-
-def processor() -> str:
-    """Return the name of the processor."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:  # not Linux
-        pass
-    return platform.processor() or platform.machine()
