@@ -25,7 +25,7 @@ from bdg.errors import ConvergenceError
 from bdg.gpu.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.pairing import pair_amplitude
+from bdg.pairing import SMALL_AMPLITUDE, amplitude_of_size
 from bdg.results import Evidence, Result, quantity
 from bdg.thermal_elements import METHODS
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
 AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
+_SHARE_EXPECTED = 0.5  # of the pair amplitude that the last response foretells
 LOWEST = 1e-5  # of the norm of h: below, no transition is looked for
 MAX_STEPS = 40  # of Lanczos
 MAX_TEMPERATURES = 60
@@ -155,6 +156,7 @@ class _Kernel:
         self.weight = np.sqrt(system.attraction[active])
         self.dtype = np.dtype(float if system.hamiltonian.dtype.kind != "c" else complex)
         self.applications = 0
+        self._response = 0.0  # max|F| / max|Delta| of the last application
         self.facts: dict[str, Any] = {}
 
     def __call__(self, vector: np.ndarray, temperature: float) -> np.ndarray:
@@ -162,7 +164,9 @@ class _Kernel:
         scale = float(abs(small).max()) / (PROBE * temperature)
         delta = np.zeros(self.system.n_sites, dtype=self.dtype)
         delta[self.active] = small / scale
-        amplitude = pair_amplitude(
+        largest = float(abs(delta).max())
+        amplitude = amplitude_of_size(
+            _SHARE_EXPECTED * self._response * largest if self._response else SMALL_AMPLITUDE,
             self.system.with_delta(delta),
             temperature,
             sites=self.active,
@@ -171,6 +175,7 @@ class _Kernel:
             device=self.backend.device,
         )
         self.applications += 1
+        self._response = float(abs(amplitude.values).max()) / largest if largest else 0.0
         self.facts = {"method": amplitude.evidence.method, "why": amplitude.evidence.why}
         response = self.weight * amplitude.values * (scale / (PROBE * temperature))
         return response.real if self.dtype.kind != "c" else response

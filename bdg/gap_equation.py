@@ -12,13 +12,14 @@ from bdg.arguments import require_sites
 from bdg.gpu.backend import Backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
-from bdg.pairing import pair_amplitude
+from bdg.pairing import amplitude_of_size
 from bdg.thermal_elements import thermal_elements
 
 GUESS = 0.2  # of the mean attraction: Delta of a uniform system in which U is about half the band width
 THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
 RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
 ROUGHEST = 1e-3  # of max|Delta|: what they may be off by at first
+SHARE_EXPECTED = 0.5  # of |Delta| / U: what max|F| is expected to be at least
 LEVEL = 10.0  # the accuracy goes in such steps, so poles and the map change a few times only
 
 
@@ -168,7 +169,8 @@ class GapEquation:
             amplitude, self.density = found.pair_amplitude()[unknowns.free], found.electron_density()
             self.error, self.facts = 0.5 * found.error, found.facts
         else:
-            amplitudes = pair_amplitude(
+            amplitudes = amplitude_of_size(
+                SHARE_EXPECTED * unknowns.largest(point) / float(u.max()),
                 system,
                 self.temperature,
                 sites=unknowns.free,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 METHODS = ("auto", "dense", "chebyshev", "poles")
 SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
 SINGLE_PRECISION_ERROR = 3e-8  # absolute, on moments of size 1, as summed in double precision
-SMALL_AMPLITUDE = 0.05  # max|F| that "poles" assumes; the sum is made again where it is smaller
+SMALL_AMPLITUDE = 0.05  # max|F| that "poles" expects; the sum is made again where it is smaller
 FIT_SHARE = 0.06  # of tol is the error of the fit of tanh; F errs by half of it
 POLE_ROUNDING = 1e-12  # of the sum over poles, relative to F = 1, at temperatures down to ROUNDING_FROM
 ROUNDING_FROM = 1.4e-4  # of the spectral bound; below it grows like 1/T^3 where there are levels at zero energy
@@ -125,6 +125,32 @@ def pair_amplitude(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; L. Covaci, F. M. Peeters, M. Berciu,
     Phys. Rev. Lett. 105, 167006 (2010) for the Chebyshev expansion of BdG Green functions.
     """
+    return amplitude_of_size(
+        SMALL_AMPLITUDE,
+        system,
+        temperature,
+        sites=sites,
+        method=method,
+        tol=tol,
+        device=device,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def amplitude_of_size(
+    expected: float,
+    system: System,
+    temperature: float,
+    *,
+    sites: Any = None,
+    method: str = "auto",
+    tol: float = 1e-6,
+    device: str = "auto",
+    seed: int | None = None,
+    progress: bool = False,
+) -> PairAmplitude:
+    """Return `pair_amplitude` where max|F| is known to be at least about ``expected``: "poles" begin with a fit to it."""
     start = time.perf_counter()
     require_system(system)
     temperature = require_temperature(temperature)
@@ -138,7 +164,7 @@ def pair_amplitude(
     if method == "dense":
         values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
     elif method == "poles":
-        values, error, facts = _poles(hamiltonian, temperature, chosen, bound, tol, backend)
+        values, error, facts = _poles(hamiltonian, temperature, chosen, bound, tol, backend, expected)
     else:
         values, error, facts = _chebyshev(hamiltonian, temperature, chosen, bound, tol, backend, progress)
     largest = float(abs(values).max())
@@ -308,10 +334,17 @@ def _strongest_sites(system: System, n_sites: int = 8) -> np.ndarray:
 
 
 def _poles(
-    hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, bound: float, tol: float, backend: Backend
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    backend: Backend,
+    expected: float,
 ) -> tuple[np.ndarray, float, dict[str, Any]]:
-    """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than assumed."""
-    fit_tol, allowed, repeated = FIT_SHARE * tol, SMALL_AMPLITUDE * tol, False
+    """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than expected."""
+    share = min(1.0, expected / SMALL_AMPLITUDE)
+    fit_tol, allowed, repeated = FIT_SHARE * tol * share, SMALL_AMPLITUDE * tol * share, False
     while True:
         poles = _fitted(bound, temperature, fit_tol)
         sums = pair_amplitude_by_poles(hamiltonian, poles, backend, sites, allowed)
