@@ -150,7 +150,7 @@ def amplitude_of_size(
     seed: int | None = None,
     progress: bool = False,
 ) -> PairAmplitude:
-    """Return `pair_amplitude` where max|F| is known to be at least about ``expected``: "poles" begin with a fit to it."""
+    """Return `pair_amplitude` where max|F| is known to be at least about ``expected``: "poles" begin with that."""
     start = time.perf_counter()
     require_system(system)
     temperature = require_temperature(temperature)
