@@ -191,7 +191,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert main(["validate", "physics", "--slow", "--json", "table.json"]) == 1
     assert main(["validate"]) == 1
     assert main(["benchmark", "--quick", "--only", "grid", "--write", "page.md"]) == 0
-    options = {"quick": True, "only": ["grid"], "write": "page.md", "json_path": None}
+    options = {"quick": True, "large": False, "only": ["grid"], "write": "page.md", "json_path": None}
     assert calls == [("physics", True, "table.json"), ("all", False, None), options]
     for module in (report, benchmarks):
         monkeypatch.setitem(sys.modules, module.__name__, None)
