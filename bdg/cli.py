@@ -156,7 +156,9 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     )
     benchmark.add_argument("--quick", action="store_true", help="tiny sizes: only to see that everything runs")
     benchmark.add_argument(
-        "--large", action="store_true", help="instead the self-consistent gap of 32^3 sites (about eight minutes on one core)"
+        "--large",
+        action="store_true",
+        help="instead the self-consistent gap of 32^3 sites (about eight minutes on one core)",
     )
     benchmark.add_argument(
         "--only",

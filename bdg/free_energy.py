@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from bdg.currents import products_with
 from bdg.gpu.backend import select_backend
@@ -18,6 +19,9 @@ from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
 from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,6 +46,12 @@ class FreeEnergy(Result):
     entropy: float = quantity("-dF/dT at fixed Delta", "k_B")
     condensation: float = quantity("sum |Delta|^2/U, part of the value", "hopping")
     temperature: float = quantity("k_B T", "hopping")
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of F and its parts: energy, heat ``-T S``, and the condensation in the energy."""
+        from bdg.plotting import plot_free_energy
+
+        return plot_free_energy(self, ax)
 
 
 def free_energy(

@@ -140,7 +140,8 @@ def solve_gap(
     ValueError
         If no site has attraction, all of them are pinned, or an argument is out of range.
     ConvergenceError
-        After ``max_iterations``; its ``result`` is the best state, which can be the next start.
+        After ``max_iterations``, or if Delta vanishes where a phase is held (electrodes that are too small for the
+        phase difference); its ``result`` is the best state, which can be the next start.
     MemoryBudgetError
         If matrix or factors do not fit.
 
@@ -151,7 +152,15 @@ def solve_gap(
     start = time.perf_counter()
     temperature = require_thermal_arguments(system, temperature, method)
     tol = positive_number("tol", tol, "relative to max|Delta|")
+    if tol >= 1:
+        raise ValueError(f"tol must be below 1, relative to max|Delta|; got {tol!r}")
     require_choice("mixing", mixing, MIXINGS)
+    if not isinstance(hartree, bool | np.bool_):
+        raise TypeError(f"hartree must be True or False; got {hartree!r}")
+    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(f"checkpoint must be the path of a file; got {checkpoint!r}")
+    if checkpoint is not None and Path(checkpoint).is_dir():
+        raise ValueError(f"checkpoint must be a file; {checkpoint} is a folder. Give a name in it")
     if isinstance(max_iterations, bool) or not isinstance(max_iterations, int | np.integer) or max_iterations < 1:
         raise ValueError(f"max_iterations must be a whole number >= 1; got {max_iterations!r}")
     unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
@@ -170,13 +179,15 @@ def solve_gap(
     while True:
         residual = equation(point, tol, history[-1] if history else np.inf) - point
         following = state.next(point, residual, NOISE_SHARE * unknowns.delta_error(equation.error, 0.0))
+        following = unknowns.admissible(following)
         history.append(float(abs(residual).max()))
         rate = state.slowest_rate()
         error = state.error(point, following, residual) + unknowns.delta_error(equation.error, rate)
         if history[-1] < best[0]:
             best = (history[-1], point)
         largest = unknowns.largest(point)
-        normal = largest < NORMAL_BELOW * tol * temperature and rate < 1
+        unseen = unknowns.delta_error(equation.error, 0.0) if equation.final else 0.0  # rounding, at T = 0 above all
+        normal = largest < max(NORMAL_BELOW * tol * temperature, unseen) and rate < 1
         converged = (error <= tol * largest and equation.final) or normal
         bar(history[-1], largest)
         if converged or len(history) >= max_iterations:
@@ -192,6 +203,14 @@ def solve_gap(
             f"solve_gap: after {len(history)} iterations the estimated error of Delta is {error:.2g}, above tol * "
             f"max|Delta| = {tol * unknowns.largest(point):.2g}. Take more max_iterations, a start closer to the "
             "solution (a warm start in temperature or phase), or a larger tol; `.result` holds the best state",
+            result,
+        )
+    lost = np.zeros(0, dtype=int) if normal else unknowns.without_amplitude(point, tol)
+    if lost.size:
+        raise ConvergenceError(
+            f"solve_gap: the phase cannot be held: Delta vanishes on {lost.size} of the pinned sites, {lost[0]} the "
+            "first of them, where it would change its sign. Pin more sites, farther from where the current enters, or "
+            "amplitudes too (pinned=sites); `.result` holds the state",
             result,
         )
     return result

@@ -54,7 +54,8 @@ class GapUnknowns:
         phases[size > 0] = start[size > 0] / size[size > 0]
         self.held_phase = np.where(held_free, phases, 0)  # 0: the phase is free
         # an electron more on every site costs about a band width
-        self.compressibility = 2.0 / float(abs(system.hamiltonian).sum(axis=1).max())
+        width = float(abs(system.hamiltonian).sum(axis=1).max())
+        self.compressibility = 2.0 / (width or float(system.attraction.max()))
 
     def start(self) -> np.ndarray:
         """Return the first point."""
@@ -103,9 +104,26 @@ class GapUnknowns:
         return float(abs(self.unpack(point)[0][self.free]).max())
 
     def with_held_phase(self, delta: np.ndarray) -> np.ndarray:
-        """Return the part of Delta on free sites that the held phases allow."""
+        """Return the part of Delta on free sites that the held phases allow; an amplitude of any sign."""
         held = self.held_phase != 0
         return np.where(held, (delta * self.held_phase.conj()).real * self.held_phase, delta)
+
+    def admissible(self, point: np.ndarray) -> np.ndarray:
+        """Return the point with amplitudes >= 0 where the phase is held: a negative one is another phase."""
+        if not self.held_phase.any():
+            return point
+        n, changed = self.free.size, point.copy()
+        delta = point[:n] + 1j * point[n : 2 * n] if self.is_complex else point[:n].astype(complex)
+        delta[(delta * self.held_phase.conj()).real < 0] = 0.0
+        changed[:n] = delta.real
+        if self.is_complex:
+            changed[n : 2 * n] = delta.imag
+        return changed
+
+    def without_amplitude(self, point: np.ndarray, tol: float) -> np.ndarray:
+        """Return the sites of held phase whose amplitude vanished."""
+        size = abs(self.unpack(point)[0][self.free])
+        return self.free[(self.held_phase != 0) & (size <= tol * size.max())]
 
     def restrict(self, change: np.ndarray) -> np.ndarray:
         """Return the part of a change of the vector that the held phases allow."""
@@ -184,13 +202,14 @@ class GapEquation:
                 for key, value in amplitudes.evidence.items()
                 if key not in ("seconds", "device", "device_name", "converged")
             }
+        self.final = self.final or self.facts.get("method") == "dense"  # which is as accurate as it can be at any tol
         delta = unknowns.with_held_phase(u * amplitude)
         if not unknowns.is_complex:
             delta = delta.real
         shift = unknowns.unpack(point)[1]
         if unknowns.filling is not None:
             shift += (unknowns.filling - float(self.density.mean())) / unknowns.compressibility
-        return unknowns.pack(delta, shift, self.density)
+        return unknowns.admissible(unknowns.pack(delta, shift, self.density))
 
     def _accuracy(self, tol: float, residual: float, largest: float) -> float:
         """Return the accuracy of the sums relative to max|Delta|: that of the result times a power of ten."""

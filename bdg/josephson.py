@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.arguments import require_sites
-from bdg.currents import currents_of, divergence_of, sources_of
+from bdg.currents import currents_of, divergence_of, sources_of, strongest_hopping
 from bdg.electrodes import SHALLOW, deep_sites, require_between
+from bdg.errors import ConvergenceError
 from bdg.free_energy import free_energy_of
 from bdg.gpu.backend import Backend, select_backend
 from bdg.hamiltonian import BdGHamiltonian
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 THERMAL_TOL = 1e-9  # of the elements of tanh
 GAP_TOL = 1e-7  # of Delta relative to its maximum
+_ROUNDING = 1e-14  # of a current, in units of the hopping
 SMALL = 0.01  # of the largest current: more that enters where none should is warned of
 CURRENT_UNIT = "e hopping/hbar"
 
@@ -154,7 +156,8 @@ def current_phase(
         If a grain is missing, there are fewer than two, phases are empty or not finite, an argument is out of range,
         or temperature is 0 with method "poles".
     ConvergenceError
-        If a self-consistent solution is not found.
+        If a self-consistent solution is not found, or a phase cannot be held because the electrodes are too small;
+        its ``result`` holds the phases before (None at the first), that of its ``__cause__`` the state.
     MemoryBudgetError
         If matrix or factors do not fit.
 
@@ -176,7 +179,17 @@ def current_phase(
     points = []
     for phase in _with_bar(phases, progress):
         if self_consistent:
-            biased, energy = solver(float(phase))
+            try:
+                biased, energy = solver(float(phase))
+            except ConvergenceError as error:
+                how = {"self_consistent": True, "deep_sites": about_deep}
+                done = phases[: len(points)]
+                known = _result(system, done, points, temperature, pair, deep, backend, start, how) if points else None
+                raise ConvergenceError(
+                    f"current_phase at phi = {phase:g}: {error} ({len(points)} of {phases.size} phases were done: "
+                    "`.result` of this error; that of its cause is the state)",
+                    known,
+                ) from error
         else:
             biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
         points.append(_point(biased, energy, temperature, elements_tol, method, pair[1], deep, backend))
@@ -222,7 +235,8 @@ def _point(
         conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
         misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
         continuity=float(abs(divergence - sources).max()),
-        floor=20 * found.error * float(np.linalg.norm(pairing)),
+        floor=20 * found.error * float(np.linalg.norm(pairing))
+        + _ROUNDING * system.n_sites * strongest_hopping(system),
         error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
         facts=found.facts,
     )

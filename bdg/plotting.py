@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from bdg.free_energy import FreeEnergy
     from bdg.ldos import LocalDensityOfStates
     from bdg.proximity import ProximityLength
     from bdg.spectrum import BoundStates, StateCount
@@ -62,6 +63,23 @@ def plot_count(result: StateCount, ax: Any = None) -> Figure:
     axes.set_xlabel("energy $E$ (unit of the hopping)")
     axes.set_ylabel("states inside")
     axes.set_ylim(0, 1.1 * max(height, 1))
+    return figure
+
+
+def plot_free_energy(result: FreeEnergy, ax: Any = None) -> Figure:
+    """Return a Figure of a free energy ``F = E - T S`` and the condensation energy that is part of E."""
+    figure, axes = axes_for(ax)
+    heat = -result.temperature * result.entropy
+    parts = {
+        "$F$": result.value,
+        "$E$": result.value - heat,
+        "$-TS$": heat,
+        r"$\sum|\Delta|^2/U$": result.condensation,
+    }
+    axes.bar(list(parts), list(parts.values()), color=SKY, edgecolor=BLUE)
+    axes.axhline(0, color="black", lw=0.8)
+    axes.set_ylabel("energy (unit of the hopping)")
+    axes.set_title(f"$T$ = {result.temperature:g}", fontsize=10)
     return figure
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import bdg
 from bdg.electrodes import deep_sites, depths
-from bdg.lattices import Layer
+from bdg.lattices import Layer, stack
 from bdg.phase_curves import phase_curve, series
 
 T = 0.05
@@ -225,4 +225,24 @@ def test_bad_input_is_named(arguments, message):
 def test_no_convergence_is_an_error_with_the_state():
     with pytest.raises(bdg.ConvergenceError, match="after 2 iterations") as caught:
         bdg.current_phase(_junction(cross_section=()), [1.0], T, self_consistent=True, max_iterations=2)
-    assert caught.value.result.delta.size == 8
+    assert caught.value.result is None  # no phase was done before
+    assert caught.value.__cause__.result.delta.size == 8
+
+
+def test_phases_before_one_that_cannot_be_held_are_kept():
+    electrode = Layer(3, attraction=2.0, delta=0.5)
+    short = stack([electrode, Layer(1), electrode], mu=-0.5)
+    phases = np.linspace(0, np.pi, 7)
+    with pytest.raises(
+        bdg.ConvergenceError, match=r"at phi = 2\.0944: .* the phase cannot be held.* \(4 of 7 phases"
+    ) as e:
+        bdg.current_phase(short, phases, 0.02, self_consistent=True)
+    assert np.array_equal(e.value.result.phases, phases[:4])
+    assert e.value.result.current[3] > e.value.result.current[1] > 0
+
+
+def test_no_current_is_no_reason_for_a_warning():
+    """Above Tc every Delta vanishes, and what rounding leaves of the divergence is not a share of anything."""
+    electrode = Layer(3, attraction=1.0, delta=0.5, disorder=1.0)
+    found = bdg.current_phase(stack([electrode, Layer(2), electrode], (3, 3), seed=1), [1.0], 0.5, self_consistent=True)
+    assert not found.evidence.warning and abs(found.current[0]) < 1e-12

@@ -5,6 +5,7 @@ import pytest
 
 import bdg
 from bdg import gap_equation
+from bdg.lattices import Layer, stack
 from bdg.lattices.storage import ResultFileError
 from bdg.mixing import GROWTH, AndersonMixing
 
@@ -278,3 +279,52 @@ def test_a_fixed_point_that_repels_is_left_quickly():
             break
         point = following
     assert point == pytest.approx(exact, abs=1e-8) and count < 40
+
+
+def _short_junction(n_electrode, phase):
+    electrode = Layer(n_electrode, attraction=2.0, delta=0.5)
+    return stack([electrode, Layer(1), electrode], mu=-0.5).with_phases({1: phase})
+
+
+@pytest.mark.parametrize("phase", [1.5, 2.2, 3.0])
+def test_held_phases_keep_their_sign(phase):
+    """A negative amplitude would be the phase plus pi, and the current that of another junction."""
+    found = bdg.solve_gap(_short_junction(4, phase), 0.02, pinned={"phase": [0, 8]})
+    assert np.allclose(np.angle(found.delta[[0, 8]]), [0, phase], rtol=0, atol=1e-12)
+    assert abs(found.delta[[0, 8]]).min() > 0.2
+
+
+def test_a_phase_that_cannot_be_held_is_an_error():
+    """Electrodes of three sites are drawn into the phase of the other one: the end would change its sign."""
+    with pytest.raises(bdg.ConvergenceError, match=r"the phase cannot be held: Delta vanishes on 1 of the pinned") as e:
+        bdg.solve_gap(_short_junction(3, 2.2), 0.02, pinned={"phase": [0, 6]})
+    assert e.value.result.delta.shape == (7,)
+
+
+def test_normal_ground_state_at_zero_temperature():
+    empty = bdg.lattices.from_hamiltonian([[1.5]], [[0.0]], attraction=2.0)
+    assert not bdg.solve_gap(empty, 0).delta.any()
+    band = stack([Layer(6, attraction=1.0)], (4,), mu=-6.0)
+    found = bdg.solve_gap(band, 0)
+    assert found.converged and found.evidence.normal_state and not found.delta.any()
+
+
+def test_atomic_limit():
+    """Sites without hopping at zero energy: Delta = U/2 tanh(Delta/2T)."""
+    sites = bdg.lattices.from_hamiltonian(np.zeros((2, 2)), [[0.0], [1.0]], attraction=2.0)
+    delta = bdg.solve_gap(sites, 0.1, tol=1e-9).delta
+    assert np.allclose(delta, np.tanh(delta / 0.2), rtol=0, atol=1e-8) and delta.min() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"tol": 2}, "tol must be below 1"),
+        ({"hartree": "yes"}, "hartree must be True or False"),
+        ({"checkpoint": 5}, "checkpoint must be the path of a file"),
+        ({"checkpoint": "/"}, "checkpoint must be a file; / is a folder"),
+    ],
+)
+def test_more_wrong_arguments(wrong, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        bdg.solve_gap(_short_junction(3, 0.0), 0.02, **wrong)
