@@ -176,7 +176,7 @@ def current_phase(
     options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": backend.device}
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
     elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
-    points = []
+    points: list[_Point] = []
     for phase in _with_bar(phases, progress):
         if self_consistent:
             try:
