@@ -39,8 +39,8 @@ def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
     """Return site numbers as an array of int64; None means all sites. A boolean mask (N,) is accepted."""
     if sites is None:
         return np.arange(n_sites)
-    array = np.atleast_1d(np.asarray(sites))
-    if array.dtype == bool and array.shape == (n_sites,):
+    array = np.atleast_1d(real_array(name, sites))
+    if array.dtype == bool and array.shape == (n_sites,) and array.any():
         return np.flatnonzero(array)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
         raise ValueError(f"{name} must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
@@ -48,3 +48,20 @@ def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
         wrong = array[(array < 0) | (array >= n_sites)][0]
         raise ValueError(f"{name} must be between 0 and {n_sites - 1}; got {wrong}")
     return array.astype(np.int64)
+
+
+def require_seed(seed: Any) -> int:
+    """Return a seed, a whole number >= 0; None means 0, so that calls repeat bit for bit."""
+    if seed is None:
+        return 0
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed must be a whole number >= 0, or None for 0; got {seed!r}")
+    return int(seed)
+
+
+def real_array(name: str, values: Any) -> np.ndarray:
+    """Return an array of what may be numbers; lists of unequal length are named, which NumPy does not."""
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise TypeError(f"{name} must be numbers in lists of equal length; got {values!r:.80}") from error

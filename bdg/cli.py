@@ -227,7 +227,12 @@ def _run(chosen: argparse.Namespace) -> int:
 def _estimate(chosen: argparse.Namespace) -> int:
     from bdg.jobs.estimate import estimate_job
 
-    found = estimate_job(load_job(chosen.job, chosen.overrides), workers=chosen.workers, device=chosen.device)
+    job = load_job(chosen.job, chosen.overrides)
+    try:
+        found = estimate_job(job, workers=chosen.workers, device=chosen.device)
+    except ValueError as error:  # what the functions refuse, in their words
+        print(f"bdg: {chosen.job}: {error}", file=sys.stderr)
+        return 2
     print(found)
     return 2 if found.refused else 0
 

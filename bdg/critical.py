@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_system
+from bdg.arguments import require_choice, require_seed, require_system
 from bdg.errors import ConvergenceError
 from bdg.gpu.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
@@ -107,6 +107,7 @@ def critical_temperature(
     require_system(system)
     tol = max(positive_number("tol", tol, "relative error of Tc"), 1e-8)
     require_choice("method", method, METHODS)
+    seed = require_seed(seed)
     active = np.flatnonzero(system.attraction > 0)
     if not active.size:
         raise ValueError("system has no attraction: U_i = 0 on all sites, so there is no transition")
@@ -117,7 +118,7 @@ def critical_temperature(
         )
     kernel = _Kernel(system, active, method, AMPLITUDE_SHARE * tol, select_backend(device))
     scale = float(abs(system.hamiltonian).sum(axis=1).max())
-    search = _Search(kernel, np.random.default_rng(0 if seed is None else seed), tol, progress)
+    search = _Search(kernel, np.random.default_rng(seed), tol, progress)
     lowest = LOWEST * max(scale, float(system.attraction.max()))
     temperature, error = _root(search, 0.1 * float(system.attraction.max()), lowest, tol)
     vector = search.vector

@@ -118,7 +118,7 @@ def bond_currents(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     backend = select_backend(device)
     found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)

@@ -84,7 +84,7 @@ def electron_density(
         If matrix or factors do not fit.
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the density")
     backend = select_backend(device)
     found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)

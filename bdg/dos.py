@@ -16,7 +16,7 @@ import numpy as np
 import scipy.special
 
 from bdg import costs
-from bdg.arguments import require_choice, require_system
+from bdg.arguments import real_array, require_choice, require_seed, require_system
 from bdg.expansion_costs import Expansion, expansion_option, levels_seconds
 from bdg.gpu import cost, dense
 from bdg.gpu.backend import Backend, select_backend
@@ -150,7 +150,7 @@ def density_of_states(
     n_vectors = require_vectors(vectors, system)
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
-    seed = 0 if seed is None else int(seed)
+    seed = require_seed(seed)
     wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
     method, why, backend = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
     if method == "dense":
@@ -194,7 +194,7 @@ def density_of_states(
 
 def require_energies(energies: Any) -> np.ndarray:
     """Return finite real energies as an array (M,)."""
-    points = np.atleast_1d(np.asarray(energies))
+    points = np.atleast_1d(real_array("energies", energies))
     if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
         raise TypeError(f"energies must be a real number or a list of them; got {energies!r:.80}")
     if not np.isfinite(points).all():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import costs, dos, green, ldos, ldos_plan, pairing, spectrum, thermal_elements
-from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, cost
 from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.calibration import rates_of
@@ -115,7 +115,8 @@ def estimate(
     overrides : sequence of str
         Of a job file, as after ``--set``.
     **arguments
-        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``.
+        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
+        ``progress`` have no influence.
 
     Returns
     -------
@@ -136,7 +137,12 @@ def estimate(
     start = time.perf_counter()
     system = require_system(system_or_job)
     what = require_choice("what", "bound_states" if what is None else what, tuple(_TASKS))
+    if isinstance(workers, bool) or workers != 1 or len(overrides):
+        name, value = ("overrides", overrides) if len(overrides) else ("workers", workers)
+        raise TypeError(f"{name} belongs to the estimate of a job, not of a System; got {value!r}. Leave it out")
     select_backend(device)
+    require_seed(arguments.pop("seed", None))  # neither of them changes what it takes
+    arguments.pop("progress", None)
     task, asked = _TASKS[what], arguments.pop("method", "auto")
     unknown = arguments.keys() - task.arguments
     if unknown:
@@ -270,6 +276,7 @@ def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, 
     points = dos.require_energies(given["energies"])
     sites = require_sites(given.get("sites"), h.system.n_sites)
     eta, _ = ldos.require_broadening(given.get("broadening"), points, h)
+    ldos.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
     request = ldos_plan.Request(h, points, sites, eta, given.get("moments"))
     options = ldos_plan.options(request, backends, ldos.METHODS[1:])
     return options, lambda: _placed(ldos.choose_method("auto", device, request))
@@ -294,6 +301,8 @@ _TASKS: dict[str, _Task] = {
     "free_energy": _Task(_averages, _THERMAL, _NEEDS_T),
     "solve_gap": _Task(_averages, (*_THERMAL, "iterations"), _NEEDS_T),
     "density_of_states": _Task(_density_of_states, ("energies", "broadening", "moments", "vectors"), _NEEDS_E),
-    "local_density_of_states": _Task(_local_density, ("energies", "sites", "broadening", "moments"), _NEEDS_E),
+    "local_density_of_states": _Task(
+        _local_density, ("energies", "sites", "broadening", "moments", "vectors"), _NEEDS_E
+    ),
     "green_function": _Task(_green_function, ("z", "sites", "sources"), frozenset({"z"})),
 }

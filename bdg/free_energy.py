@@ -93,7 +93,7 @@ def free_energy(
     J. Bardeen, R. Kuemmel, A. E. Jacobs, L. Tewordt, Phys. Rev. 187, 556 (1969).
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of tanh")
     backend = select_backend(device)
     hamiltonian = BdGHamiltonian(system)

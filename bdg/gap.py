@@ -150,7 +150,7 @@ def solve_gap(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.mixing`.
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "relative to max|Delta|")
     if tol >= 1:
         raise ValueError(f"tol must be below 1, relative to max|Delta|; got {tol!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import costs
-from bdg.arguments import require_choice, require_sites, require_system
+from bdg.arguments import real_array, require_choice, require_seed, require_sites, require_system
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.cost import Option
 from bdg.gpu.memory import require_memory
@@ -132,11 +132,12 @@ def green_function(
     energies = require_complex(z)
     chosen = None if sites is None and sources is None else require_sites(sites, system.n_sites)
     origin = chosen if sources is None else require_sites(sources, system.n_sites, "sources")
+    seed = require_seed(seed)
     select_backend(device)  # refused before any work
     hamiltonian, points = BdGHamiltonian(system), np.atleast_1d(energies)
     method, why, backend = choose_method(method, device, hamiltonian, points, chosen, origin)
     resolvent = Resolvent(hamiltonian, backend)
-    probes = np.random.default_rng(0 if seed is None else seed).permutation(system.n_sites)[:_PROBES]
+    probes = np.random.default_rng(seed).permutation(system.n_sites)[:_PROBES]
     results, residuals, forms = [], [], set()
     for point in with_progress(points, progress, "Green function"):
         if method == "dense":
@@ -174,7 +175,7 @@ def green_function(
 
 def require_complex(z: Any) -> np.ndarray:
     """Return a finite complex number or array (M,) of them."""
-    energies = np.asarray(z)
+    energies = real_array("z", z)
     if energies.dtype.kind not in "iufc" or energies.ndim > 1 or not energies.size:
         raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
     if not np.isfinite(energies).all():

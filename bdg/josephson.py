@@ -166,7 +166,7 @@ def current_phase(
     A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76, 411 (2004).
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     phases = _require_phases(phases)
     if tol is not None:
         tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")

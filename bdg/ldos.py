@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import costs, ldos_plan
-from bdg.arguments import require_choice, require_sites, require_system
+from bdg.arguments import require_choice, require_seed, require_sites, require_system
 from bdg.dos import require_energies
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend, select_backend
@@ -156,7 +156,8 @@ def local_density_of_states(
     require_choice("method", method, METHODS)
     points = require_energies(energies)
     chosen = require_sites(sites, system.n_sites)
-    _require_expansion(moments, vectors, method, broadening)
+    require_expansion(moments, vectors, method, broadening)
+    seed = require_seed(seed)
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     eta, origin = require_broadening(broadening, points, hamiltonian)
@@ -171,7 +172,6 @@ def local_density_of_states(
     elif method == "dense":
         values, error, facts = _dense(hamiltonian, points, chosen, eta, backend)
     else:
-        seed = 0 if seed is None else int(seed)
         values, error, facts = _green(request, backend, seed, progress)
     evidence = Evidence.of(
         method=method,
@@ -198,7 +198,8 @@ def local_density_of_states(
     )
 
 
-def _require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
+def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
+    """Raise ValueError unless ``moments`` and ``vectors`` are ones that the expansion could take."""
     if moments is not None:
         if method != "chebyshev" or broadening is not None:
             raise ValueError(
@@ -208,7 +209,7 @@ def _require_expansion(moments: Any, vectors: Any, method: str, broadening: Any)
         if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 2 <= moments <= MOST:
             raise ValueError(f"moments must be a whole number from 2 to {MOST}; got {moments!r}")
     whole = isinstance(vectors, int | np.integer) and not isinstance(vectors, bool)
-    if vectors != "all" and not (whole and vectors >= 1):
+    if not (isinstance(vectors, str) and vectors == "all") and not (whole and vectors >= 1):
         raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
 
 

@@ -137,12 +137,14 @@ def _dense(request: Request, backend: Backend) -> Option:
 def _chebyshev(request: Request, backend: Backend) -> Option:
     hamiltonian, moments = request.hamiltonian, request.moments
     lorentzian = moments is None
+    bound = SAFETY * spectral_bound(hamiltonian.matrix)
     if moments is None:
-        bound = SAFETY * spectral_bound(hamiltonian.matrix)
-        moments = lorentzian_moments(request.energies, bound, request.eta, TRUNCATION)
+        moments = lorentzian_moments(request.energies, bound, request.eta, TRUNCATION) if bound else 2
     columns = request.sites.size * hamiltonian.system.norbs
     wanted = Expansion(columns, moments, request.energies.size, lorentzian=lorentzian)
     option = expansion_option(hamiltonian, backend, wanted, request.result_bytes)
+    if not bound:
+        return costs.closed(option, "needs a Hamiltonian that is not zero")
     if moments > MOST:
         return costs.closed(option, f"takes {moments} moments, more than {MOST}")
     return option

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_system
+from bdg.arguments import require_seed, require_system
 from bdg.continuation import Following, Point
 from bdg.gpu.backend import select_backend
 from bdg.gpu.eigenpairs import matrix_scale
@@ -129,6 +129,7 @@ def spectrum_along(
     """
     start = time.perf_counter()
     require_system(system)
+    seed = require_seed(seed)
     grid = _require_values(values)
     k = _require_k(k, 2 * system.norbs * system.n_sites)
     if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:

@@ -26,7 +26,7 @@ from bdg.gpu.kernel_polynomial import (
 from bdg.gpu.local_moments import unit_moments, vector_moments
 from bdg.gpu.nambu_operator import NambuOperator
 from bdg.hamiltonian import BdGHamiltonian
-from bdg.resolution import MOST, SAFETY, Resolution, product_bar, within_bound
+from bdg.resolution import MOST, SAFETY, Resolution, product_bar, require_scale, within_bound
 
 TRUNCATION = 1e-8  # of 1/s: what is left out of a Lorentzian of unit weight
 _ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion
@@ -110,7 +110,7 @@ def _weights(
     backend: Backend,
 ) -> SpectralWeights:
     operator = NambuOperator(hamiltonian.matrix, hamiltonian.system.norbs, backend)
-    bound = SAFETY * spectral_bound(hamiltonian.matrix)
+    bound = require_scale(SAFETY * spectral_bound(hamiltonian.matrix))
     wanted = lorentzian_moments(energies, bound, eta, TRUNCATION) if moments is None else moments
     if wanted > MOST:
         raise ValueError(

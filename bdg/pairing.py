@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import costs
-from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, dense
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.cost import Option
@@ -156,10 +156,10 @@ def amplitude_of_size(
     temperature = require_temperature(temperature)
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "relative to max|F|")
-    chosen = require_sites(sites, system.n_sites)
+    chosen, seed = require_sites(sites, system.n_sites), require_seed(seed)
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
-    bound = chebyshev.spectral_bound(hamiltonian.matrix, 0 if seed is None else seed)
+    bound = chebyshev.spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
     method, why, backend = choose_method(method, hamiltonian, temperature, chosen, bound, tol, device)
     if method == "dense":
         values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
@@ -212,6 +212,12 @@ def choose_method(
             f"method={method!r} affords temperatures down to {smallest[method]:.3g} for this system and tol; got "
             f"temperature = {temperature!r}. Use method='dense' below"
         )
+    if method in ("chebyshev", "poles") and not bound:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
+    if method == "chebyshev":
+        backends = costs.devices(device, dimension)
+        options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
+        return costs.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
     if method != "auto":
         return method, "as asked", backend
     fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
@@ -220,6 +226,8 @@ def choose_method(
             f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; the "
             f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
         )
+    if not bound > 0 and fits:
+        return "dense", "the Hamiltonian is zero", backend
     if dimension < DENSE_BELOW and fits:
         small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
@@ -245,7 +253,8 @@ def amplitude_options(
     backends: Sequence[Backend],
 ) -> list[Option]:
     """Return what each method is expected to take."""
-    possible = [name for name, lowest in smallest_temperatures(bound, tol).items() if temperature >= lowest]
+    lowest = smallest_temperatures(bound, tol) if bound > 0 else {}
+    possible = [name for name, least in lowest.items() if temperature >= least]
     return costs.pair_amplitude_options(
         hamiltonian,
         backends,

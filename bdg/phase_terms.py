@@ -143,7 +143,7 @@ def phase_harmonics(
     A. Freyn, B. Doucot, D. Feinberg, R. Melin, Phys. Rev. Lett. 106, 257005 (2011): quartets, the term (1, 1, -2).
     """
     start = time.perf_counter()
-    temperature = require_thermal_arguments(system, temperature, method)
+    temperature = require_thermal_arguments(system, temperature, method, seed)
     named = _require_grains(grains, system.n_grains)
     tol = positive_number("tol", tol, "relative to the largest term")
     _require_grain_pairing(system)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_system
+from bdg.arguments import require_seed, require_system
 from bdg.gpu.backend import select_backend
 from bdg.gpu.eigenpairs import DEGENERATE, matrix_scale
 from bdg.hamiltonian import BdGHamiltonian
@@ -118,6 +118,7 @@ def phase_response(
     R. P. Feynman, Phys. Rev. 56, 340 (1939).
     """
     start = time.perf_counter()
+    require_seed(seed)
     hamiltonian, scale = _require_states(require_system(system), states)
     if system.n_grains == 0:
         raise ValueError("the system has no grain whose phase could change: give it delta, attraction or grain=")

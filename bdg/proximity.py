@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_sites, require_system, require_temperature
+from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.decay import (
     MODELS,
     SIGNIFICANCE,
@@ -186,6 +186,7 @@ def proximity_length(
     """
     start = time.perf_counter()
     require_system(system)
+    require_seed(seed)
     require_choice("model", model, ("auto", *MODELS))
     require_choice("geometry", geometry, ("auto", *GEOMETRIES))
     sites, values, temperature = _amplitude(system, amplitude, temperature)
@@ -195,7 +196,6 @@ def proximity_length(
     floor = SIGNIFICANCE * amplitude.error if isinstance(amplitude, PairAmplitude) else 0.0
     spacing = _spacing(system)
     width = spacing if bin_width is None else positive_number("bin_width", bin_width, "unit of the positions")
-
     measured = _measure(system, sites, values, spacing)
     shapes = (geometry,) if geometry != "auto" else GEOMETRIES if measured.compact else ("flat",)
     bins = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -45,6 +45,13 @@ class Resolution:
         return resolution(self.moments, self.bound)
 
 
+def require_scale(bound: float) -> float:
+    """Return a spectral bound that is not zero."""
+    if not bound > 0:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on")
+    return bound
+
+
 def require_resolution(
     broadening: Any, moments: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian, seed: int
 ) -> Resolution:
@@ -55,9 +62,7 @@ def require_resolution(
     ValueError, TypeError
         If both are given, one is not positive, or the broadening takes too many moments.
     """
-    bound = SAFETY * spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
-    if not bound > 0:
-        raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on")
+    bound = require_scale(SAFETY * spectral_bound(hamiltonian.matrix, seed))
     if moments is not None:
         if broadening is not None:
             raise ValueError(
@@ -76,7 +81,10 @@ def require_resolution(
                 f"broadening must be at least {resolution(MOST, bound):.3g} for method='chebyshev' and 'dense' "
                 f"({MOST} moments); got {broadening!r}"
             )
-        return Resolution(moments_for(width, bound), bound, "broadening as asked")
+        found = Resolution(moments_for(width, bound), bound, "broadening as asked")
+        if found.broadening < 0.9 * width:
+            return replace(found, origin=f"{found.moments} moments, the fewest: sharper than the broadening {width:g}")
+        return found
     spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
     if not spacing > 0:
         return Resolution(SINGLE_ENERGY, bound, f"{SINGLE_ENERGY} moments: the energies have no spacing")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import costs
-from bdg.arguments import require_system
+from bdg.arguments import real_array, require_seed, require_system
 from bdg.dos import require_energies
 from bdg.expansion_costs import Expansion, expansion_option
 from bdg.gpu.backend import Backend, select_backend
@@ -107,7 +107,7 @@ def spectral_function(
     waves = _require_momenta(momenta, system.positions.shape[1])
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
-    at = require_resolution(broadening, moments, points, hamiltonian, 0 if seed is None else int(seed))
+    at = require_resolution(broadening, moments, points, hamiltonian, require_seed(seed))
     plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
     norbs, half = system.norbs, hamiltonian.shape[0] // 2
     vectors = np.zeros((2 * half, norbs * len(waves)), dtype=complex)
@@ -153,7 +153,7 @@ def _place(
 
 
 def _require_momenta(momenta: Any, dim: int) -> np.ndarray:
-    waves = np.atleast_2d(np.asarray(momenta))
+    waves = np.atleast_2d(real_array("momenta", momenta))
     if waves.dtype.kind not in "iuf" or waves.ndim != 2 or waves.shape[1] != dim or not len(waves):
         raise ValueError(
             f"momenta must be wave vectors (K, {dim}), as many components as positions; got {momenta!r:.80}"

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg import costs
-from bdg.arguments import require_choice, require_system
+from bdg.arguments import require_choice, require_seed, require_system
 from bdg.gpu import dense
 from bdg.gpu import states as states_of
 from bdg.gpu.backend import Backend, select_backend
@@ -145,7 +145,7 @@ def bound_states(
     interval = None if window is None else require_window(window)
     if interval is None:
         k = require_k(k, dimension)
-    seed = 0 if seed is None else int(seed)
+    seed = require_seed(seed)
     hamiltonian = BdGHamiltonian(system)
     method, why, backend = choose_method(
         method, device, hamiltonian, k if interval is None else costs.levels_between(hamiltonian, *interval)
@@ -225,6 +225,7 @@ def count_states(
     start = time.perf_counter()
     require_system(system)
     require_choice("method", method, COUNTING)
+    require_seed(seed)
     energy = non_negative_number("energy", energy, "unit of the hopping")
     hamiltonian = BdGHamiltonian(system)
     dimension = hamiltonian.shape[0]

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.gpu.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
@@ -128,6 +128,7 @@ def superfluid_stiffness(
     start = time.perf_counter()
     require_system(system)
     temperature = require_temperature(temperature)
+    require_seed(seed)
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     axes = require_directions(direction, system)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bdg import costs
-from bdg.arguments import require_choice, require_system, require_temperature
+from bdg.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend
 from bdg.gpu.chebyshev import spectral_bound
@@ -80,7 +80,7 @@ class ThermalElements:
         return temperature * self.log_cosh if temperature > 0 else 0.5 * self.facts["sum_of_levels"]
 
 
-def require_thermal_arguments(system: Any, temperature: Any, method: Any) -> float:
+def require_thermal_arguments(system: Any, temperature: Any, method: Any, seed: Any = None) -> float:
     """Return the temperature once it is clear that its averages exist: a system, T >= 0, one of `METHODS` that fits.
 
     Raises
@@ -91,6 +91,7 @@ def require_thermal_arguments(system: Any, temperature: Any, method: Any) -> flo
     require_system(system)
     temperature = require_temperature(temperature)
     require_choice("method", method, METHODS)
+    require_seed(seed)
     require_poles_above_zero(method, temperature)
     return temperature
 
@@ -141,6 +142,8 @@ def choose_method(
     """Return method and the reason for it; ``elements``: more than the trace is wanted."""
     dimension = hamiltonian.shape[0]
     require_poles_above_zero(method, temperature)
+    if method == "poles" and not hamiltonian.matrix.nnz:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
     if method != "auto":
         return method, "as asked"
     if temperature == 0:
@@ -186,7 +189,7 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) ->
         normal[chosen] = np.matmul(left, u[second].conj().swapaxes(1, 2))
         anomalous[chosen] = np.matmul(left, v[second].conj().swapaxes(1, 2))
     rounding = 10 * np.finfo(float).eps * np.sqrt(energies.size)
-    error = float(rounding * (1 + scale / max(temperature, 1e-3 * scale)))
+    error = float(rounding * (1 + (scale / max(temperature, 1e-3 * scale) if scale else 0.0)))
     facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size), "temperature_zero": temperature == 0}
     facts["sum_of_levels"] = float(abs(energies).sum())
     return ThermalElements(pattern, normal, anomalous, error, log_cosh, float(rounding * abs(energies).sum()), facts)

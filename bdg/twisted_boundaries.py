@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_choice, require_system
+from bdg.arguments import require_choice, require_seed, require_system
 from bdg.gpu.backend import select_backend
 from bdg.gpu.eigenpairs import DEGENERATE, matrix_scale
 from bdg.lattices.system import System
@@ -137,13 +137,14 @@ def thouless_energy(
     for item in systems:
         require_system(item)
     require_choice("method", method, METHODS)
+    seed = require_seed(seed)
     if device == "gpu":
         raise ValueError("thouless_energy runs on the CPU only; use device='cpu' or 'auto'")
     direction = _require_axis(axis, systems[0])
     interval = _require_window(window)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 4:
         raise ValueError(f"k must be a whole number >= 4 of levels; got {k!r}")
-    parts = [_responses(item, direction, method, int(k), interval, 0 if seed is None else seed) for item in systems]
+    parts = [_responses(item, direction, method, int(k), interval, seed) for item in systems]
     levels, responses = (np.concatenate([part[index] for part in parts]) for index in (0, 1))
     symmetric = all(item.hamiltonian.dtype.kind != "c" for item in systems)
     factor = 1.0 if method == "shift" else 0.5 if symmetric else math.pi / 4

@@ -79,13 +79,15 @@ def gershgorin_bound(matrix: sp.csr_matrix) -> float:
 
 
 def spectral_bound(matrix: sp.csr_matrix, seed: int = 0, steps: int = 40) -> float:
-    """Return an upper bound of |E|: the smaller of Gershgorin's and that of a Lanczos run.
+    """Return an upper bound of |E|: the smaller of Gershgorin's and that of a Lanczos run; 0 for a zero matrix.
 
     The Lanczos bound is ``max_i (|theta_i| + |beta r_i|) * 1.01`` with Ritz values theta and the last components r of
     their vectors: a residual bound, so that a run which is not converged gives a larger value, not a smaller one
     (Y. Zhou et al., J. Comput. Phys. 274, 770 (2014)).
     """
     gershgorin = gershgorin_bound(matrix)
+    if not gershgorin:
+        return 0.0
     rng = np.random.default_rng(seed)
     vector = rng.standard_normal(matrix.shape[0]).astype(matrix.dtype)
     vector /= np.linalg.norm(vector)

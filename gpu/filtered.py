@@ -67,6 +67,8 @@ class FilteredEngine:
         self._backend, self._xp, self._count = backend, backend.xp, count
         self._signs, self._sources = self._signed_permutation()
         self._bound = spectral_bound(matrix)
+        if not self._bound > 0:
+            raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
         self._traces: np.ndarray | None = None
         self.patience = 1.0
         self.facts: dict[str, Any] = {
