@@ -205,7 +205,7 @@ def test_broken_figures_cost_no_numbers(place, whole):
 
 
 def test_a_second_runner_is_refused_while_the_first_works_and_not_after_its_death(place):
-    slow = ["--set", "seconds=0.5"]
+    slow = ["--set", "seconds=1"]
     first = start(place, "--workers", 2, *slow)
     wait_for(lambda: len(diary(place)) >= 2)
     second = run(place, *slow)
@@ -247,7 +247,7 @@ def test_the_folder_of_another_job_is_left_alone(place):
 
 def test_ctrl_c_keeps_what_is_done(place, whole):
     process = subprocess.Popen(
-        **command(place, "run", "job.toml", "--out", "out", "--workers", 2, "--set", "seconds=0.3"),
+        **command(place, "run", "job.toml", "--out", "out", "--workers", 2, "--set", "seconds=1"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -262,7 +262,7 @@ def test_ctrl_c_keeps_what_is_done(place, whole):
     wait_for(lambda: not any(map(is_alive, workers)), 10)
     kept = len(point_files(place / "out"))
     assert not list((place / "out" / "points").glob(".*"))
-    assert run(place, "--set", "seconds=0.3").returncode == 0
+    assert run(place, "--set", "seconds=1").returncode == 0
     assert len({entry[1:] for entry in diary(place)}) == 9
     assert kept >= 2
 

@@ -25,10 +25,10 @@ SEEDED = {
     "free_energy": lambda seed: bdg.free_energy(SYSTEM, 0.1, seed=seed),
     "bond_currents": lambda seed: bdg.bond_currents(SYSTEM, 0.1, seed=seed),
     "solve_gap": lambda seed: bdg.solve_gap(SYSTEM, 0.1, seed=seed),
-    "current_phase": lambda seed: bdg.current_phase(SYSTEM, temperature=0.1, seed=seed),
+    "current_phase": lambda seed: bdg.current_phase(SYSTEM, [0.0], 0.1, seed=seed),
     "phase_harmonics": lambda seed: bdg.phase_harmonics(SYSTEM, [0], temperature=0.1, seed=seed),
     "phase_response": lambda seed: bdg.phase_response(SYSTEM, None, seed=seed),
-    "superfluid_stiffness": lambda seed: bdg.superfluid_stiffness(SYSTEM, 0.1, seed=seed),
+    "superfluid_stiffness": lambda seed: bdg.superfluid_stiffness(SYSTEM, 0.1, "x", seed=seed),
     "proximity_length": lambda seed: bdg.proximity_length(SYSTEM, None, seed=seed),
     "spectral_function": lambda seed: bdg.spectral_function(SYSTEM, [[0.1]], [0.0, 0.1], seed=seed),
 }
