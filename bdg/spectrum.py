@@ -16,13 +16,15 @@ from bdg.gpu import dense
 from bdg.gpu import states as states_of
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.eigenpairs import Eigenpairs, Engine, matrix_scale
-from bdg.gpu.filtered import FilteredEngine
+from bdg.gpu.filtered import OVER, FilteredEngine
 from bdg.gpu.lanczos import LanczosEngine, TakagiMatrix
 from bdg.gpu.shift_invert import ShiftInvertEngine
 from bdg.hamiltonian import BdGHamiltonian
+from bdg.lanczos_costs import wanted_states
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.selection import certificate, select
 from bdg.structure import dof_order, site_symbolic, whole_symbolic
 
 if TYPE_CHECKING:
@@ -109,8 +111,9 @@ def bound_states(
         "lanczos" runs on multifrontal factors, in the Takagi form of half the dimension where h and D are real and
         norbs = 1; "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H and is kept
         as an independent reference; "chebyshev" filters random vectors with polynomials of H, for hundreds of states
-        or where factors do not fit (completeness is then not proven). "auto" is dense below dimension 500 and where k
-        is a large part of the spectrum, else what `bdg.estimate` expects to be done first, "lanczos" nearly always.
+        or where factors do not fit (completeness is then not proven); where its subspace would be the whole space, as
+        in small systems, all eigenstates are taken. "auto" is dense below dimension 500 and where k is a large part of
+        the spectrum, else what `bdg.estimate` expects to be done first, "lanczos" nearly always.
     tol : float
         Largest residual ``||H psi - E psi||`` that is accepted without polishing, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
@@ -147,11 +150,13 @@ def bound_states(
         k = require_k(k, dimension)
     seed = require_seed(seed)
     hamiltonian = BdGHamiltonian(system)
-    method, why, backend = choose_method(
-        method, device, hamiltonian, k if interval is None else costs.levels_between(hamiltonian, *interval)
-    )
-    if method == "dense":
+    about = k if interval is None else max(1, costs.levels_between(hamiltonian, *interval))
+    method, why, backend = choose_method(method, device, hamiltonian, about)
+    whole = method == "chebyshev" and _is_whole(k if interval is None else 1, dimension)
+    if method == "dense" or whole:
         found = _dense(hamiltonian, backend, interval)
+        if whole:
+            found.facts.update(whole_space=True, subspace="fills the whole space: all eigenstates, nothing filtered")
     else:
         engine = _engine(method, hamiltonian, backend)
         if interval is None:
@@ -159,8 +164,8 @@ def bound_states(
         else:
             found = states_of.inside(engine, *interval, tol, seed)
     scale = matrix_scale(hamiltonian.matrix)
-    chosen, energies = _select(found.energies, k if interval is None else None, interval, scale)
-    complete, count, note = _certificate(found, energies, k if interval is None else None, interval, scale)
+    chosen, energies = select(found.energies, k if interval is None else None, interval, scale)
+    complete, count, note = certificate(found, energies, k if interval is None else None, interval, scale)
     states = found.vectors[:, chosen]
     residuals = np.linalg.norm(hamiltonian @ states - states * energies, axis=0)
     evidence = Evidence.of(
@@ -273,8 +278,9 @@ def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int)
     if method in ("shift_invert", "lanczos", "chebyshev"):
         if method == "shift_invert" and device == "gpu":
             raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='lanczos'")
-        if k > dimension - 2:
-            raise ValueError(f"method={method!r} gives at most 2 s N - 2 = {dimension - 2} states; got k = {k}")
+        if k > dimension - 2 and method != "chebyshev":
+            most = f"at most 2 s N - 2 = {dimension - 2} states"
+            raise ValueError(f"method={method!r} gives {most}; wanted are {k}. Use method='dense'")
         return method, "as asked", cpu if method == "shift_invert" else backend
     if method == "dense":
         return method, "as asked", backend
@@ -300,7 +306,9 @@ def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engin
     if method == "chebyshev":
         factors = functools.cache(lambda: _engine("lanczos", hamiltonian, backend))
         matrix, partner = hamiltonian.matrix, hamiltonian.particle_hole_partner
-        return FilteredEngine(matrix, system.norbs, partner, backend, lambda energy: factors().count_below(energy))
+        return FilteredEngine(
+            matrix, system.norbs, partner, backend, lambda energy, within=None: factors().count_below(energy, within)
+        )
     takagi = None
     if system.norbs == 1 and hamiltonian.dtype.kind != "c":
         matrix = sp.csr_matrix(system.hamiltonian + 1j * system.pairing_block)
@@ -314,78 +322,15 @@ def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engin
     )
 
 
+def _is_whole(k: int, dimension: int) -> bool:
+    """Return True where the subspace to filter would be the whole space: all that is left is Rayleigh-Ritz in it."""
+    return k > dimension - 2 or OVER * wanted_states(k, dimension) >= dimension
+
+
 def _dense(hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None) -> Eigenpairs:
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
     searched = (-np.inf, np.inf) if interval is None else interval
     return Eigenpairs(energies, vectors, np.zeros(energies.size), energies.size, searched, {})
-
-
-def _select(
-    energies: np.ndarray, k: int | None, interval: tuple[float, float] | None, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return which states to keep, in order, and their energies with equal |E| made exactly equal.
-
-    Partners +-E and members of a multiplet differ by rounding only; made equal, "sorted by |E|" and "negative first"
-    hold exactly.
-    """
-    ascending = np.argsort(energies, kind="stable")
-    if interval is not None:
-        slack = 1e-12 * scale
-        inside = (energies[ascending] >= interval[0] - slack) & (energies[ascending] <= interval[1] + slack)
-        chosen = ascending[inside]
-    else:
-        chosen = _lowest_pairs(energies, ascending, k or 0, scale)
-    size = abs(energies[chosen])
-    by_size = np.argsort(size, kind="stable")
-    chosen, size = chosen[by_size], size[by_size]
-    new_level = np.concatenate([[True], np.diff(size) > 1e-12 * scale]) if size.size else np.zeros(0, dtype=bool)
-    level = np.cumsum(new_level) - 1
-    mean = np.bincount(level, weights=size) / np.bincount(level) if size.size else size
-    order = np.lexsort((energies[chosen], level))
-    negative = energies[chosen][order] < 0
-    zero = mean[level] <= 1e-12 * scale  # signs of rounding errors: half of these levels are partners of the others
-    negative[zero] = np.arange(np.count_nonzero(zero)) < np.count_nonzero(zero) // 2
-    return chosen[order], np.where(negative, -1.0, 1.0) * mean[level]
-
-
-def _lowest_pairs(energies: np.ndarray, ascending: np.ndarray, k: int, scale: float) -> np.ndarray:
-    """Return the k states of lowest |E|, taken in pairs from the two halves of the spectrum where these mirror."""
-    half = ascending.size // 2
-    lower, upper = ascending[:half][::-1], ascending[ascending.size - half :]
-    pairs = np.stack([lower, upper], axis=1).ravel()[:k]
-    mirrored = ascending.size % 2 == 0 and pairs.size == k
-    if mirrored:
-        needed = (k + 1) // 2
-        mirrored = bool((abs(energies[lower[:needed]] + energies[upper[:needed]]) < 1e-9 * scale).all())
-    return pairs if mirrored else np.argsort(abs(energies), kind="stable")[:k]
-
-
-def _certificate(
-    found: Eigenpairs,
-    energies: np.ndarray,
-    k: int | None,
-    interval: tuple[float, float] | None,
-    scale: float,
-) -> tuple[bool, int, str]:
-    """Return ``complete``, ``count`` and the sentence about them."""
-    if found.proven < 0:
-        if "estimated_count" in found.facts:
-            return False, -1, f"not proven: no factor fits for an inertia count; {found.facts['estimated_count']}"
-        return False, -1, "not proven: no inertia count was trusted, or it found other states than were computed"
-    if interval is not None:
-        return True, int(energies.size), "every state of the window was found: the counts at its ends agree"
-    if not energies.size:
-        return True, 0, "no state"
-    top = abs(energies).max() + 1e-12 * scale
-    sizes = abs(found.energies)
-    if found.interval[1] <= top:
-        below = int(np.count_nonzero(abs(energies) < found.interval[1]))
-        note = f"k = {k} cuts a multiplet; the {below} states below it are all found"
-        return True, int(found.facts["multiplet_count"]), note
-    count = int(np.count_nonzero(sizes <= top))
-    if count > energies.size:
-        return True, count, f"k = {k} cuts a multiplet: {count} states have |E| up to the largest returned"
-    return True, count, "the inertia count agrees with the computed states" if found.facts else "all states computed"
 
 
 def _agreeing_neighbours(engine: Engine, energy: float) -> tuple[int | None, list[float]]:

@@ -58,19 +58,21 @@ def whole_symbolic(system: System, backend: Backend) -> Symbolic:
 def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
     key = f"symbolic_{kind}_{backend.device}"
     if key not in system.shared:
-        links = sp.csr_matrix(system.adjacency.astype(float) + sp.identity(system.n_sites))
+        pattern = _pattern(system)
         if kind == "whole":
-            rows = dof_rows(system)
-            blocks = sp.kron(links, np.ones((2 * system.norbs,) * 2), format="csr")  # rows of a site are neighbours
-            order = np.argsort(rows.ravel())
-            pattern = SitePattern.of(blocks[order][:, order], rows)
-        else:
-            pattern = SitePattern.of(links)
+            pattern = pattern.with_rows(dof_rows(system))
         small = kind == "quaternion" and backend.device == "cpu"
         settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
         symbolic = analyse(system.positions, pattern, settings, _separators(system, settings))
         system.shared[key] = split_to_fit(symbolic, lambda trial: _largest(trial, kind) < available_bytes(backend))
     return system.shared[key]
+
+
+def _pattern(system: System) -> SitePattern:
+    if "pattern" not in system.shared:
+        links = sp.csr_matrix(system.adjacency.astype(float) + sp.identity(system.n_sites))
+        system.shared["pattern"] = SitePattern.of(links)
+    return system.shared["pattern"]
 
 
 def _separators(system: System, settings: FrontSettings) -> Separators:

@@ -56,8 +56,12 @@ class Engine(Protocol):
         At shift 0 the partners must be among the columns.
         """
 
-    def count_below(self, energy: float) -> int | None:
-        """Return the proven number of eigenvalues below ``energy``, None where it is not proven."""
+    def count_below(self, energy: float, within: float | None = None) -> int | None:
+        """Return the proven number of eigenvalues below ``energy``, None where it is not proven.
+
+        With ``within`` it may be uncertain by the eigenvalues that are nearer to ``energy``: it lies between the
+        numbers below ``energy - within`` and ``energy + within``.
+        """
 
 
 @dataclass(eq=False)

@@ -60,7 +60,7 @@ class FilteredEngine:
         norbs: int,
         partner: Partner,
         backend: Backend,
-        count: Callable[[float], int | None] | None = None,
+        count: Callable[..., int | None] | None = None,
     ) -> None:
         self.matrix, self.partner = matrix, partner
         self._operator = NambuOperator(matrix, norbs, backend)
@@ -118,14 +118,14 @@ class FilteredEngine:
         begin = pairs.vectors[:, pairs.energies > 0] if shift == 0 else pairs.vectors
         return self.search(shift, vectors.shape[1], tol, np.random.default_rng(0), None, None, begin)
 
-    def count_below(self, energy: float) -> int | None:
-        """Return the number of eigenvalues below ``energy`` that a factorisation proves, None where none fits.
+    def count_below(self, energy: float, within: float | None = None) -> int | None:
+        """As `Engine.count_below` by a factorisation; None where none fits.
 
         What random vectors count then goes into ``facts`` as ``estimated_count``, with its standard error.
         """
         if self._count is not None:
             try:
-                return self._count(energy)
+                return self._count(energy, within)
             except MemoryBudgetError as error:
                 self._count = None
                 self.facts["count_refused"] = str(error)

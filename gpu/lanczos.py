@@ -29,7 +29,7 @@ from bdg.gpu.inverses import (
     rough_error,
 )
 from bdg.gpu.krylov import inverse_lanczos
-from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Symbolic
+from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, SignCount, Symbolic
 
 _MOVES = (0.0, 1.7e-6, 1.3e-5, 1.1e-4)  # of the scale of H: tried in turn where a shift gives no usable factors
 _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default one gives no trusted count
@@ -82,9 +82,16 @@ class LanczosEngine:
         self._searched: float | None = None
         self._inverse: tuple[float, Inverse] | None = None  # of the shift that was asked for
 
-    def count_below(self, energy: float) -> int | None:
-        """Return the proven number of eigenvalues below ``energy``."""
+    def count_below(self, energy: float, within: float | None = None) -> int | None:
+        """As `Engine.count_below`."""
         self._inverse = None  # never two factors at once: the count comes when the search is done
+        if within is not None:
+            signs = SignCount(self._symbolic(), self._blocks(), energy, self._backend, within=within)
+            self.facts |= {"count_backward_error": signs.backward_error, "count_improved": signs.improved}
+            above = signs.n_above
+            del signs
+            if above is not None:
+                return self.matrix.shape[0] - above
         norm = matrix_scale(self.matrix)
         for static_pivot in (None, *(share * norm for share in _OTHER_PIVOTS)):
             factor = Factor(

@@ -30,8 +30,8 @@ class ShiftInvertEngine:
         self._order = order
         self._factors: tuple[float, Factor, float] | None = None  # shift asked for, factors, shift taken
 
-    def count_below(self, energy: float) -> int | None:
-        """Return the proven number of eigenvalues below ``energy``."""
+    def count_below(self, energy: float, within: float | None = None) -> int | None:
+        """As `Engine.count_below`; proven for ``energy`` itself."""
         count, contraction, nnz = count_below(self.matrix, energy, self._order)
         self.facts |= {"count_contraction": contraction, "factor_nnz": nnz}
         return count

@@ -28,6 +28,7 @@ from bdg.gpu.slices import fill, lowest_by_shifts, mended
 
 _MAX_SLICE = 200  # states wanted of one factor; orthogonalisation dominates beyond
 _PATIENT = 10.0  # times the usual number of iterations
+_OF_GAP = 0.25  # a count in the middle of a gap may be uncertain by this part of it
 _NEAR = 8.0  # levels over which a gap to count in loses its attraction by e
 _ROUGHLY = 1e3  # times tol: residuals of copies next to those that are known, which limit them; polished afterwards
 _MOST_REPEATS = 8  # searches for further copies of degenerate levels
@@ -64,9 +65,12 @@ def _with_copies(
     engine: Engine, found: Eigenpairs, k: int, tol: float, rng: np.random.Generator, facts: dict[str, Any]
 ) -> Eigenpairs:
     """Return the pairs with the members of degenerate levels that the search missed, by the count in a gap."""
-    proven, cut, counted = _count_in_gap(engine, found, k)
+    proven, cut, margin, counted = _count_in_gap(engine, found, k)
     facts.update(counted)
     for _ in range(_MOST_REPEATS):
+        if abs(abs(found.energies) - cut).min(initial=np.inf) < margin:  # where no level was known before
+            proven, cut, margin, counted = _count_in_gap(engine, found, k)
+            facts.update(counted)
         missing = proven - int(np.count_nonzero(abs(found.energies) < cut))
         if proven < 0 or missing <= 0:
             break
@@ -76,8 +80,8 @@ def _with_copies(
             break
     if facts["searches"] > 1 and not converged(engine.matrix, found, tol, max(k, proven)).all():
         found = mended(engine, engine.polish(0.0, found.vectors, tol), cut, tol)
-    found.proven = proven if proven == np.count_nonzero(abs(found.energies) < cut) else -1
-    found.interval = (-cut, cut)
+    found.proven = proven if proven == np.count_nonzero(abs(found.energies) < cut - margin) else -1
+    found.interval = (margin - cut, cut - margin)
     return found
 
 
@@ -114,7 +118,7 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
     facts = {**engine.facts, **facts}
     if vectors.shape[1] == 0:
         empty = np.empty(0)
-        return Eigenpairs(empty, vectors, empty, proven, (start, stop), facts)
+        return Eigenpairs(empty, vectors, empty, 0 if proven == 0 else -1, (start, stop), {**facts, "counted": proven})
     del parts
     merged = rayleigh_ritz(engine.matrix, vectors)
     chosen = (merged.energies >= start) & (merged.energies <= stop)
@@ -165,10 +169,11 @@ def _uncounted(engine: Engine, start: float, stop: float, tol: float, rng: np.ra
         wanted *= 2
 
 
-def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float, dict[str, Any]]:
+def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float, float, dict[str, Any]]:
     """Count |E| < E_c with E_c in a wide gap at or little above the k-th level, else around the multiplet k cuts.
 
-    Returns the count (-1 if not proven), E_c, and what was counted on the way.
+    Returns the count (-1 if not proven), E_c, the distance from E_c within which levels are counted or not, and what
+    was counted on the way.
     """
     size, scale = engine.matrix.shape[0], matrix_scale(engine.matrix)
     levels = np.sort(abs(found.energies))
@@ -179,9 +184,10 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
     worth = gaps[at_or_above] * np.exp((at_or_above[:1] - at_or_above) / _NEAR)  # wide, but not far above the k-th
     for index in at_or_above[np.argsort(-worth, kind="stable")][:4]:
         tried.append(float(0.5 * (levels[index] + levels[index + 1])))
-        below = engine.count_below(tried[-1])
+        margin = float(_OF_GAP * gaps[index])
+        below = engine.count_below(tried[-1], within=margin)
         if below is not None:
-            return 2 * below - size, tried[-1], {"counts_tried": tried}
+            return 2 * below - size, tried[-1], margin, {"counts_tried": tried}
     # no gap in sight: everything from the k-th level on is one multiplet; count above it, at a growing distance
     top = levels[min(k, levels.size) - 1]
     whole = -1
@@ -191,12 +197,12 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
             whole = 2 * above - size
             if whole - levels.size <= max(_MOST_COPIES, k):
                 tried.append(float(top + share * scale))
-                return whole, tried[-1], {"counts_tried": tried}
+                return whole, tried[-1], 0.0, {"counts_tried": tried}
             break
     # too large to be found as a whole: certify what lies below it
     facts = {"counts_tried": tried, "multiplet_count": whole}
     lower = levels[levels < top - DEGENERATE * scale]
     if not lower.size:
-        return 0, 0.0, facts
+        return 0, 0.0, 0.0, facts
     below, at = proven_count(engine, float(0.5 * (lower[-1] + top)), -1e-3 * float(top - lower[-1]))
-    return (-1, np.nan, facts) if below is None else (2 * below - size, at, facts)
+    return (-1, np.nan, 0.0, facts) if below is None else (2 * below - size, at, 0.0, facts)

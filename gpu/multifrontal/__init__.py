@@ -5,6 +5,7 @@ from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memory
 from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse
 from bdg.gpu.multifrontal.settings import CPU_SETTINGS, GPU_SETTINGS, FrontSettings, default_settings
+from bdg.gpu.multifrontal.sign_count import SignCount
 from bdg.gpu.multifrontal.symbolic import Separators, Symbolic, analyse, split_to_fit
 from bdg.gpu.superlu import FactorError
 
@@ -19,6 +20,7 @@ __all__ = [
     "Restriction",
     "SelectedInverse",
     "Separators",
+    "SignCount",
     "SitePattern",
     "Symbolic",
     "analyse",

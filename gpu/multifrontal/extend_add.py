@@ -13,6 +13,7 @@ import numpy as np
 
 from bdg.gpu.kernels import kernel_set
 from bdg.gpu.multifrontal.links import Link
+from bdg.gpu.multifrontal.upper_rows import UpperRows
 
 _BATCH = 1 << 14  # matrix elements indexed at a time: the index arrays stay in cache
 
@@ -23,13 +24,19 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
     Parameters
     ----------
     front : array (n, m, m), or planes (4, n, m, m)
-    schur : array (n_children, u, u), or planes
+    schur : array (n_children, u, u), or planes, or `UpperRows` of one child
     upper : bool
         Only the upper triangle is needed; what the lower one holds is not said.
     """
     if xp is not np:
         kernel_set(xp).extend_add(front, schur, link.parents, link.rows, link.places, upper)
         return
+    if isinstance(schur, UpperRows):
+        runs = link.runs[0]
+        if runs is not None:
+            schur.add_to(front[link.parents[0]], runs)
+            return
+        schur = schur.whole()
     if front.ndim == 4:
         for front_plane, schur_plane in zip(front, schur, strict=True):
             extend_add(xp, front_plane, link, schur_plane, upper)

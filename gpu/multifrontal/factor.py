@@ -19,27 +19,25 @@ import numpy as np
 
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.memory import GIB, available_bytes, require_memory
-from bdg.gpu.multifrontal.extend_add import extend_add
+from bdg.gpu.multifrontal.elimination import STATIC_PIVOT, Elimination
 from bdg.gpu.multifrontal.leaves import ThinLeaves, is_thin
 from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.pattern import BlockMatrix
-from bdg.gpu.multifrontal.predicted_memory import predict_memory, scratch_elements, works_in_place
+from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.product import ShiftedProduct
 from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, selected_inverse
-from bdg.gpu.multifrontal.stacked import Pivots, StackInverter, Symmetry, difference, difference_in_place, reversed_
+from bdg.gpu.multifrontal.stacked import StackInverter
 from bdg.gpu.multifrontal.sweep import sweep
 from bdg.gpu.multifrontal.symbolic import Symbolic
 from bdg.gpu.superlu import TRUSTED_CONTRACTION, FactorError
 
-STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
-STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12
 _CLEAR = 1e-2 * TRUSTED_CONTRACTION  # an eigenvalue at the limit shows after two steps, however small its part at first
 _SMALL_BYTES = 1 << 27  # right-hand sides that are solved together without asking for memory
 
 
-class Factor:
+class Factor(Elimination):
     """Factors of ``z - H``.
 
     Parameters
@@ -94,16 +92,7 @@ class Factor:
         single: bool = False,
         on_host: bool | None = None,
     ) -> None:
-        if hamiltonian.pattern is not symbolic.pattern:
-            raise ValueError("hamiltonian must be split on the pattern that symbolic was made for")
-        if not np.isfinite(z):
-            raise ValueError(f"z must be finite; got {z!r}")
-        self.symbolic, self.hamiltonian, self.backend = symbolic, hamiltonian, backend
-        self.z = complex(z)
-        self.symmetry: Symmetry = _symmetry(hamiltonian, self.z)
-        is_complex = hamiltonian.dtype.kind == "c" or self.z.imag != 0
-        names = ("float32", "complex64") if single else ("float64", "complex128")
-        self.dtype = np.dtype(names[is_complex])
+        super().__init__(symbolic, hamiltonian, z, backend, single=single)
         if inertia and not (hamiltonian.is_hermitian and self.z.imag == 0):
             raise ValueError("inertia needs a Hermitian H and a real z: a complex z - H has no signature")
         general, on_device = self.symmetry == "general", backend.device != "cpu"
@@ -112,14 +101,10 @@ class Factor:
         self.on_host = self._fits_on_host_only() if on_host is None else bool(on_host) and on_device
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
-        self._pivots = Pivots(static_pivot, STATIC_PIVOT_LAST * static_pivot, inertia, log_determinant)
-        self.classes = symbolic.on(backend.xp)
-        self.values = self._shifted_values()
+        self._prepare(static_pivot, inertia, log_determinant)
         self._released = False
-        self._scratch: Any = None
         self._kept: list[tuple[Any, ...]] = []  # Pi, W, V of each stack; None where it has none
-        with np.errstate(all="ignore"):  # a singular front shows in the contraction, on every array module
-            self._factorise()
+        self._run()
         self.kept_bytes = sum(x.nbytes for stack in self._kept for x in stack if x is not None)
         self.moved_blocks = self._pivots.n_moved
 
@@ -139,74 +124,6 @@ class Factor:
         )
         return False
 
-    def _shifted_values(self) -> Any:
-        """Return the elements of z - H on the pattern, flat, with one zero behind them, on the device."""
-        blocks = self.hamiltonian.blocks
-        nd = self.symbolic.pattern.rows_per_site
-        values = np.zeros(blocks.size + 1, dtype=self.dtype)
-        np.negative(blocks.reshape(-1), out=values[:-1], casting="same_kind")
-        shift = self.z if self.dtype.kind == "c" else self.z.real
-        values[:-1].reshape(blocks.shape)[self.symbolic.pattern.diagonal] += shift * np.eye(nd, dtype=self.dtype)
-        return self.backend.xp.asarray(values)
-
-    def _factorise(self) -> None:
-        schur: dict[int, Any] = {}
-        uses = [len(c.up) for c in self.classes]
-        settings = self.symbolic.settings
-        if self.backend.xp is np and settings.upper:  # memory that is asked for anew is slow when first written to
-            self._scratch = np.empty(scratch_elements(self.symbolic), self.dtype)
-        invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, self._pivots)
-        for number, front_class in enumerate(self.classes):
-            passed = self._one_stack(front_class, schur, uses, invert)
-            in_scratch = self._scratch is not None and passed is not None and passed.base is not None
-            schur[number] = passed.copy() if in_scratch and not self._goes_on(number) else passed
-        self._scratch = None
-
-    def _goes_on(self, number: int) -> bool:
-        """Return whether the next stack takes over what this one leaves."""
-        following = self.classes[number + 1 : number + 2]
-        return bool(following) and following[0].takes_over and following[0].down[0].child == number
-
-    def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
-        """Factorise a stack and return its Schur complements; the children's are dropped after their last use."""
-        if front_class.takes_over:
-            front = schur.pop(front_class.down[0].child)
-            self._add_values(front_class, front)
-            return self._eliminate(front_class, front, invert)
-        front = self._assemble(front_class)
-        upper = self.symmetry != "general" and self.symbolic.settings.upper > 0  # else base blocks are read whole
-        for link in front_class.down:
-            extend_add(self.backend.xp, front, link, schur[link.child], upper=upper)
-            uses[link.child] -= 1
-            if not uses[link.child]:
-                del schur[link.child]
-        return self._eliminate(front_class, front, invert)
-
-    def _assemble(self, front_class: FrontClass) -> Any:
-        """Return the stack of fronts (n, m, m) with the elements of A in the rows of P."""
-        c = front_class
-        if self._scratch is None:
-            front = self.backend.xp.zeros((c.n, c.m, c.m), self.dtype)
-        else:
-            front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
-            front[...] = 0
-        flat = front.reshape(-1)
-        flat[c.target] = self.values[c.source]
-        if self.symmetry == "general":
-            flat[c.lower_target] = self.values[c.lower_source]
-        if c.ones.size:
-            flat[c.ones] = 1
-        return front
-
-    def _add_values(self, c: FrontClass, front: Any) -> None:
-        """Add the elements of A in the rows of P to a stack of fronts that is not empty."""
-        flat = front.reshape(-1)
-        flat[c.target] += self.values[c.source]
-        if self.symmetry == "general":
-            flat[c.lower_target] += self.values[c.lower_source]
-        if c.ones.size:
-            flat[c.ones] = 1
-
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
         """Keep Pi, W and V of a stack; return the Schur complements."""
         xp, general = self.backend.xp, self.symmetry == "general"
@@ -215,21 +132,16 @@ class Factor:
             self._keep(None, None, None)
             return front
         pivot_inverse = invert(front[:, :a, :a], last=not u)
-        thin = self._thin_leaves and is_thin(front_class)
         if not u:
             self._keep(pivot_inverse, None, None)
             return None
-        right = front[:, :a, a:]
-        left = front[:, a:, :a] if general else reversed_(right, self.symmetry)
+        right, left = self._couplings(front_class, front)
         forward = xp.matmul(pivot_inverse, right)
-        if thin:
+        if self._thin_leaves and is_thin(front_class):
             self._keep(pivot_inverse, None, None)
         else:
             self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
-        upper = 0 if general else self.symbolic.settings.upper
-        if self._scratch is not None and works_in_place(front_class, upper):
-            return difference_in_place(front, a, left, forward)
-        return difference(xp, front[:, a:, a:], left, forward, upper)
+        return self._schur(front_class, front, left, forward)
 
     def _keep(self, *stack: Any) -> None:
         to_host = self.backend.to_host
@@ -418,9 +330,3 @@ class Factor:
                 f"{what} at z = {self.z} needs a contraction below {limit:g}; measured {self.contraction:.2g}. Move z "
                 "away from the eigenvalue next to it, or give it an imaginary part."
             )
-
-
-def _symmetry(hamiltonian: BlockMatrix, z: complex) -> Symmetry:
-    if hamiltonian.is_symmetric:
-        return "symmetric"
-    return "hermitian" if hamiltonian.is_hermitian and z.imag == 0 else "general"

@@ -6,7 +6,7 @@ complex symmetric (Takagi) form. The pattern belongs to the geometry, the blocks
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -47,11 +47,7 @@ class SitePattern:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
             raise ValueError(f"matrix must be square and not empty; got shape {matrix.shape}")
         rows = np.arange(matrix.shape[0])[:, None] if rows is None else np.asarray(rows)
-        if rows.ndim != 2 or not np.array_equal(np.sort(rows, axis=None), np.arange(matrix.shape[0])):
-            raise ValueError(
-                f"rows must have shape (n_sites, rows per site) and name each of the {matrix.shape[0]} rows of the "
-                f"matrix once; got shape {rows.shape}"
-            )
+        _require_rows(rows, matrix.shape[0])
         site = _site_of_row(rows)
         n_sites = len(rows)
         entries = matrix.tocoo()
@@ -65,6 +61,20 @@ class SitePattern:
         transposed = numbered.T.tocsr()
         transposed.sort_indices()
         return cls(rows, first, second, np.flatnonzero(first == second), transposed.data.astype(np.int64))
+
+    def with_rows(self, rows: np.ndarray) -> SitePattern:
+        """Return the pattern of a matrix with other rows (N, nd) for the same pairs of sites.
+
+        Raises
+        ------
+        ValueError
+            If ``rows`` is not a permutation of all rows, N times the same number.
+        """
+        rows = np.asarray(rows)
+        _require_rows(rows, rows.size)
+        if len(rows) != self.n_sites:
+            raise ValueError(f"rows must have one line for each of the {self.n_sites} sites; got shape {rows.shape}")
+        return replace(self, rows=rows)
 
     @property
     def n_sites(self) -> int:
@@ -174,6 +184,14 @@ class BlockMatrix:
     def is_hermitian(self) -> bool:
         """True if H = H^+ exactly."""
         return np.array_equal(self.blocks[self.pattern.transposed].swapaxes(1, 2).conj(), self.blocks)
+
+
+def _require_rows(rows: np.ndarray, n_rows: int) -> None:
+    if rows.ndim != 2 or not np.array_equal(np.sort(rows, axis=None), np.arange(n_rows)):
+        raise ValueError(
+            f"rows must have shape (n_sites, rows per site) and name each of the {n_rows} rows of the matrix once; "
+            f"got shape {rows.shape}"
+        )
 
 
 def _site_of_row(rows: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bdg.gpu.multifrontal.leaves import is_thin
 from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.gpu.multifrontal.upper_rows import stored_elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class MemoryPrediction:
         Of a selected inverse that gives up the factors on its way.
     column : float
         A solve, for each right-hand side.
+    count_peak : float
+        Of `bdg.gpu.multifrontal.sign_count.SignCount`, which keeps no factors.
     """
 
     kept: float
@@ -38,6 +41,7 @@ class MemoryPrediction:
     selected_inverse_work: float
     releasing_peak: float
     column: float
+    count_peak: float
 
 
 def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_device: bool = False) -> MemoryPrediction:
@@ -67,6 +71,7 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
         selected_inverse_work=size * (2 * values + inverse_work),
         releasing_peak=size * (2 * values + releasing),
         column=size * column,
+        count_peak=size * (values + factor_work + max((c.n * c.a * c.u for c in symbolic.classes), default=0)),
     )
 
 
@@ -111,9 +116,10 @@ def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool, thin: b
         peak, work = max(peak, kept + most), max(work, most)
         kept += mine
         following = symbolic.classes[number + 1 : number + 2]
-        if scratch and not general and works_in_place(c, upper) and following and following[0].takes_over:
-            in_place.add(number)
-            update = 0.0
+        if scratch and not general and works_in_place(c, upper):
+            goes_on = bool(following) and following[0].takes_over
+            in_place.update({number} if goes_on else ())
+            update = 0.0 if goes_on else float(stored_elements(c.u))
         most = alive + front + update + copies
         peak, work = max(peak, kept + most), max(work, mine + most)
         if c.up:

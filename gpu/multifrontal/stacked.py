@@ -120,22 +120,19 @@ def difference(xp: Any, matrices: Any, left: Any, right: Any, upper: int) -> Any
 
 
 def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Return ``F_UU - left @ forward`` of one large symmetric front (1, m, m) in its own memory, which shrinks to it.
+    """Return ``F_UU - left @ forward`` of one large symmetric front (1, m, m), as a view of it.
 
     For the CPU, where memory that a process asks for anew is slow when it is first written to. Of the lower triangle:
     see `difference`. Nothing else may refer to the front.
     """
-    m = front.shape[1]
-    u = m - a
-    rows = max(96, -(-u // 6))
+    u = front.shape[1] - a
+    rows = min(u, max(96, -(-u // 12)))
+    products = np.empty(rows * u, front.dtype)
     for begin in range(0, u, rows):
         block = front[0, a + begin : a + begin + rows, a + begin :]
-        block -= left[0, begin : begin + rows] @ forward[0, :, begin:]
-    flat = front.reshape(-1)
-    for row in range(u):  # upwards in memory, so that no row is overwritten before it has moved
-        source = (a + row) * m + a
-        flat[row * u + row : (row + 1) * u] = flat[source + row : source + u]
-    return flat[: u * u].reshape(1, u, u)
+        product = products[: block.size].reshape(block.shape)
+        block -= np.matmul(left[0, begin : begin + rows], forward[0, :, begin:], out=product)
+    return front[:, a:, a:]
 
 
 @dataclass(frozen=True, eq=False)

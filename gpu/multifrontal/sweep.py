@@ -3,8 +3,9 @@ r"""Both sweeps of a solve, in stacks.
 .. math:: \text{up:}\; b_U \mathrel{-}= V b_P, \qquad \text{down:}\; x_P = \Pi b_P - W x_U
 
 Updates travel through the tree from child to parent, never into the global vector, so no two fronts write to the same
-place; only a single column on the CPU, where fronts come one after the other, is updated as a whole. Matrices are only
-used as they are stored; the thin operand is transposed instead (CuPy copies operands that are not contiguous).
+place; only a few columns on the CPU, where fronts come one after the other, are updated as a whole
+(`bdg.gpu.multifrontal.few_columns`). Matrices are only used as they are stored; the thin operand is transposed instead
+(CuPy copies operands that are not contiguous).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.gpu.multifrontal.few_columns import FEW, sweep_few
 from bdg.gpu.multifrontal.links import FrontClass
 from bdg.gpu.multifrontal.stacked import swapped
 
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
 def sweep(factor: Factor, columns: Any) -> Any:
     """Return the solution of the factored system for columns (n_rows, R), without refinement."""
-    xp, n_rows, width = factor.backend.xp, factor.symbolic.n_rows, columns.shape[1]
+    xp, width = factor.backend.xp, columns.shape[1]
     if columns.dtype.kind == "c" and factor.dtype.kind != "c":
-        return as_complex(sweep(factor, as_real(xp, columns)))
+        return as_complex(xp.ascontiguousarray(sweep(factor, as_real(xp, columns))))
+    if xp is np and width <= FEW:
+        return sweep_few(factor, columns)
     x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
     pivots = _up(factor, x)
     for number in range(len(factor.classes) - 1, -1, -1):
@@ -36,21 +40,17 @@ def sweep(factor: Factor, columns: Any) -> Any:
         pivots[number] = None
         if c.u:
             part -= xp.matmul(factor.forward_of(number), x[c.updates].reshape(c.n, c.u, width))
-        x[c.pivots] = part.reshape(c.n, c.a, *x.shape[1:])
+        x[c.pivots] = part
     if factor.leaves is not None:
         factor.leaves.substitute(x)
-    return x[:-1].reshape(n_rows, width)
+    return x[:-1]
 
 
 def _padded(xp: Any, columns: Any, dtype: Any) -> Any:
-    """Return a copy of the columns (n_rows, R) with a row of zeros behind, which padded rows read and write.
-
-    On the CPU a single column becomes a vector: NumPy indexes it in half the time.
-    """
+    """Return a copy of the columns (n_rows, R) with a row of zeros behind, which padded rows read and write."""
     n_rows, width = columns.shape
-    tail = () if xp is np and width == 1 else (width,)
-    x = xp.zeros((n_rows + 1, *tail), dtype)
-    x[:-1] = columns.reshape(n_rows, *tail)
+    x = xp.zeros((n_rows + 1, width), dtype)
+    x[:-1] = columns
     return x
 
 
@@ -73,7 +73,9 @@ def adjoint_sweep(factor: Factor, columns: Any) -> Any:
         return sweep(factor, columns)
     if factor.symmetry == "symmetric":  # the adjoint is the complex conjugate
         return sweep(factor, columns.conj()).conj()
-    xp, n_rows, width = factor.backend.xp, factor.symbolic.n_rows, columns.shape[1]
+    xp, width = factor.backend.xp, columns.shape[1]
+    if xp is np and width <= FEW:
+        return sweep_few(factor, columns, adjoint=True)
     x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
     pivots = _up(factor, x, adjoint=True)
     for number in range(len(factor.classes) - 1, -1, -1):
@@ -84,10 +86,10 @@ def adjoint_sweep(factor: Factor, columns: Any) -> Any:
         pivots[number] = None
         if c.u:
             part -= _adjoint_product(xp, factor.backward_of(number), x[c.updates].reshape(c.n, c.u, width))
-        x[c.pivots] = part.reshape(c.n, c.a, *x.shape[1:])
+        x[c.pivots] = part
     if factor.leaves is not None:
         factor.leaves.substitute(x, adjoint=True)
-    return x[:-1].reshape(n_rows, width)
+    return x[:-1]
 
 
 def _adjoint_product(xp: Any, matrices: Any, columns: Any) -> Any:
@@ -105,8 +107,6 @@ def _up(factor: Factor, x: Any, adjoint: bool = False) -> list[Any]:
     if factor.leaves is not None:
         factor.leaves.eliminate(x, adjoint)
         thin = factor.leaves.numbers
-    if x.ndim == 1:
-        return _up_vector(factor, x, thin, adjoint)
     return climb(factor.classes, x, xp, lambda number, own: _reduced(factor, number, own, adjoint), thin)
 
 
@@ -159,21 +159,6 @@ def climb(
         pivots.append(own)
         if c.up:
             passed[number] = y[:, c.a :] - reduce(number, own) if c.a else y
-    return pivots
-
-
-def _up_vector(factor: Factor, x: Any, thin: frozenset[int], adjoint: bool) -> list[Any]:
-    """Do the same for one column on the CPU, the leaves done."""
-    pivots: list[Any] = []
-    for number, c in enumerate(factor.classes):
-        if number in thin or not c.a:
-            pivots.append(None)
-            continue
-        own = x[c.pivots].reshape(c.n, c.a, 1)
-        pivots.append(own)
-        if c.u:
-            reduced = _reduced(factor, number, own, adjoint)
-            np.subtract.at(x, c.updates.reshape(-1), reduced.reshape(-1))
     return pivots
 
 

@@ -16,7 +16,7 @@ from bdg.gpu import dense
 from bdg.gpu.kernels.kernel_set import DeviceKernels
 from bdg.gpu.kernels.source import instances, kernel_source
 from bdg.gpu.lanczos import _GPU_BLOCK
-from bdg.gpu.multifrontal import GPU_SETTINGS
+from bdg.gpu.multifrontal import GPU_SETTINGS, elimination
 from bdg.gpu.multifrontal import extend_add as extend_add_module
 from bdg.gpu.multifrontal import factor as factor_module
 from bdg.gpu.multifrontal.symbolic import Symbolic
@@ -44,8 +44,10 @@ def allowed_transfers(name, system, result):
         up = 2 * (1 + counts) + partner + searches + 2 * (evidence.restarts + searches)
         blocks = -(-evidence.solves // _GPU_BLOCK)
         polish = _POLISHING * searches  # states go there and back where a residual is above the tolerance
-        # two small matrices a step, contractions, the basis
-        return up + polish, 2 * blocks + (1 + counts) + searches + polish
+        stacks = sum(c.a > 0 for c in system.shared["symbolic_whole_gpu"].classes)
+        # two small matrices a step, contraction, errors of the pivot inverses of each stack and of all, the basis
+        errors = counts * (stacks + 1) + 2 * evidence.get("count_improved", 0)
+        return up + polish, 2 * blocks + 1 + errors + searches + polish
     if name.startswith("pairing"):
         factors = evidence.poles + (evidence.single_precision_poles > 0)  # one pole in both precisions
         chosen = 0 if evidence.inverse_share == 1 else _arrays_of_restriction(system)
@@ -172,13 +174,13 @@ def _host_index(monkeypatch):
 
 
 def _wait_in_a_loop(monkeypatch):
-    extend_add = factor_module.extend_add
+    extend_add = elimination.extend_add
 
     def looked_at(xp, front, link, schur, upper):
         if float(abs(schur).max()) > 0:
             extend_add(xp, front, link, schur, upper=upper)
 
-    monkeypatch.setattr(factor_module, "extend_add", looked_at)
+    monkeypatch.setattr(elimination, "extend_add", looked_at)
 
 
 def _copy_in_a_loop(monkeypatch):

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 import bdg
 from bdg.gpu import filtered, subspace
 from bdg.gpu.backend import MemoryBudgetError, select_backend
+from bdg.gpu.eigenpairs import Eigenpairs
 from bdg.gpu.filtered import FilteredEngine
 from bdg.gpu.lanczos import LanczosEngine
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
@@ -86,7 +87,7 @@ def test_overflow_beyond_the_bound_is_seen(systems, monkeypatch):
 def test_without_a_factor_completeness_is_not_claimed(systems, monkeypatch):
     system = systems["disordered"]
 
-    def refused(engine, energy):
+    def refused(engine, energy, *rest):
         raise MemoryBudgetError("too large")
 
     monkeypatch.setattr(LanczosEngine, "count_below", refused)
@@ -118,6 +119,57 @@ def test_a_small_matrix_is_taken_as_a_whole(grid):
     states = bdg.bound_states(system, 12, method="chebyshev")
     assert_allclose(np.sort(abs(states.energies)), exact[:12], atol=1e-12)
     assert states.evidence.whole_space and states.complete
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (5,), (5, 3), (6, 3)])
+@pytest.mark.parametrize("norbs", [1, 2])
+def test_every_k_of_a_small_system(grid, spinful, shape, norbs):
+    """All eigenstates are the limit of a filtered subspace; k = 2 s N and one less are valid requests."""
+    system = grid(shape, delta=0.3j, disorder=1.0)
+    system = system if norbs == 1 else spinful(system).with_onsite(0.3 * SIGMA_Z)
+    n = 2 * norbs * system.n_sites
+    for k in {1, 2, n - 2, n - 1, n} - {0}:
+        found, dense = (bdg.bound_states(system, k, method=method) for method in ("chebyshev", "dense"))
+        assert_allclose(found.energies, dense.energies, rtol=0, atol=1e-12)
+        assert found.residuals.max() < 1e-12 and found.u.shape == dense.u.shape
+        assert found.complete and found.count == dense.count
+        if n <= 30 or k > 2:
+            assert found.evidence.whole_space and found.evidence.method == "chebyshev"
+            assert found.evidence.subspace == "fills the whole space: all eigenstates, nothing filtered"
+            assert found.evidence.completeness == dense.evidence.completeness
+        else:
+            assert "whole_space" not in found.evidence and found.evidence.sweeps > 0
+    for window in ((-0.5, 0.5), (0.1, 3.0), (9.0, 10.0)):
+        found, dense = (bdg.bound_states(system, window=window, method=method) for method in ("chebyshev", "dense"))
+        assert_allclose(found.energies, dense.energies, rtol=0, atol=1e-12)
+        assert found.complete and found.count == dense.count
+
+
+def test_one_site_without_energy():
+    """Two states at zero; there is nothing to filter on, and nothing has to be filtered."""
+    system = bdg.lattices.from_hamiltonian(np.zeros((1, 1)), np.zeros((1, 1)))
+    found = bdg.bound_states(system, 2, method="chebyshev")
+    assert_allclose(found.energies, 0.0, atol=1e-15)
+    assert found.complete and found.count == 2
+    assert bdg.bound_states(system, window=(-1, 1), method="chebyshev").count == 2
+
+
+@pytest.mark.parametrize("method", ["lanczos", "shift_invert"])
+def test_iterations_refuse_what_they_cannot_give(grid, method):
+    """A window of a single site is refused like k: it once came back empty, and was called complete."""
+    with pytest.raises(ValueError, match="gives at most 2 s N - 2 = 8 states; wanted are 9. Use method='dense'"):
+        bdg.bound_states(grid((5,), delta=0.3), 9, method=method)
+    with pytest.raises(ValueError, match="gives at most 2 s N - 2 = 0 states"):
+        bdg.bound_states(grid((1,), delta=0.3), window=(-1, 1), method=method)
+
+
+def test_a_window_that_came_back_empty_against_its_count_is_not_complete(systems, monkeypatch):
+    empty = Eigenpairs(np.empty(0), np.empty((588, 0)), np.empty(0))
+    monkeypatch.setattr(
+        "bdg.gpu.states._slices", lambda engine, lower, upper, tol, rng, parts, facts: parts.append(empty)
+    )
+    found = bdg.bound_states(systems["disordered"], window=(-0.5, 0.5), method="lanczos")
+    assert not found.complete and found.count == -1 and found.evidence.counted > 0
 
 
 def test_converged_states_are_locked_unless_levels_are_close():

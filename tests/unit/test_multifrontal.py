@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from bdg.gpu.backend import select_backend
-from bdg.gpu.multifrontal import Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse
-from bdg.gpu.multifrontal import factor as factor_module
+from bdg.gpu.multifrontal import Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse, elimination
 from bdg.gpu.multifrontal.extend_add import extend_add
+from bdg.gpu.multifrontal.few_columns import FEW
+from bdg.gpu.multifrontal.sweep import adjoint_sweep, sweep
+from bdg.gpu.multifrontal.upper_rows import UpperRows
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(  # every branch of the code at a dozen sites
@@ -131,16 +133,18 @@ def test_equals_dense_algebra_on_every_geometry(name, kind):
 def test_lower_triangles_of_symmetric_fronts_are_never_read(name, monkeypatch):
     """They hold what was in memory before; padded rows make them fall above the diagonal of the parent."""
     settings = FrontSettings(leaf=3, call_flops=1e5, base=4, upper=3, split=1, pivots=6)
-    adds = []
+    adds, packed = [], []
 
     def with_nan(xp, front, link, schur, upper):
         adds.append(upper)
-        schur[(slice(None), *np.tril_indices(schur.shape[1], -1))] = np.nan
+        for part in [part for _, part in schur.slices] if isinstance(schur, UpperRows) else schur:
+            part[np.tril_indices(len(part), -1)] = np.nan
+            packed.append(isinstance(schur, UpperRows))
         extend_add(xp, front, link, schur, upper=upper)
 
-    monkeypatch.setattr(factor_module, "extend_add", with_nan)
+    monkeypatch.setattr(elimination, "extend_add", with_nan)
     factor, dense = _factor(*GEOMETRIES["dilution"], 2, name, settings=settings)
-    assert adds and all(adds)
+    assert adds and all(adds) and any(packed) and not all(packed)
     assert any(not link.runs or None in link.runs for c in factor.classes for link in c.up)
     _check(factor, dense)
 
@@ -416,3 +420,23 @@ def test_random_graphs(data):
             assert factor.negative_count == (np.linalg.eigvalsh(dense) < 0).sum()
     elif factor.z.imag:  # a Hermitian H makes no pivot small there
         assert factor.trusted
+
+
+@pytest.mark.parametrize("adjoint", [False, True])
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("settings", [DEEP, PADDED, CHOPPED], ids=["deep", "padded", "chopped"])
+def test_a_few_columns_are_solved_as_many_are(settings, kind, adjoint):
+    """One by one in the cache, or all at once: the same to rounding, for each number of columns."""
+    factor, dense = _factor(*GEOMETRIES["film"], 2, kind, settings)
+    rng = np.random.default_rng(3)
+    many = rng.standard_normal((len(dense), FEW + 2))
+    if factor.dtype.kind == "c":
+        many = many + 1j * rng.standard_normal(many.shape)
+    solve = adjoint_sweep if adjoint else sweep
+    whole = solve(factor, many)
+    scale = abs(whole).max()
+    for width in range(1, FEW + 1):
+        found = solve(factor, many[:, :width])
+        assert abs(found - whole[:, :width]).max() < max(1e-10, 10 * factor.contraction) * scale
+    exact = np.linalg.solve(dense.conj().T if adjoint else dense, many)
+    assert abs(whole - exact).max() < max(1e-9, 10 * factor.contraction) * abs(exact).max()

@@ -199,3 +199,17 @@ def test_restriction_to_a_slab_on_the_root_separator_costs_nothing():
     assert root.size == 81
     assert Restriction(symbolic, root).share == 0.0
     assert 0 < Restriction(symbolic, np.array([0])).share < 0.5
+
+
+def test_a_pattern_with_other_rows_is_that_of_the_larger_matrix():
+    """Blocks of 2 x 2 on the same links, electrons first and holes behind."""
+    links = sp.random(20, 20, 0.1, random_state=0, format="csr")
+    rows = np.stack([np.arange(20), np.arange(20, 40)], axis=1)
+    direct = SitePattern.of(sp.bmat([[links, links], [links, links]], format="csr"), rows)
+    found = SitePattern.of(links).with_rows(rows)
+    for name in ("rows", "first", "second", "diagonal", "transposed"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(direct, name))
+    with pytest.raises(ValueError, match="one line for each of the 20 sites; got shape"):
+        found.with_rows(np.arange(30).reshape(15, 2))
+    with pytest.raises(ValueError, match="name each of the 40 rows"):
+        found.with_rows(np.zeros((20, 2), dtype=int))

@@ -54,9 +54,9 @@ def lanczos(size: int) -> tuple[Call, Describe]:
     system, counting = composite(size), _Clock()
     plain = LanczosEngine.count_below
 
-    def count_below(engine: LanczosEngine, energy: float) -> int | None:
+    def count_below(engine: LanczosEngine, energy: float, within: float | None = None) -> int | None:
         with counting:
-            return plain(engine, energy)
+            return plain(engine, energy, within)
 
     def call() -> bdg.BoundStates:
         counting.base = resident_bytes()
