@@ -7,12 +7,13 @@ cases: crowded levels (clean systems) take several times as many.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from bdg.gpu import cost, dense
+from bdg.gpu import chebyshev, cost, dense
 from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.calibration import rates_of
 from bdg.gpu.chebyshev_moments import BLOCK_BYTES
@@ -31,9 +32,13 @@ _SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element o
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
 _SWEEPS = 2.5  # of filtered subspace iteration
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
-_PARTNERS = 1.6  # seconds of a step with products between partners, relative to one with norms
+# degree of columns that stop by their own error, and of those that bound it, relative to that for 100 tol
+_STOPPED, _WHOLE = 1.5, 2.0
 _REFERENCES = 8  # columns besides those asked for, that bound the truncation
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
+# of a step by its dot products: seconds relative to "squares", array calls where H is real and where it is complex
+_DOTS = {"squares": (1.0, 12.0, 12.0), "norms": (1.2, 12.0, 40.0), "partners": (1.2, 24.0, 24.0)}
+_WIDEST = 64.0  # columns of a block
 
 
 # ---------------------------------------------------------------------------------------------------- device and choice
@@ -147,7 +152,7 @@ def bound_states_options(
             if method == "chebyshev" and not k:
                 continue
             option = makers[method](hamiltonian, k, backend)
-            if method != "dense" and k > hamiltonian.shape[0] - 2:
+            if method not in ("dense", "chebyshev") and k > hamiltonian.shape[0] - 2:
                 option = closed(option, f"gives at most {hamiltonian.shape[0] - 2} states")
             found.append(option)
     return found
@@ -199,8 +204,9 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
     wanted = wanted_states(k, dimension)
     columns, space = OVER * wanted / 2, float(OVER * wanted)
-    if space >= dimension:
-        return closed(option_of("chebyshev", backend, np.inf, 0.0), "needs a subspace as large as the matrix")
+    if k > dimension - 2 or space >= dimension:
+        note = "the subspace is the whole space: all eigenstates"
+        return dataclasses.replace(dense_option(hamiltonian, backend), method="chebyshev", note=note)
     ratio = min(0.9, space / (_PLAIN_LEVELS * dimension))  # cut/s
     degree = np.arccosh(GAIN) / (2 * ratio)
     products = _SWEEPS * 2 * degree * columns + 4 * min(16384, np.pi * 3 / ratio) / 2
@@ -275,8 +281,8 @@ def pair_amplitude_options(
             effective = 1.0 + cost.SINGLE * n_poles if single else float(n_poles)
             found.append(poles_option(hamiltonian, backend, effective, share))
         if degree is not None:
-            steps = _PARTNERS * degree / 2 if hamiltonian.system.norbs == 1 else float(degree)
-            found.append(columns_option(hamiltonian, backend, sites.size + _REFERENCES, steps, single))
+            steps = degree / 2 if hamiltonian.system.norbs == 1 else float(degree)
+            found.append(columns_option(hamiltonian, backend, sites.size, steps, single))
         found.append(dense_option(hamiltonian, backend, share=0.1))
     return found
 
@@ -303,26 +309,49 @@ def poles_option(
 
 
 def columns_option(hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool) -> Option:
-    """Return what elements from ``columns`` columns of a Chebyshev recursion with ``steps`` products each take."""
+    """Return what elements from ``columns`` columns of a Chebyshev recursion take.
+
+    Parameters
+    ----------
+    steps : float
+        Products on a column at the degree for 100 tol.
+    """
     rows, dtype = hamiltonian.shape[0], vector_dtype(hamiltonian, single)
+    most = chebyshev.BLOCK_BYTES
+    seconds = bound_seconds(hamiltonian, backend)
+    for number, share in ((_REFERENCES, _WHOLE), (columns, _STOPPED)):
+        seconds += recursion_seconds(hamiltonian, backend, number, share * steps, single, "partners", most)
     stored = hamiltonian.matrix.nnz * (dtype.itemsize + 4.0) + 16.0 * rows
-    needed = 3 * block_width(hamiltonian, backend, columns, single) * rows * dtype.itemsize + 3 * stored
-    return option_of("chebyshev", backend, recursion_seconds(hamiltonian, backend, columns, steps, single), needed)
+    width = min(widest_block(hamiltonian, backend, single, most), max(columns, _REFERENCES))
+    return option_of("chebyshev", backend, seconds, 3 * width * rows * dtype.itemsize + 3 * stored)
 
 
 def recursion_seconds(
-    hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    columns: float,
+    steps: float,
+    single: bool,
+    dots: str = "squares",
+    block_bytes: float = BLOCK_BYTES,
 ) -> float:
-    """Return the seconds of ``steps`` products on each of ``columns`` columns, those for the spectral bound included.
+    """Return the seconds of ``steps`` products on each of ``columns`` columns.
 
-    Half as many products as moments are needed.
+    Half as many products as moments are needed. Blocks of ``block_bytes`` are worked on at a time, each step with dot
+    products ``dots``.
     """
-    rates, matrix = rates_of(backend), hamiltonian.matrix
-    width = block_width(hamiltonian, backend, columns, single)
-    dtype = vector_dtype(hamiltonian, single)
-    seconds = cost.product_seconds(rates, matrix.nnz, matrix.shape[0], columns * steps, dtype, width)
-    seconds += cost.product_seconds(rates, matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
-    return seconds + 12 * steps * np.ceil(columns / 64) * rates.call
+    rates, matrix, dtype = rates_of(backend), hamiltonian.matrix, vector_dtype(hamiltonian, single)
+    width = block_width(hamiltonian, backend, columns, single, block_bytes)
+    longer, *calls = _DOTS[dots]
+    seconds = longer * cost.product_seconds(rates, matrix.nnz, matrix.shape[0], columns * steps, dtype, width)
+    return seconds + calls[dtype.kind == "c" and backend.device == "cpu"] * steps * columns / width * rates.call
+
+
+def bound_seconds(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
+    """Return the seconds of finding the spectral bound, on the host."""
+    rates = rates_of(backend) if backend.device == "cpu" else cost.BUILT_IN["cpu"]
+    matrix = hamiltonian.matrix
+    return cost.product_seconds(rates, matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
 
 
 def vector_dtype(hamiltonian: BdGHamiltonian, single: bool) -> np.dtype:
@@ -330,9 +359,28 @@ def vector_dtype(hamiltonian: BdGHamiltonian, single: bool) -> np.dtype:
     return np.dtype({"f": "f4" if single else "f8", "c": "c8" if single else "c16"}[hamiltonian.dtype.kind])
 
 
-def block_width(hamiltonian: BdGHamiltonian, backend: Backend, columns: float, single: bool) -> float:
-    """Return how many columns are worked on at a time: on the CPU blocks that stay in the cache."""
-    width = min(max(columns, 1.0), 64.0)
+def block_width(
+    hamiltonian: BdGHamiltonian, backend: Backend, columns: float, single: bool, block_bytes: float = BLOCK_BYTES
+) -> float:
+    """Return how many columns are worked on at a time, on average over the blocks."""
+    n_blocks = np.ceil(max(columns, 1.0) / widest_block(hamiltonian, backend, single, block_bytes))
+    return float(max(columns, 1.0) / n_blocks)
+
+
+def widest_block(
+    hamiltonian: BdGHamiltonian, backend: Backend, single: bool, block_bytes: float = BLOCK_BYTES
+) -> float:
+    """Return the most columns that are worked on at a time: on the CPU blocks that stay in the cache."""
     if backend.device != "cpu":
-        return width
-    return min(width, max(8.0, BLOCK_BYTES / (hamiltonian.shape[0] * vector_dtype(hamiltonian, single).itemsize)))
+        return _WIDEST
+    column = hamiltonian.shape[0] * vector_dtype(hamiltonian, single).itemsize
+    return float(np.clip(block_bytes // column, 8.0, _WIDEST))
+
+
+def about_device(device: str, dimension: int) -> str:
+    """Return why "auto" takes a device that is not compared with another; "" where there is nothing to choose."""
+    if device != "auto" or select_backend(device).device == "cpu":
+        return ""
+    if dimension < GPU_FROM:
+        return f"on the cpu: dimension {dimension} is below {GPU_FROM}"
+    return f"on the gpu: dimension {dimension} is above {CPU_UP_TO}" if dimension > CPU_UP_TO else ""

@@ -1,8 +1,8 @@
-r"""The density of states of a system, by Chebyshev expansion on random vectors, exactly, or from all levels.
+r"""The density of states by Chebyshev expansion on random vectors, exactly, from all levels, or from factors.
 
 .. math:: \rho(E) = \sum_n \delta(E - E_n)
 
-over all 2 s N levels, with the peaks of the Jackson kernel for the delta functions: its integral is 2 s N.
+over all 2 s N levels, with peaks of the Jackson kernel for the delta functions, or Lorentzians: its integral is 2 s N.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ from bdg.gpu.cost import Option
 from bdg.gpu.kernel_polynomial import density, exact_moments, squared_weights
 from bdg.gpu.nambu_operator import NambuOperator
 from bdg.gpu.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
+from bdg.green_density import choose_backend, request_for, trace_density
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
+from bdg.ldos_plan import require_broadening
 from bdg.resolution import Resolution, product_bar, require_resolution, within_bound
 from bdg.results import Evidence, Result, quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "chebyshev", "dense")
-PLANNED = ("green",)
+METHODS = ("auto", "chebyshev", "green", "dense")
 NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
 _ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion
 
@@ -47,23 +48,28 @@ class DensityOfStates(Result):
     ----------
     energies : array (M,)
     values : array (M,)
-        ``sum_n delta(E - E_n)`` over all 2 s N levels, broadened by the Jackson kernel; integral 2 s N.
+        ``sum_n delta(E - E_n)`` over all 2 s N levels, broadened by the kernel of the evidence; integral 2 s N.
     error : array (M,)
-        One standard deviation of the broadened values where random vectors are used, else their rounding error.
+        One standard deviation of the broadened values where random vectors are used, else their numerical error.
         What the broadening itself does is not part of it.
     broadening : float
-        Standard deviation of the peak of a level at E = 0; ``sqrt(1 - (E/s)^2)`` times that at E.
+        Standard deviation of the peak of a level at E = 0; ``sqrt(1 - (E/s)^2)`` times that at E. Of "green" the half
+        width of a Lorentzian.
     moments : int
+        0 of "green".
     vectors : int
         Random vectors, 0 where the trace is exact.
+    samples : array (M, vectors)
+        What each random vector gives alone: ``values`` is the mean of them.
     """
 
     energies: np.ndarray = quantity("energies (M,)", "hopping")
     values: np.ndarray = quantity("density of states (M,), integral 2 s N", "1/hopping")
     error: np.ndarray = quantity("one standard deviation of the values (M,), broadening excluded", "1/hopping")
-    broadening: float = quantity("standard deviation of the peak of a level at E = 0", "hopping")
+    broadening: float = quantity("standard deviation of a peak at E = 0, or half width of a Lorentzian", "hopping")
     moments: int = quantity("Chebyshev moments")
     vectors: int = quantity("random vectors, 0 where the trace is exact")
+    samples: np.ndarray = quantity("what each random vector gives (M, vectors)", "1/hopping")
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the density with its error band against energy."""
@@ -100,16 +106,21 @@ def density_of_states(
     system : System
     energies : array (M,) or float
         In the unit of the hopping.
-    method : {"auto", "chebyshev", "dense"}
+    method : {"auto", "chebyshev", "green", "dense"}
         "chebyshev" estimates traces of Chebyshev polynomials from random vectors, at a cost proportional to
         ``N * moments * vectors``; "dense" takes all eigenvalues. Both broaden with the same kernel: with the same
         arguments the mean of "chebyshev" over seeds is "dense". "auto" is "dense" where that is expected to take less
-        than a second, since it has no noise, else what is expected to be done first (`bdg.estimate`).
+        than a second, since it has no noise, else what is expected to be done first (`bdg.estimate`). "green" takes
+        the trace of the Green function at ``E + i eta``, one factorisation for each |E|: without noise, and every level
+        is a Lorentzian of half width eta, for few energies or a broadening that would take too many moments. Since that
+        is another kernel, "auto" does not take it.
     broadening : float, optional
         Standard deviation of the peak of a level at E = 0, in the unit of the hopping. Default: the mean spacing of
-        the energies, with at most 16384 moments; 1024 moments for a single energy.
+        the energies, with at most 16384 moments; 1024 moments for a single energy. Of "green" the half width eta of the
+        Lorentzian; default: the mean spacing, for a single energy 1e-3 of the largest row sum of |H|.
     moments : int, optional
-        Number of moments instead: ``broadening = pi s/moments`` with s the spectral bound in the evidence.
+        Number of moments instead: ``broadening = pi s/moments`` with s the spectral bound in the evidence. Not of
+        "green".
     vectors : int or "all"
         Random vectors, at least 2. "all", or as many as there are electron orbitals: the trace is exact, from one
         column for each.
@@ -124,12 +135,15 @@ def density_of_states(
     DensityOfStates
         On the host. ``error`` is the standard error of the mean over random vectors, times Student's factor, so that
         it covers the exact broadened value in 68 % of all cases however few they are; where the trace is exact, it is
-        the estimated rounding error. The systematic resolution is ``broadening``.
+        the estimated rounding error. Of "green" it is the sum of the errors of all elements of the Green function, a
+        bound or an estimate (``evidence.error_is``). The systematic resolution is ``broadening``.
 
     Raises
     ------
     ValueError, TypeError
         If energies are not finite, moments and broadening are both given or out of range, or vectors is below 2.
+    ArithmeticError
+        If the broadening is so small that the factors of "green" are of no use.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
 
@@ -145,12 +159,14 @@ def density_of_states(
     """
     start = time.perf_counter()
     require_system(system)
-    require_choice("method", method, METHODS, PLANNED)
+    require_choice("method", method, METHODS)
     points = require_energies(energies)
     n_vectors = require_vectors(vectors, system)
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     seed = require_seed(seed)
+    if method == "green":
+        return _by_green(hamiltonian, points, broadening, moments, device, seed, progress, start)
     wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
     method, why, backend = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
     if method == "dense":
@@ -165,7 +181,7 @@ def density_of_states(
             hamiltonian, wanted, lambda at: _trace(operator, at, n_vectors, seed, progress)
         )
         dtype = operator.dtype
-    values, error, facts = _values(points, trace, used, hamiltonian.shape[0], dtype)
+    each, error, facts = _samples(points, trace, used, hamiltonian.shape[0], dtype)
     evidence = Evidence.of(
         method=method,
         why=why,
@@ -183,11 +199,12 @@ def density_of_states(
     )
     return DensityOfStates(
         energies=points,
-        values=values,
+        values=each.mean(axis=1),
         error=error,
         broadening=used.broadening,
         moments=used.moments,
         vectors=0 if trace.exact else n_vectors,
+        samples=each[:, :0] if trace.exact else each,
         evidence=evidence,
     )
 
@@ -244,6 +261,38 @@ def choose_method(
     return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
 
 
+def _by_green(
+    hamiltonian: BdGHamiltonian,
+    energies: np.ndarray,
+    broadening: Any,
+    moments: Any,
+    device: str,
+    seed: int,
+    progress: bool,
+    start: float,
+) -> DensityOfStates:
+    if moments is not None:
+        raise ValueError(f"moments belongs to methods 'chebyshev' and 'dense'; got {moments!r} with method='green'")
+    eta, origin = require_broadening(broadening, energies, hamiltonian)
+    request = request_for(hamiltonian, energies, eta)
+    why, backend = choose_backend(request, device)
+    values, error, facts = trace_density(request, backend, seed, progress)
+    described = {"kernel": "lorentzian", "broadening": eta, "broadening_is": f"half width of a Lorentzian; {origin}"}
+    evidence = Evidence.of(
+        method="green", why=why, backend=backend, dtype=values.dtype, start=start, seed=seed, **described, **facts
+    )
+    return DensityOfStates(
+        energies=energies,
+        values=values,
+        error=error,
+        broadening=eta,
+        moments=0,
+        vectors=0,
+        samples=np.empty((energies.size, 0)),
+        evidence=evidence,
+    )
+
+
 def _trace(operator: NambuOperator, at: Resolution, n_vectors: int, seed: int, progress: bool) -> Trace:
     report, close = product_bar(progress, at.moments // 2, "density of states")
     try:
@@ -254,19 +303,26 @@ def _trace(operator: NambuOperator, at: Resolution, n_vectors: int, seed: int, p
         close()
 
 
-def _values(
+def _samples(
     energies: np.ndarray, trace: Trace, at: Resolution, dimension: int, dtype: np.dtype
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Return the density, its error, and what goes into the evidence about it."""
+    """Return the density that each vector gives, the error of their mean, and what goes into the evidence about it."""
     each = density(energies, trace.moments, at.bound)
-    n_vectors = each.shape[1]
     single = np.dtype(dtype) in (np.dtype("f4"), np.dtype("c8"))
     of_moment = single_precision_error(at.moments) if single else _ROUNDING * at.moments
     rounding = squared_weights(energies, at.moments, at.bound) * dimension * of_moment
     facts: dict[str, Any] = {"rounding_error": float(rounding.max())}
     if trace.exact:
-        return each[:, 0], rounding, {"trace": "exact", "error_is": "rounding, estimated", **facts}
-    quantile = scipy.special.stdtrit(n_vectors - 1, 0.5 * (1 + scipy.special.erf(np.sqrt(0.5))))
-    error = float(quantile) * each.std(axis=1, ddof=1) / np.sqrt(n_vectors)
+        return each, rounding, {"trace": "exact", "error_is": "rounding, estimated", **facts}
     facts["error_is"] = "one standard error over random vectors with Student's factor, and rounding"
-    return each.mean(axis=1), np.hypot(error, rounding), {"trace": "stochastic", **facts}
+    return each, np.hypot(standard_error(each), rounding), {"trace": "stochastic", **facts}
+
+
+def standard_error(samples: np.ndarray) -> np.ndarray:
+    """Return the error of the mean over the last axis that covers it in 68.3 % of cases, however few the samples.
+
+    The standard error of the mean times the quantile of Student's distribution.
+    """
+    count = samples.shape[-1]
+    quantile = scipy.special.stdtrit(count - 1, 0.5 * (1 + scipy.special.erf(np.sqrt(0.5))))
+    return float(quantile) * samples.std(axis=-1, ddof=1) / np.sqrt(count)

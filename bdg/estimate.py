@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs, dos, green, ldos, ldos_plan, pairing, spectrum, thermal_elements
+from bdg import costs, dos, green, green_density, ldos, ldos_plan, pairing, spectrum, thermal_elements
 from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.gpu import chebyshev, cost
 from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
@@ -22,6 +22,7 @@ from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.resolution import require_resolution
 from bdg.results import Evidence, Result, quantity
+from bdg.spectral_function import choose_place, require_momenta, spectral_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,8 +108,8 @@ def estimate(
         A path is that of a job file.
     what : str
         For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
-        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states" or
-        "green_function".
+        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states",
+        "spectral_function" or "green_function".
     device : {"auto", "cpu", "gpu"}
     workers : int
         Of a job: processes, one thread each.
@@ -254,12 +255,20 @@ def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given
     tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
     elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
     n_poles = thermal_elements.n_poles_for(h, temperature, tol) if temperature else None
-    options = costs.elements_options(h, backends[:1], n_poles, elements)
+    options = costs.elements_options(h, backends, n_poles, elements)
     options = [cost.repeated(option, times) for option in options]
+    return options, lambda: _placed(thermal_elements.choose_place("auto", device, h, temperature, tol, elements))
+
+
+def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    backend = select_backend(device)  # one place for all iterations
+    options, _ = _averages(h, [backend], device, given)
 
     def choose() -> tuple[str, str, str]:
-        method, why = thermal_elements.choose_method("auto", h, temperature, tol, backends[0], elements)
-        return method, why, backends[0].device
+        tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
+        method, why = thermal_elements.choose_method("auto", h, temperature, tol, backend, elements)
+        return method, why, backend.device
 
     return options, choose
 
@@ -269,17 +278,33 @@ def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: s
     n_vectors = dos.require_vectors(given.get("vectors", 8), h.system)
     moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
     options = dos.density_options(h, backends, points.size, moments, n_vectors)
+    if given.get("moments") is None:  # another kernel, which "auto" does not take
+        eta, _ = ldos_plan.require_broadening(given.get("broadening"), points, h)
+        options += green_density.options(green_density.request_for(h, points, eta), backends)
     return options, lambda: _placed(dos.choose_method("auto", device, h, points.size, moments, n_vectors))
 
 
 def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     points = dos.require_energies(given["energies"])
     sites = require_sites(given.get("sites"), h.system.n_sites)
-    eta, _ = ldos.require_broadening(given.get("broadening"), points, h)
+    eta, _ = ldos_plan.require_broadening(given.get("broadening"), points, h)
     ldos.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
     request = ldos_plan.Request(h, points, sites, eta, given.get("moments"))
     options = ldos_plan.options(request, backends, ldos.METHODS[1:])
     return options, lambda: _placed(ldos.choose_method("auto", device, request))
+
+
+def _spectral_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = dos.require_energies(given["energies"])
+    waves = require_momenta(given["momenta"], h.system.positions.shape[1])
+    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
+    options = spectral_options(h, backends, waves, points.size, moments)
+
+    def choose() -> tuple[str, str, str]:
+        why, backend = choose_place(device, h, waves, points.size, moments)
+        return "chebyshev", why, backend.device
+
+    return options, choose
 
 
 def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -299,10 +324,13 @@ _TASKS: dict[str, _Task] = {
     "pair_amplitude": _Task(_pair_amplitude, ("temperature", "sites", "tol"), _NEEDS_T),
     "electron_density": _Task(_averages, _THERMAL, _NEEDS_T),
     "free_energy": _Task(_averages, _THERMAL, _NEEDS_T),
-    "solve_gap": _Task(_averages, (*_THERMAL, "iterations"), _NEEDS_T),
+    "solve_gap": _Task(_self_consistent, (*_THERMAL, "iterations"), _NEEDS_T),
     "density_of_states": _Task(_density_of_states, ("energies", "broadening", "moments", "vectors"), _NEEDS_E),
     "local_density_of_states": _Task(
         _local_density, ("energies", "sites", "broadening", "moments", "vectors"), _NEEDS_E
+    ),
+    "spectral_function": _Task(
+        _spectral_function, ("momenta", "energies", "broadening", "moments"), _NEEDS_E | {"momenta"}
     ),
     "green_function": _Task(_green_function, ("z", "sites", "sources"), frozenset({"z"})),
 }

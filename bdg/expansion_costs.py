@@ -50,7 +50,9 @@ class Expansion:
 
 def expansion_option(hamiltonian: BdGHamiltonian, backend: Backend, wanted: Expansion, results: float = 0.0) -> Option:
     """Return what a density by a Chebyshev expansion takes; ``results``: bytes of what is returned."""
-    seconds = costs.recursion_seconds(hamiltonian, backend, wanted.columns, wanted.moments / 2, wanted.single)
+    dots = "squares" if wanted.random or wanted.summed else "norms"  # a trace has no odd moments
+    seconds = costs.recursion_seconds(hamiltonian, backend, wanted.columns, wanted.moments / 2, wanted.single, dots)
+    seconds += costs.bound_seconds(hamiltonian, backend)
     seconds += sum_seconds(backend, wanted, costs.block_width(hamiltonian, backend, wanted.columns, wanted.single))
     return costs.option_of("chebyshev", backend, seconds, _bytes(hamiltonian, backend, wanted) + results)
 

@@ -11,13 +11,14 @@ import numpy as np
 
 from bdg import costs
 from bdg.arguments import real_array, require_choice, require_seed, require_sites, require_system
+from bdg.fallback import first_working
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.cost import Option
 from bdg.gpu.memory import require_memory
 from bdg.gpu.multifrontal import FactorError
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
-from bdg.resolvent import Resolvent, ResolventAt, site_rows, with_progress
+from bdg.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
 from bdg.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
 from bdg.results import Evidence, Result, quantity
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("auto", "multifrontal", "dense")
+_WHAT = "the Green function"
 UNNOTICED = 0.1  # seconds: below, factors are not left for a dense inverse
 _PROBES = 4  # sites whose columns are solved for, to check the selected inverse
 _UNUSABLE = 1e-4  # of the largest element: difference of the selected inverse to these columns
@@ -99,7 +101,8 @@ def green_function(
         a source sends to the whole system costs one solve a column this way.
     method : {"auto", "multifrontal", "dense"}
         "multifrontal" takes one sparse factorisation for each z, "dense" inverts the full matrix. "auto" takes what is
-        expected to be done first (`bdg.estimate`), "multifrontal" where that is expected within 0.1 s.
+        expected to be done first (`bdg.estimate`), "multifrontal" where that is expected within 0.1 s, and "dense"
+        where factors turn out to be of no use and it fits; the evidence says so.
     device : {"auto", "cpu", "gpu"}
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
@@ -118,7 +121,7 @@ def green_function(
     ValueError
         If z is not finite, or a site does not exist.
     ArithmeticError
-        If z lies so close to an eigenvalue that no factor can be used.
+        If z lies so close to an eigenvalue that no factor can be used, and with "auto" no dense inverse.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
 
@@ -135,31 +138,21 @@ def green_function(
     seed = require_seed(seed)
     select_backend(device)  # refused before any work
     hamiltonian, points = BdGHamiltonian(system), np.atleast_1d(energies)
-    method, why, backend = choose_method(method, device, hamiltonian, points, chosen, origin)
-    resolvent = Resolvent(hamiltonian, backend)
+    backends, options, task = _ways(device, hamiltonian, points, chosen, origin)
     probes = np.random.default_rng(seed).permutation(system.n_sites)[:_PROBES]
-    results, residuals, forms = [], [], set()
-    for point in with_progress(points, progress, "Green function"):
-        if method == "dense":
-            values, residual = _dense(resolvent, complex(point), chosen, origin)
-            form = "dense"
-        else:
-            at = resolvent.at(complex(point))
-            form = at.form
-            if chosen is None or origin is None:
-                values, residual = _site_diagonal(at, probes)
-            else:
-                values, residual = _between(at, chosen, origin)
-        results.append(values)
-        residuals.append(residual)
-        forms.add(form)
+
+    def run(way: str, on: Backend) -> tuple[list[np.ndarray], float, set[str]]:
+        return _blocks(way, Resolvent(hamiltonian, on), points, chosen, origin, probes, progress)
+
+    found, method, why, backend = first_working(method, options, backends, run, _WHAT, task, UNNOTICED)
+    results, residual, forms = found
     evidence = Evidence.of(
         method=method,
         why=why,
         backend=backend,
         dtype=results[0].dtype,
         start=start,
-        max_residual=float(max(residuals)),
+        max_residual=residual,
         form=", ".join(sorted(forms)),
     )
     none = np.empty(0, dtype=np.int64)
@@ -213,10 +206,49 @@ def choose_method(
     sources: np.ndarray | None,
 ) -> tuple[str, str, Backend]:
     """Return method, the reason for it, and the backend that it runs on."""
+    backends, options, task = _ways(device, hamiltonian, points, sites, sources)
+    return costs.decided(method, options, backends, _WHAT, task, UNNOTICED)
+
+
+def _ways(
+    device: str,
+    hamiltonian: BdGHamiltonian,
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> tuple[list[Backend], list[Option], str]:
+    """Return the devices, what each method is expected to take, and the task in words."""
     backends = costs.devices(device, hamiltonian.shape[0])
     options = block_options(hamiltonian, backends, points, sites, sources)
-    task = f"for {points.size} energies" if points.size > 1 else "for one energy"
-    return costs.decided(method, options, backends, "the Green function", task, UNNOTICED)
+    return backends, options, f"for {points.size} energies" if points.size > 1 else "for one energy"
+
+
+def _blocks(
+    method: str,
+    resolvent: Resolvent,
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+    probes: np.ndarray,
+    progress: bool,
+) -> tuple[list[np.ndarray], float, set[str]]:
+    """Return the blocks at each point, their largest residual, and the forms of the factors."""
+    results, worst, forms = [], 0.0, set()
+    for point in with_progress(points, progress, "Green function"):
+        if method == "dense":
+            values, residual = _dense(resolvent, complex(point), sites, sources)
+            form = "dense"
+        else:
+            at = resolvent.at(complex(point))
+            form = at.form
+            if sites is None or sources is None:
+                values, residual = _site_diagonal(at, probes)
+            else:
+                values, residual = _between(at, sites, sources)
+        results.append(values)
+        worst = max(worst, residual)
+        forms.add(form)
+    return results, worst, forms
 
 
 def _between(at: ResolventAt, sites: np.ndarray, sources: np.ndarray) -> tuple[np.ndarray, float]:
@@ -241,8 +273,8 @@ def _site_diagonal(at: ResolventAt, probes: np.ndarray) -> tuple[np.ndarray, flo
     deviation = float(abs(blocks[probes] - expected).max())
     if not deviation <= _UNUSABLE * max(1.0, float(abs(expected).max())):
         raise FactorError(
-            f"the selected inverse at z = {at.z} differs by {deviation:.2g} from solved columns; move z away from the "
-            "eigenvalue next to it, or ask for chosen sites"
+            f"the selected inverse at z = {at.z} differs by {deviation:.2g} from solved columns. Move z away from the "
+            "eigenvalue next to it, ask for chosen sites, or use method='dense'"
         )
     return blocks, max(deviation, residual)
 
@@ -256,8 +288,17 @@ def _dense(
     )
     xp = backend.xp
     matrix = xp.asarray(z * np.eye(dimension) - resolvent.hamiltonian.matrix.toarray())
-    found = xp.linalg.inv(matrix)
-    residual = float(abs(xp.matmul(matrix, found) - xp.eye(dimension)).max())
+    try:
+        found = xp.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        residual = np.inf
+    else:
+        residual = float(abs(xp.matmul(matrix, found) - xp.eye(dimension)).max())
+    if not residual < UNUSABLE:
+        raise FactorError(
+            f"the dense inverse of z - H at z = {z} has a residual of {residual:.2g}: z lies at an eigenvalue to "
+            "rounding. Move it away, or give it a larger imaginary part"
+        )
     inverse = backend.to_host(found)
     if sites is not None and sources is not None:
         return inverse[np.ix_(site_rows(system, sites), site_rows(system, sources))], residual

@@ -15,37 +15,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs, ldos_plan
+from bdg import costs, ldos_plan, local_green
 from bdg.arguments import require_choice, require_seed, require_sites, require_system
 from bdg.dos import require_energies
+from bdg.fallback import first_working
 from bdg.gpu import dense
 from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.chebyshev import gershgorin_bound
-from bdg.gpu.multifrontal import FactorError
+from bdg.gpu.cost import Option
 from bdg.hamiltonian import BdGHamiltonian
-from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.ldos_plan import Request
-from bdg.local_expansion import site_weights
+from bdg.ldos_plan import Request, require_broadening
+from bdg.local_expansion import SpectralWeights, site_weights
 from bdg.resolution import MOST
-from bdg.resolvent import Resolvent, ResolventAt, site_rows, with_progress
+from bdg.resolvent import Resolvent, with_progress
 from bdg.results import Evidence, Result, quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("auto", "green", "dense", "chebyshev")
-ROUTES = {
-    "columns": "solved columns; the error is a bound from their residuals",
-    "selected inverse": "selected inverse of all sites; the error is an estimate from solved columns at some of them",
-    "restricted selected inverse": "selected inverse of chosen sites; the error is an estimate from solved columns at "
-    "some of them",
-}
-_SINGLE_ENERGY = 1e-3  # of the largest row sum of H: broadening where energies have no spacing
-# times the largest |dG_ii| of these sites; that of all sites was at most 22 and 31 times it, 3 times in the median, in
-# 17 systems of 900 to 1600 rows at 4 energies and 6 broadenings from 1e-5 to 0.1
-_SAFETY = {True: 40.0, False: 60.0}
-_UNUSABLE = 1e-2  # error in units of the largest density from which a selected inverse is refused
+_WHAT = "the local density of states"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,7 +102,8 @@ def local_density_of_states(
         "green" takes the retarded Green function at ``E + i eta``, one factorisation for each |E|: solved columns of
         few sites, or a selected inverse, whichever is expected to take less time; "dense" sums over all eigenstates;
         "chebyshev" expands one column a site in polynomials of H, for few sites at many energies, or where factors do
-        not fit. "auto" takes what is expected to be done first (`bdg.estimate`).
+        not fit. "auto" takes what is expected to be done first (`bdg.estimate`), and
+        where factors turn out to be of no use the next one that fits; the evidence says so.
     broadening : float, optional
         eta > 0, in the unit of the hopping. Default: the mean spacing of the energies, so that no level hides between
         two of them; for a single energy 1e-3 of the largest row sum of |H|.
@@ -142,7 +132,7 @@ def local_density_of_states(
         If an energy is not finite, a site does not exist, the broadening is not positive, or the method is not
         available.
     ArithmeticError
-        If the broadening is so small that the factors are of no use.
+        If the broadening is so small that the factors are of no use: with "green", or where nothing else fits.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
 
@@ -162,37 +152,32 @@ def local_density_of_states(
     hamiltonian = BdGHamiltonian(system)
     eta, origin = require_broadening(broadening, points, hamiltonian)
     request = Request(hamiltonian, points, chosen, eta, moments)
-    method, why, backend = choose_method(method, device, request)
-    n_moments, kernel = 0, "lorentzian"
-    if method == "chebyshev":
-        found = site_weights(hamiltonian, points, chosen, eta, moments, backend, progress)
-        values, error, facts, n_moments = found.values, found.error, found.facts, found.moments
-        eta, kernel = found.broadening, found.kernel
-        origin = origin if moments is None else "standard deviation of a peak at E = 0 for the moments asked for"
-    elif method == "dense":
-        values, error, facts = _dense(hamiltonian, points, chosen, eta, backend)
-    else:
-        values, error, facts = _green(request, backend, seed, progress)
+    backends, options, task = _ways(method, device, request)
+    found, method, why, backend = first_working(
+        method, options, backends, lambda way, on: _by(way, request, on, seed, progress), _WHAT, task
+    )
+    if moments is not None:
+        origin = "standard deviation of a peak at E = 0 for the moments asked for"
     evidence = Evidence.of(
         method=method,
         why=why,
         backend=backend,
-        dtype=values.dtype,
+        dtype=found.values.dtype,
         start=start,
-        kernel=kernel,
-        broadening=eta,
+        kernel=found.kernel,
+        broadening=found.broadening,
         broadening_is=origin,
-        relative_error=float((error / np.maximum(values, np.finfo(float).tiny)).max()),
-        **facts,
+        relative_error=float((found.error / np.maximum(found.values, np.finfo(float).tiny)).max()),
+        **found.facts,
     )
     return LocalDensityOfStates(
         energies=points,
-        values=values,
-        error=error,
+        values=found.values,
+        error=found.error,
         sites=chosen,
         positions=system.positions[chosen],
-        broadening=eta,
-        moments=n_moments,
+        broadening=found.broadening,
+        moments=found.moments,
         vectors=0,
         evidence=evidence,
     )
@@ -213,25 +198,29 @@ def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) 
         raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
 
 
-def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
-    """Return eta, and where it comes from."""
-    if broadening is not None:
-        return positive_number("broadening", broadening, "unit of the hopping"), "as asked"
-    spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
-    if spacing > 0:
-        return spacing, "mean spacing of the energies"
-    scale = gershgorin_bound(hamiltonian.matrix)
-    if not scale > 0:
-        raise ValueError("broadening must be given for a Hamiltonian that is zero")
-    return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"
-
-
 def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
     """Return method, the reason for it, and the backend that it runs on."""
+    backends, options, task = _ways(method, device, request)
+    return costs.decided(method, options, backends, _WHAT, task)
+
+
+def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], list[Option], str]:
+    """Return the devices, what each method is expected to take, and the task in words."""
     backends = costs.devices(device, request.hamiltonian.shape[0])
     options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
-    task = f"for {request.energies.size} energies on {request.sites.size} sites"
-    return costs.decided(method, options, backends, "the local density of states", task)
+    return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"
+
+
+def _by(method: str, request: Request, backend: Backend, seed: int, progress: bool) -> SpectralWeights:
+    """Return values and errors by one method."""
+    hamiltonian, energies, sites, eta = request.hamiltonian, request.energies, request.sites, request.eta
+    if method == "chebyshev":
+        return site_weights(hamiltonian, energies, sites, eta, request.moments, backend, progress)
+    if method == "dense":
+        values, error, facts = _dense(hamiltonian, energies, sites, eta, backend)
+    else:
+        values, error, facts = _green(request, backend, seed, progress)
+    return SpectralWeights(values, error, 0, eta, "lorentzian", facts)
 
 
 def _dense(
@@ -267,70 +256,8 @@ def _green(
         parts = np.where(energies[asked] < 0, 1, 0)
         at = resolvent.at(complex(energy, eta))
         forms.add(at.form)
-        if plan.route == "columns":
-            density, bound = _by_columns(at, sites, np.unique(parts))
-        else:
-            density, bound = _by_selection(at, sites, np.unique(parts), plan.route != "selected inverse", rng)
+        density, bound = local_green.densities(at, plan.route, sites, np.unique(parts), rng)
         values[asked] = density[parts]
         error[asked] = bound[parts] + (plan.shift[asked] / eta)[:, None] * density[parts]
-    facts = {
-        "error_is": "bound" if plan.route == "columns" else "estimate",
-        "route": plan.route,
-        "route_is": ROUTES[plan.route],
-        "factorisations": int(plan.energies.size),
-        "form": ", ".join(sorted(forms)),
-        "inverse_share": plan.share,
-    }
+    facts = {"error_is": "bound" if plan.route == "columns" else "estimate", **plan.facts(forms)}
     return values, error, facts
-
-
-def _elements(at: ResolventAt, sites: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the diagonal elements of G (parts, S, s), electrons (part 0) or holes (1), and bounds of their errors."""
-    backend = at.resolvent.backend
-    rows = site_rows(at.resolvent.system, sites).reshape(2, -1)[parts]
-    found, residuals = [], []
-    for solved in at.columns(rows.ravel()):
-        place = backend.xp.asarray(solved.sources), backend.xp.arange(solved.sources.size)
-        found.append(backend.to_host(solved.values[place]))
-        residuals.append(solved.residuals)
-    elements = np.concatenate(found)
-    norm = np.concatenate(residuals) / np.sqrt(at.z.imag)
-    # the error is at most norm sqrt(y) with y = -Im G, which bounds the exact y, too
-    root = 0.5 * (norm + np.sqrt(norm**2 + 4 * (-elements.imag).clip(0)))
-    shape = parts.size, sites.size, at.resolvent.system.norbs
-    return elements.reshape(shape), (norm * root).reshape(shape)
-
-
-def _by_columns(at: ResolventAt, sites: np.ndarray, parts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the densities (2, S) of electrons and holes, and bounds of their errors; nan in parts not asked for."""
-    elements, bounds = _elements(at, sites, parts)
-    density, error = np.full((2, 2, sites.size), np.nan)
-    density[parts], error[parts] = -elements.imag.sum(axis=2) / np.pi, bounds.sum(axis=2) / np.pi
-    return density, error
-
-
-def _by_selection(
-    at: ResolventAt, sites: np.ndarray, parts: np.ndarray, restricted: bool, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the densities (2, S) of electrons and holes, and an estimate of their errors, the same on all sites.
-
-    Errors of a selected inverse vary from site to site, relative ones most. Where the diagonal of (z - H) G - 1 is at
-    hand it shows where they are large, and the sites that it points at are solved for; else some drawn at random.
-    """
-    norbs = at.resolvent.system.norbs
-    blocks, defect = at.checked_blocks(sites, restricted)
-    elements = np.einsum("ikk->ik", blocks).reshape(sites.size, 2, norbs).swapaxes(0, 1)
-    density = -elements.imag.sum(axis=2) / np.pi
-    known = defect is not None
-    order = rng.permutation(sites.size) if defect is None else np.argsort(-defect, kind="stable")
-    probes = order[: ldos_plan.PROBES[known]]
-    solved, bounds = _elements(at, sites[probes], parts)
-    deviation = float((abs(elements[parts][:, probes] - solved) + bounds).max())
-    error = _SAFETY[known] * norbs * deviation / np.pi
-    if not error < _UNUSABLE * float(density.max()):
-        raise FactorError(
-            f"the selected inverse at z = {at.z} has an estimated error of {error:.2g} with densities up to "
-            f"{float(density.max()):.2g}: the broadening is too small for it. Take a larger broadening, few sites, or "
-            "method='dense'"
-        )
-    return density, np.full(density.shape, error)

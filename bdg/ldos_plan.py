@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,24 @@ from bdg.expansion_costs import Expansion, expansion_option
 from bdg.gpu import cost
 from bdg.gpu.backend import Backend
 from bdg.gpu.calibration import rates_of
-from bdg.gpu.chebyshev import spectral_bound
+from bdg.gpu.chebyshev import gershgorin_bound, spectral_bound
 from bdg.gpu.cost import Option
 from bdg.gpu.kernel_polynomial import lorentzian_moments
 from bdg.hamiltonian import BdGHamiltonian
+from bdg.lattices.arguments import positive_number
 from bdg.local_expansion import TRUNCATION
 from bdg.resolution import MOST, SAFETY
 from bdg.structure import whole_symbolic
 
+ROUTES = {
+    "columns": "solved columns; the error is a bound from their residuals",
+    "selected inverse": "selected inverse of all sites; the error is an estimate from solved columns at some of them",
+    "restricted selected inverse": "selected inverse of chosen sites; the error is an estimate from solved columns at "
+    "some of them",
+}
 PROBES = {True: 8, False: 16}  # solved columns: where the sites worth checking are known, and where not
 _SAME = 1e-11  # of the broadening: energies +-E that are served together
+_SINGLE_ENERGY = 1e-3  # of the largest row sum of H: broadening where energies have no spacing
 _AROUND_LEVELS = 0.1  # seconds of squared eigenvectors and their defect, relative to the diagonalisation
 
 
@@ -51,6 +60,16 @@ class Plan:
     share: float
     columns: int
 
+    def facts(self, forms: set[str]) -> dict[str, Any]:
+        """Return what the evidence says about it; ``forms`` of the factors."""
+        return {
+            "route": self.route,
+            "route_is": ROUTES[self.route],
+            "factorisations": int(self.energies.size),
+            "form": ", ".join(sorted(forms)),
+            "inverse_share": self.share,
+        }
+
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -65,6 +84,8 @@ class Request:
         Half width of the Lorentzians.
     moments : int or None
         Of the Jackson kernel instead.
+    summed : bool
+        Only the sum over these sites, electrons and holes, is wanted.
     """
 
     hamiltonian: BdGHamiltonian
@@ -72,11 +93,26 @@ class Request:
     sites: np.ndarray
     eta: float
     moments: int | None = None
+    summed: bool = False
 
     @property
     def result_bytes(self) -> float:
         """Bytes of values and errors, and of what they are made of."""
-        return 4 * 8.0 * self.energies.size * self.sites.size
+        energies = 4 if self.summed else self.energies.size  # those at hand at the same time
+        return 4 * 8.0 * energies * self.sites.size
+
+
+def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
+    """Return eta, and where it comes from."""
+    if broadening is not None:
+        return positive_number("broadening", broadening, "unit of the hopping"), "as asked"
+    spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
+    if spacing > 0:
+        return spacing, "mean spacing of the energies"
+    scale = gershgorin_bound(hamiltonian.matrix)
+    if not scale > 0:
+        raise ValueError("broadening must be given for a Hamiltonian that is zero")
+    return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"
 
 
 def options(request: Request, backends: Sequence[Backend], methods: Sequence[str]) -> list[Option]:
@@ -94,7 +130,7 @@ def green_plan(request: Request, backend: Backend) -> tuple[Plan, Option]:
     hamiltonian, sites = request.hamiltonian, request.sites
     solved, which = _distinct(request.energies, request.eta)
     shift = abs(abs(request.energies) - solved[which])
-    both = bool((request.energies < 0).any() and (request.energies > 0).any())
+    both = request.summed or bool((request.energies < 0).any() and (request.energies > 0).any())
     rows = hamiltonian.system.norbs * (1 + both)
     whole = np.unique(sites).size == hamiltonian.system.n_sites
     plans = [Plan(solved, which, shift, "columns", 0.0, sites.size * rows)]

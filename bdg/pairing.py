@@ -9,7 +9,7 @@ for norbs = 1, where (i, i + N) is the electron-hole element on site i; for norb
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -209,8 +209,8 @@ def choose_method(
     smallest = smallest_temperatures(bound, tol)
     if method in smallest and temperature < smallest[method]:
         raise ValueError(
-            f"method={method!r} affords temperatures down to {smallest[method]:.3g} for this system and tol; got "
-            f"temperature = {temperature!r}. Use method='dense' below"
+            f"method={method!r} {_affords(smallest[method])}; got temperature = {temperature!r}. Use method='dense' "
+            f"below, {_other(method, smallest)}or a larger tol"
         )
     if method in ("chebyshev", "poles") and not bound:
         raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
@@ -236,6 +236,16 @@ def choose_method(
     return costs.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
 
 
+def _affords(smallest: float) -> str:
+    return f"affords temperatures down to {smallest:.3g} for this system and tol"
+
+
+def _other(method: str, smallest: Mapping[str, float]) -> str:
+    """Return which other method goes lower, as part of a sentence."""
+    least, name = min((least, name) for name, least in smallest.items())
+    return "" if name == method else f"method={name!r} down to {least:.3g}, "
+
+
 def smallest_temperatures(bound: float, tol: float) -> dict[str, float]:
     """Return the temperatures down to which each method that has such a bound can go."""
     return {
@@ -255,7 +265,7 @@ def amplitude_options(
     """Return what each method is expected to take."""
     lowest = smallest_temperatures(bound, tol) if bound > 0 else {}
     possible = [name for name, least in lowest.items() if temperature >= least]
-    return costs.pair_amplitude_options(
+    options = costs.pair_amplitude_options(
         hamiltonian,
         backends,
         sites,
@@ -263,6 +273,11 @@ def amplitude_options(
         n_poles=_fitted(bound, temperature, FIT_SHARE * tol).frequencies.size if "poles" in possible else None,
         single=tol >= SINGLE_PRECISION_FROM,
     )
+    for name in ("chebyshev", "poles"):
+        if name not in possible:
+            why = _affords(lowest[name]) if lowest else "needs a Hamiltonian that is not zero"
+            options += [costs.closed(costs.option_of(name, backend, np.inf, 0.0), why) for backend in backends]
+    return options
 
 
 def _dense(

@@ -220,7 +220,7 @@ class ResolventAt(ABC):
         if not worst < UNUSABLE:
             raise FactorError(
                 f"the columns of (z - H)^-1 at z = {self.z} have a residual of {worst:.2g}: z is too close to an "
-                "eigenvalue. Move it away, give it a larger imaginary part, or use method='dense'"
+                "eigenvalue. Move it away, give it a larger imaginary part (broadening), or use method='dense'"
             )
         return x, norm + floor
 

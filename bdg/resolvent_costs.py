@@ -15,8 +15,9 @@ from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memo
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.structure import quaternion_symbolic, whole_symbolic
 
-_REFINED = 2.0  # solves for a column of the Green function, refinement included
-_AROUND = 1.3  # seconds of a factor with values put in and elements taken out, relative to its fronts
+_PLAIN, _REFINED = 1.1, 2.0  # solves for a column of the Green function, far from the real axis and near it
+_FAR = 1e-3  # of the norm of H: imaginary part of z from which solves hardly need refinement
+_AROUND = 1.1  # seconds of a factor with values put in and elements taken out, relative to its fronts
 _BLOCK = 512 << 20  # bytes of the columns that are solved at a time
 _LINK = 1.2e10  # bytes a second between host and device, for factors that are kept on the host
 
@@ -59,8 +60,10 @@ def multifrontal_option(
     forms = [form_at(hamiltonian, complex(z), backend) for z in points]
     seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
     needed, notes = 0.0, []
+    norm = float(abs(hamiltonian.matrix).sum(axis=1).max())
+    solves = _PLAIN if abs(np.imag(points)).min(initial=np.inf) > _FAR * norm else _REFINED
     for kind in dict.fromkeys(forms):
-        one = _seconds(hamiltonian, backend, *kind, columns, share)
+        one = _seconds(hamiltonian, backend, *kind, columns, share, solves)
         held, moved, note = _held(hamiltonian, backend, *kind, columns, share)
         seconds += forms.count(kind) * (_AROUND * one + moved / _LINK)
         needed = max(needed, held)
@@ -91,15 +94,15 @@ def _symbolic(hamiltonian: BdGHamiltonian, backend: Backend, form: str) -> Symbo
 
 
 def _seconds(
-    hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float
+    hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float, solves: float
 ) -> float:
-    """Return the seconds at one energy."""
+    """Return the seconds at one energy, with so many solves a column."""
     rates, symbolic = rates_of(backend), _symbolic(hamiltonian, backend, form)
     dimension = hamiltonian.shape[0]
     seconds = cost.factor_seconds(rates, symbolic, form, general)
     if columns:
         block = min(columns, columns_at_once(dimension))
-        seconds += _REFINED * (columns / block) * cost.solve_seconds(rates, symbolic, form, block)
+        seconds += solves * (columns / block) * cost.solve_seconds(rates, symbolic, form, block)
         step = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, columns, complex)
         seconds += step + 10 * 16.0 * dimension * columns / rates.copy
     if share:

@@ -9,6 +9,7 @@ over all 2 s N levels: what photoemission of a clean crystal sees, and where dis
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from bdg.arguments import real_array, require_seed, require_system
 from bdg.dos import require_energies
 from bdg.expansion_costs import Expansion, expansion_option
 from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.cost import Option
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
 from bdg.local_expansion import vector_weights
@@ -104,18 +106,18 @@ def spectral_function(
     start = time.perf_counter()
     require_system(system)
     points = require_energies(energies)
-    waves = _require_momenta(momenta, system.positions.shape[1])
+    waves = require_momenta(momenta, system.positions.shape[1])
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     at = require_resolution(broadening, moments, points, hamiltonian, require_seed(seed))
-    plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
+    why, backend = choose_place(device, hamiltonian, waves, points.size, at.moments)
     norbs, half = system.norbs, hamiltonian.shape[0] // 2
+    plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
     vectors = np.zeros((2 * half, norbs * len(waves)), dtype=complex)
     for spin in range(norbs):
         vectors[spin:half:norbs, spin::norbs] = plane
     if not plane.imag.any():
         vectors = vectors.real.copy()
-    why, backend = _place(device, hamiltonian, points.size, at.moments, vectors)
     found = vector_weights(hamiltonian, points, vectors, at.broadening, at.moments, backend, progress)
     shape = (points.size, len(waves), norbs)
     evidence = Evidence.of(
@@ -140,19 +142,31 @@ def spectral_function(
     )
 
 
-def _place(
-    device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, vectors: np.ndarray
+def spectral_options(
+    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], momenta: np.ndarray, energies: int, moments: int
+) -> list[Option]:
+    """Return what the only method takes on each device, one column or two for each wave vector and spin."""
+    system = hamiltonian.system
+    is_complex = bool((system.positions @ momenta.T).any())
+    split = 2 if is_complex and hamiltonian.dtype.kind != "c" else 1  # real and imaginary parts
+    n_vectors = system.norbs * len(momenta)
+    held = (16.0 if is_complex else 8.0) * hamiltonian.shape[0] * n_vectors
+    wanted = Expansion(split * n_vectors, moments, energies)
+    return [expansion_option(hamiltonian, backend, wanted, 2 * held) for backend in backends]
+
+
+def choose_place(
+    device: str, hamiltonian: BdGHamiltonian, momenta: np.ndarray, energies: int, moments: int
 ) -> tuple[str, Backend]:
     """Return the reason and the backend: the device that is expected to be done first, of the only method."""
-    split = 2 if vectors.dtype.kind == "c" and hamiltonian.dtype.kind != "c" else 1  # real and imaginary parts
-    wanted = Expansion(split * vectors.shape[1], moments, energies)
     backends = costs.devices(device, hamiltonian.shape[0])
-    options = [expansion_option(hamiltonian, b, wanted, 2.0 * vectors.nbytes) for b in backends]
+    options = spectral_options(hamiltonian, backends, momenta, energies, moments)
     _, why, backend = costs.chosen(options, backends, "the spectral function", f"for {moments} moments")
     return f"the only method; {why}", backend
 
 
-def _require_momenta(momenta: Any, dim: int) -> np.ndarray:
+def require_momenta(momenta: Any, dim: int) -> np.ndarray:
+    """Return finite wave vectors (K, dim)."""
     waves = np.atleast_2d(real_array("momenta", momenta))
     if waves.dtype.kind not in "iuf" or waves.ndim != 2 or waves.shape[1] != dim or not len(waves):
         raise ValueError(

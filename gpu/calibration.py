@@ -30,7 +30,7 @@ from bdg.gpu.cost import BUILT_IN, FORMS, Rates
 from bdg.gpu.measured_rates import THREADS, measure
 
 VARIABLE = "BDG_CALIBRATION"
-VERSION = 2  # of the file and of what its numbers mean
+VERSION = 3  # of the file and of what its numbers mean
 _OFF = ("off", "0", "none")
 _BUSY = 0.7  # processes that wait for a core, on average over a minute
 _known: dict[str, Rates] = {}
@@ -157,7 +157,7 @@ def _read(path: Path | None) -> tuple[Rates | None, str]:
         content = json.loads(path.read_text(encoding="utf-8"))
         rates = Rates(**{**content["rates"], "origin": "measured rates"})
         numbers = [rates.copy, rates.call]
-        for name, keys in (("gemm", 3), ("eigh", 2), ("product", 4), ("forms", len(FORMS))):
+        for name, keys in (("gemm", 3), ("eigh", 2), ("product", 4), ("column", 4), ("forms", len(FORMS))):
             values = [float(value) for value in getattr(rates, name).values()]
             if len(values) != keys:
                 raise ValueError(f"{name} is incomplete")

@@ -56,8 +56,8 @@ _FORMS = {
 }
 # of a solve: array calls of a stack, passes over the factors, share of large products for one column and for many
 _SWEEP_CALLS, _SWEEP_PASSES, _SWEEP_SHARE, _SWEEP_WIDTH = 15.0, 4.5, 0.5, 4.0
-_WIDTH = 12.0  # columns of a block that a sparse product costs by itself
-_REFERENCE_WIDTH = 32  # columns of the block that the rate was measured with
+_ANALYSIS_CALLS, _ANALYSIS_SITES = 5.0, 1000.0  # array calls of a site, and sites that what is fixed is worth
+REFERENCE_WIDTH = 32  # columns of the block that the rate of sparse products is measured with
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,10 @@ class Rates:
     eigh : mapping
         Dimension cubed of a dense diagonalisation by dtype "f8", "c16".
     product : mapping
-        Columns times (non-zero elements + 4 rows) of a step with a sparse matrix by dtype "f4", "f8", "c8", "c16".
+        Columns times (non-zero elements + 4 rows) of a step with a sparse matrix by dtype "f4", "f8", "c8", "c16", on
+        blocks of `REFERENCE_WIDTH` columns.
+    column : mapping
+        The same on one column: what reading the matrix costs shows there, most in real and single precision.
     copy : float
         Bytes, read and written ones counted.
     call : float
@@ -88,6 +91,7 @@ class Rates:
     gemm: Mapping[str, float]
     eigh: Mapping[str, float]
     product: Mapping[str, float]
+    column: Mapping[str, float]
     copy: float
     call: float
     forms: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(FORMS, 1.0))
@@ -99,7 +103,7 @@ class Rates:
         return Rates(self.device, **many, copy=_coarse(self.copy), call=_coarse(self.call), origin=self.origin)
 
 
-_MAPPINGS = ("gemm", "eigh", "product", "forms")
+_MAPPINGS = ("gemm", "eigh", "product", "column", "forms")
 
 
 def _coarse(value: float) -> float:
@@ -113,6 +117,7 @@ BUILT_IN = {
         {"f4": 1.2e11, "f8": 5.8e10, "c16": 6.0e10},
         {"f8": 6.9e9, "c16": 1.9e9},
         {"f4": 9e9, "f8": 6e9, "c8": 2.7e9, "c16": 1.55e9},
+        {"f4": 8e8, "f8": 8.5e8, "c8": 5.5e8, "c16": 6e8},
         copy=3.8e10,
         call=1.1e-6,
     ),
@@ -121,6 +126,7 @@ BUILT_IN = {
         {"f4": 5e13, "f8": 4e13, "c16": 4e13},
         {"f8": 5e10, "c16": 2e10},
         {"f4": 2.4e12, "f8": 1.2e12, "c8": 1.2e12, "c16": 6e11},
+        {"f4": 2.5e11, "f8": 1.3e11, "c8": 1.3e11, "c16": 6.3e10},
         copy=4e12,
         call=1e-5,
     ),
@@ -141,11 +147,16 @@ def eigh_seconds(rates: Rates, dimension: int, dtype: Any) -> float:
 
 
 def product_seconds(
-    rates: Rates, nnz: int, n_rows: int, columns: float, dtype: Any, width: float = _REFERENCE_WIDTH
+    rates: Rates, nnz: int, n_rows: int, columns: float, dtype: Any, width: float = REFERENCE_WIDTH
 ) -> float:
-    """Return the seconds of steps of a recursion with a sparse matrix: ``columns`` in all, ``width`` at a time."""
-    narrow = (1 + _WIDTH / width) / (1 + _WIDTH / _REFERENCE_WIDTH)
-    return narrow * columns * (nnz + 4.0 * n_rows) / rates.product[kind(dtype)]
+    """Return the seconds of steps of a recursion with a sparse matrix: ``columns`` in all, ``width`` at a time.
+
+    A block takes the time of one column and the same again and again for each further one: a line through the two
+    widths that are measured.
+    """
+    one, many = 1.0 / rates.column[kind(dtype)], REFERENCE_WIDTH / rates.product[kind(dtype)]
+    further = max(0.0, many - one) / (REFERENCE_WIDTH - 1)
+    return columns / width * (one + further * (width - 1)) * (nnz + 4.0 * n_rows)
 
 
 def factor_seconds(rates: Rates, symbolic: Symbolic, form: str, general: bool = False) -> float:
@@ -179,7 +190,7 @@ def solve_seconds(rates: Rates, symbolic: Symbolic, form: str, columns: int) -> 
 
 def analysis_seconds(rates: Rates, n_sites: int) -> float:
     """Return the seconds of ordering and symbolic factorisation, on the host."""
-    return 5.0 * n_sites * (rates if rates.device == "cpu" else BUILT_IN["cpu"]).call
+    return _ANALYSIS_CALLS * (n_sites + _ANALYSIS_SITES) * (rates if rates.device == "cpu" else BUILT_IN["cpu"]).call
 
 
 def _stacks(rates: Rates, symbolic: Symbolic, form: str, flops: float, stage: int) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
-from bdg.gpu.cost import Rates, factor_seconds
+from bdg.gpu.cost import REFERENCE_WIDTH, Rates, factor_seconds
 from bdg.gpu.multifrontal import Factor, SitePattern, analyse, default_settings
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
@@ -24,17 +24,16 @@ _REPEATS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """What is measured: dimensions of dense products and diagonalisations, sites an axis, columns, bytes of a copy."""
+    """What is measured: dimensions of dense products and diagonalisations, sites an axis, bytes of a copy."""
 
     gemm: int
     eigh: int
     sparse: int
-    columns: int
     factor: int
     copy: int
 
 
-SIZES = {"cpu": Sizes(512, 512, 16, 32, 10, 1 << 25), "gpu": Sizes(4096, 2048, 64, 64, 24, 1 << 29)}
+SIZES = {"cpu": Sizes(512, 512, 16, 10, 1 << 25), "gpu": Sizes(4096, 2048, 64, 24, 1 << 29)}
 
 
 def _threads() -> int:
@@ -58,7 +57,8 @@ def measure(backend: Backend, sizes: Sizes | None = None) -> Rates:
         return {key: max(value, getattr(again, name)[key]) for key, value in getattr(once, name).items()}
 
     copy, call = max(once.copy, again.copy), min(once.call, again.call)
-    rates = Rates(backend.device, quickest("gemm"), quickest("eigh"), quickest("product"), copy=copy, call=call)
+    gemm, eigh, product, column = (quickest(name) for name in ("gemm", "eigh", "product", "column"))
+    rates = Rates(backend.device, gemm, eigh, product, column, copy=copy, call=call)
     return dataclasses.replace(rates, forms=_forms(backend, seconds, rates, sizes), origin="measured rates")
 
 
@@ -67,7 +67,7 @@ def _plain_rates(backend: Backend, seconds: _Stopwatch, sizes: Sizes) -> Rates:
         backend.device,
         {name: _gemm(backend, seconds, name, sizes) for name in ("f4", "f8", "c16")},
         {name: _eigh(backend, seconds, name, sizes) for name in ("f8", "c16")},
-        _products(backend, seconds, sizes),
+        *_products(backend, seconds, sizes),
         copy=_copy(backend, seconds, sizes),
         call=_call(backend, seconds),
     )
@@ -135,19 +135,22 @@ def _call(backend: Backend, seconds: _Stopwatch, calls: int = 200) -> float:
     return seconds(run, 10) / calls
 
 
-def _products(backend: Backend, seconds: _Stopwatch, sizes: Sizes) -> dict[str, float]:
+def _products(backend: Backend, seconds: _Stopwatch, sizes: Sizes) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the rates of steps on a block of columns and on one."""
     normal, _ = _cube(sizes.sparse)
     real = _bdg(normal)
-    found = {}
+    block: dict[str, float] = {}
+    single: dict[str, float] = {}
     for name in ("f4", "f8", "c8", "c16"):
         matrix = real if name[0] == "f" else sp.csr_matrix(real.astype(complex))
         operator = NambuOperator(matrix, 1, backend, single=name in ("f4", "c8"))
-        x, y = operator.zeros(sizes.columns), operator.zeros(sizes.columns)
-        x[...] = 1
-        run = _step(operator, x, y)
-        run()
-        found[name] = sizes.columns * (matrix.nnz + 4.0 * matrix.shape[0]) / seconds(run)
-    return found
+        for found, width in ((block, REFERENCE_WIDTH), (single, 1)):
+            x, y = operator.zeros(width), operator.zeros(width)
+            x[...] = 1
+            run = _step(operator, x, y)
+            run()
+            found[name] = width * (matrix.nnz + 4.0 * matrix.shape[0]) / seconds(run, _REPEATS if width > 1 else 10)
+    return block, single
 
 
 def _step(operator: NambuOperator, x: Any, y: Any) -> Callable[[], Any]:

@@ -24,7 +24,8 @@ CALLS = {
 def rates(call, work, where="gpu"):
     """Seconds of a call on a device, and everything else so many times as quick as built in."""
     built_in = BUILT_IN[where]
-    many = {name: {k: work * v for k, v in getattr(built_in, name).items()} for name in ("gemm", "eigh", "product")}
+    named = ("gemm", "eigh", "product", "column")
+    many = {name: {k: work * v for k, v in getattr(built_in, name).items()} for name in named}
     return calibration.assuming(dataclasses.replace(built_in, call=call, copy=work * built_in.copy, **many))
 
 

@@ -16,7 +16,9 @@ from bdg import costs, resolvent_costs
 from bdg.expansion_costs import Expansion, expansion_option
 from bdg.gpu import calibration, cost, measured_rates
 from bdg.gpu.backend import MemoryBudgetError, select_backend
+from bdg.gpu.chebyshev_moments import column_blocks
 from bdg.gpu.cost import BUILT_IN, Option, Rates
+from bdg.gpu.nambu_operator import NambuOperator
 from bdg.structure import quaternion_symbolic, whole_symbolic
 
 CPU = select_backend("cpu")
@@ -34,6 +36,7 @@ def rates():
         {"f4": 2e9, "f8": 1e9, "c16": 2e9},
         {"f8": 1e9, "c16": 5e8},
         {"f4": 2e9, "f8": 1e9, "c8": 1e9, "c16": 5e8},
+        {"f4": 1e8, "f8": 2e8, "c8": 2e8, "c16": 2.5e8},
         copy=1e30,
         call=1e-30,
     )
@@ -65,7 +68,73 @@ def test_dense_products_are_the_counted_operations_over_the_rate(grid, rates, mo
             assert_allclose(cost.solve_seconds(rates, tree, form, columns), solve, rtol=1e-12)
     assert_allclose(cost.eigh_seconds(rates, 1000, complex), 2.0, rtol=1e-12)
     assert_allclose(cost.product_seconds(rates, 5000, 1000, 64, float), 64 * 9000 / 1e9, rtol=1e-12)
-    assert cost.product_seconds(rates, 5000, 1000, 64, float, 1) > 5 * 64 * 9000 / 1e9  # one column at a time
+
+
+def test_products_with_narrow_blocks_go_by_the_rate_of_one_column(rates):
+    """In each precision the rates of one column and of a block are met, and a line joins the seconds of a block."""
+    for dtype in ("f4", "f8", "c8", "c16"):
+        one, many = 9000 / rates.column[dtype], 32 * 9000 / rates.product[dtype]
+        for width, block in ((1, one), (32, many), (4, one + 3 * (many - one) / 31), (63, 2 * many - one)):
+            found = cost.product_seconds(rates, 5000, 1000, 3 * width, np.dtype(dtype), width)
+            assert_allclose(found, 3 * block, rtol=1e-12)
+    flat = dataclasses.replace(rates, column={**rates.column, "f8": 1e7})  # noise: a block no dearer than a column
+    assert_allclose(cost.product_seconds(flat, 5000, 1000, 8, float, 8), 9000 / 1e7, rtol=1e-12)
+
+
+@pytest.mark.parametrize("phase", [0.0, 0.3])
+@pytest.mark.parametrize("single", [False, True])
+def test_blocks_are_as_wide_as_those_that_are_worked_on(grid, monkeypatch, phase, single):
+    system = grid((8, 8, 4), delta=0.3, disorder=1.0).with_delta(0.3 * np.exp(1j * phase * np.arange(256)))
+    hamiltonian = bdg.BdGHamiltonian(system)
+    operator = NambuOperator(hamiltonian.matrix, 1, CPU, single=single)
+    assert costs.vector_dtype(hamiltonian, single) == operator.dtype
+    for most in (1, 20 * 512 * operator.dtype.itemsize, 8 << 20):
+        monkeypatch.setattr("bdg.gpu.chebyshev_moments.BLOCK_BYTES", most)
+        for columns in (1, 7, 16, 23, 64, 130):
+            blocks = column_blocks(operator, columns)
+            expected = columns / len(blocks)
+            assert costs.block_width(hamiltonian, CPU, columns, single, most) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("tol", "sites"), [(1e-4, 1), (1e-6, 1), (1e-6, 40), (1e-8, 8)])
+def test_the_products_of_a_pair_amplitude_are_predicted(grid, rates, tol, sites):
+    """Rates by which seconds are products: columns that stop by themselves, and those that bound the error.
+
+    How early a column stops depends on the moments that it meets: a quarter either way over these tolerances.
+    """
+    system = grid((8, 8, 4), delta=0.3, disorder=1.0)
+    hamiltonian, chosen = bdg.BdGHamiltonian(system), np.arange(100, 100 + sites)
+    done = bdg.pair_amplitude(system, 0.05, sites=chosen, tol=tol, method="chebyshev")
+    with calibration.assuming(dataclasses.replace(rates, column=rates.product)):
+        found = bdg.estimate(system, "pair_amplitude", temperature=0.05, sites=chosen, tol=tol)
+        seconds = found.all_seconds[found.methods.index("chebyshev")] - costs.bound_seconds(hamiltonian, CPU)
+    rate = rates.product[cost.kind(done.evidence.dtype)]
+    one = costs._DOTS["partners"][0] * (hamiltonian.matrix.nnz + 4 * hamiltonian.shape[0]) / rate
+    assert seconds / one == pytest.approx(done.evidence.products, rel=0.25)
+
+
+@pytest.mark.parametrize(("sites", "expected"), [(1, "chebyshev"), (32, "green")])
+def test_one_site_of_a_film_in_a_field_is_expanded_and_many_are_solved_for(grid, sites, expected):
+    """Complex H; measured on one core 0.37 s and 0.66 s with 1 site, 4.7 s and 0.84 s with 32."""
+    film = grid((26, 26, 3), delta=0.3, disorder=1.0).with_field((0, 0, 0.02))
+    arguments = {"energies": np.linspace(-0.5, 0.5, 41), "broadening": 0.02, "sites": np.arange(900, 900 + sites)}
+    with calibration.assuming(BUILT_IN["cpu"]):
+        found = bdg.estimate(film, "local_density_of_states", device="cpu", **arguments)
+    assert found.method == expected
+
+
+def test_what_dot_products_take_depends_on_the_numbers(grid, rates):
+    system = grid((6, 6, 3), delta=0.3, disorder=1.0)
+    real, complex_ = (bdg.BdGHamiltonian(s) for s in (system, system.with_delta(0.3 * np.exp(0.1j * np.arange(108)))))
+    with calibration.assuming(dataclasses.replace(rates, call=1.0)):  # nothing but calls
+        calls = {
+            dots: [costs.recursion_seconds(h, CPU, 130, 10, False, dots) for h in (real, complex_)]
+            for dots in ("squares", "norms", "partners")
+        }
+    three_blocks = 3 * 10  # of up to 64 columns, each with ten steps
+    assert_allclose(calls["squares"], three_blocks * np.array([12, 12]), rtol=1e-3)
+    assert_allclose(calls["norms"], three_blocks * np.array([12, 40]), rtol=1e-3)
+    assert_allclose(calls["partners"], three_blocks * np.array([24, 24]), rtol=1e-3)
 
 
 def test_every_estimate_grows_with_the_system(grid):
@@ -181,7 +250,7 @@ def test_small_systems_are_not_compared_on_a_gpu(monkeypatch):
 
 # --------------------------------------------------------------------------------------------------------- calibration
 
-TINY = measured_rates.Sizes(gemm=16, eigh=16, sparse=3, columns=4, factor=3, copy=1 << 12)
+TINY = measured_rates.Sizes(gemm=16, eigh=16, sparse=3, factor=3, copy=1 << 12)
 
 
 @pytest.fixture
@@ -231,6 +300,29 @@ def test_a_damaged_file_is_replaced_and_said(folder, monkeypatch, damage):
     assert "was damaged and is replaced" in found.origin
     monkeypatch.setattr(calibration, "_known", {})
     assert calibration.rates_of(CPU).origin == "measured rates"
+
+
+def test_columns_over_seconds_are_the_rates_of_sparse_products():
+    """With a clock that says one second always: 32 columns do 32 times as much."""
+    block, single = measured_rates._products(CPU, lambda run, repeats=1: 1.0, TINY)
+    assert block == {name: 32 * value for name, value in single.items()} and single["f8"] > 4 * 54
+
+
+@pytest.mark.parametrize("lacking", ["column", "c8"])
+def test_a_file_of_an_older_version_is_measured_anew(folder, monkeypatch, lacking):
+    """It has another name; under this one it would be refused for the rates that it lacks."""
+    calibration.rates_of(CPU)
+    (path,) = folder.iterdir()
+    content = json.loads(path.read_text())
+    content["version"] = 2
+    del (content["rates"] if lacking == "column" else content["rates"]["column"])[lacking]
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr(calibration, "_known", {})
+    found = calibration.rates_of(CPU)
+    assert "was damaged and is replaced" in found.origin and set(found.column) == {"f4", "f8", "c8", "c16"}
+    name = calibration.machine_key(CPU)
+    monkeypatch.setattr(calibration, "VERSION", 2)
+    assert calibration.machine_key(CPU) != name
 
 
 def test_a_folder_that_cannot_be_written_is_no_error_but_said(folder, tmp_path, monkeypatch):

@@ -43,6 +43,7 @@ CALLS = [
     ("local_density_of_states", {"energies": [0.1], "broadening": 0.05}),
     ("green_function", {"z": [0.1 + 0.1j, 0.3j]}),
     ("green_function", {"z": 0.1j, "sources": [3]}),
+    ("spectral_function", {"momenta": [[0.1, 0.2, 0.0]], "energies": np.linspace(-1, 1, 11)}),
 ]
 
 
@@ -64,6 +65,25 @@ def test_the_method_is_the_one_that_the_function_takes(cube, what, arguments):
 def test_a_gap_takes_its_iterations(cube):
     one, many = (bdg.estimate(cube, "solve_gap", temperature=0.1, iterations=n) for n in (1, 20))
     assert many.seconds == pytest.approx(20 * one.seconds) and many.gibibytes == one.gibibytes
+
+
+def test_spectral_functions_take_columns_for_each_wave_vector_and_spin(cube, spinful):
+    """More with energies, moments, wave vectors and spins; where H is real a plane wave takes two columns."""
+
+    def taken(system=cube, momenta=((0.1, 0.2, 0.0),), moments=512, energies=11, **more):
+        given = {"momenta": momenta, "moments": moments, "energies": np.linspace(-1, 1, energies)}
+        return bdg.estimate(system, "spectral_function", **given, **more)
+
+    one = taken()
+    assert one.methods == ["chebyshev"] and one.rows[0][1] == "cpu" and "the only method" in one.evidence.why
+    assert taken(method="chebyshev", device="cpu").seconds == one.seconds
+    assert taken(momenta=((0.0, 0.0, 0.0),)).seconds < one.seconds
+    assert taken(momenta=np.full((40, 3), 0.1)).seconds > 4 * one.seconds
+    assert taken(momenta=np.full((40, 3), 0.1)).gibibytes > one.gibibytes
+    assert taken(moments=1024).seconds > 1.5 * one.seconds and taken(energies=1001).seconds > one.seconds
+    assert taken(spinful(cube)).seconds > 1.5 * one.seconds
+    width = bdg.estimate(cube, "spectral_function", momenta=[[0.1, 0, 0]], energies=[0.1], broadening=0.01)
+    assert width.seconds > taken(energies=1).seconds  # about 3 s/0.01 moments
 
 
 @pytest.mark.parametrize("kind", ["real", "complex", "spins", "spins, complex"])
@@ -97,6 +117,16 @@ def test_it_prints_saves_and_draws(cube, tmp_path):
     [
         (lambda s: bdg.estimate(s, "bound_state"), ValueError, "what must be one of bound_states"),
         (lambda s: bdg.estimate(s, "bound_states", m=3), TypeError, "bound_states has no argument 'm' here; known: k"),
+        (
+            lambda s: bdg.estimate(s, "spectral_function", energies=[0.1]),
+            TypeError,
+            "spectral_function needs the argument momenta=",
+        ),
+        (
+            lambda s: bdg.estimate(s, "spectral_function", energies=[0.1], momenta=[0.1, 0.2, 0.3]),
+            ValueError,
+            r"momenta must be wave vectors \(K, 2\)",
+        ),
         (lambda s: bdg.estimate(s, "pair_amplitude"), TypeError, "needs the argument temperature="),
         (lambda s: bdg.estimate(s, k=0), ValueError, "k must be between 1"),
         (lambda s: bdg.estimate(s, "pair_amplitude", temperature=-1), ValueError, "temperature must be"),
@@ -211,10 +241,11 @@ def test_the_benchmark_of_predictions_runs_every_way_once():
     text = predictions.table(rows)
     assert "5^3, norbs = 2" in text and "of 6 predicted times" in text and "the quickest of 2: " in text
     assert "Not used in tuning" not in text
-    fresh = predictions.rows_of(predictions.Case((5, 5, 5), ("green", "local, spectra"), phases=True, fresh=True))
+    ways = ("green", "local, spectra", "local, one site", "columns, few", "density, few", "spectral")
+    fresh = predictions.rows_of(predictions.Case((5, 5, 5), ways, phases=True, fresh=True))
     both = predictions.table([*rows, *fresh])
     tuned, untuned = both.split("Not used in tuning:")
-    assert "5^3, complex" in untuned and "5^3, complex" not in tuned and "of 2 memories" in untuned
+    assert "5^3, complex" in untuned and "5^3, complex" not in tuned and "of 6 memories" in untuned
 
 
 def test_fresh_cases_are_none_that_the_model_was_fitted_to():

@@ -110,14 +110,42 @@ def test_factors_that_cannot_be_repaired_are_refused(grid, monkeypatch):
     right = resolvent._ComplexAt.apply
     monkeypatch.setattr(resolvent._ComplexAt, "apply", lambda at, columns: -right(at, columns))
     with pytest.raises(ArithmeticError, match=r"have a residual of 2.*z is too close to an eigenvalue"):
-        bdg.green_function(grid((6, 6), delta=0.3), 0.05j, [3])
+        bdg.green_function(grid((6, 6), delta=0.3), 0.05j, [3], method="multifrontal")
 
 
 def test_a_wrong_selected_inverse_is_refused(grid, monkeypatch):
     right = resolvent._ComplexAt.blocks
     monkeypatch.setattr(resolvent._ComplexAt, "blocks", lambda at, *rest: 1.01 * right(at, *rest))
     with pytest.raises(ArithmeticError, match="the selected inverse at z = .* differs by .* from solved columns"):
-        bdg.green_function(grid((6, 6), delta=0.3), 0.05j)
+        bdg.green_function(grid((6, 6), delta=0.3), 0.05j, method="multifrontal")
+
+
+@pytest.mark.parametrize("sites", [None, [3, 100]])
+def test_auto_goes_on_where_factors_are_of_no_use(grid, sites, monkeypatch):
+    """Twelve levels of a clean cube of 8^3 lie at E = delta: pivots vanish there, the dense inverse does not."""
+    cube, z = grid((8, 8, 8), mu=0.0, delta=0.2), np.array([0.5 + 1e-6j, 0.2 + 1e-6j])
+    with pytest.raises(ArithmeticError, match=r"larger imaginary part \(broadening\), or use method='dense'"):
+        bdg.green_function(cube, z, sites, method="multifrontal")
+    found = bdg.green_function(cube, z, sites)
+    assert found.evidence.method == found.evidence.form == "dense"
+    assert "multifrontal failed: the columns of (z - H)^-1 at z = (0.2+1e-06j)" in found.evidence.why
+    levels, vectors = np.linalg.eigh(bdg.BdGHamiltonian(cube).matrix.toarray())
+    at = [3, 100] if sites else np.arange(512)
+    exact = ((abs(vectors[at]) ** 2)[None] / (z[:, None, None] - levels)).sum(axis=2)
+    own = found.values[:, [0, 1], [0, 1]] if sites else found.values[:, :, 0, 0]
+    assert_allclose(own, exact, rtol=0, atol=1e-6 * abs(exact).max())  # eps |H|/Im z of either
+    monkeypatch.setattr("bdg.resolvent_costs.dense_inverse_bytes", lambda dimension: 1e18)
+    with pytest.raises(ArithmeticError, match="Nothing else fits: dense on the cpu needs .* GiB"):
+        bdg.green_function(cube, z, sites)
+
+
+@pytest.mark.parametrize("method", ["auto", "multifrontal", "dense"])
+def test_an_eigenvalue_itself_is_refused(grid, method):
+    """An inverse of rounding errors is no answer by any method; nor where LAPACK says that it is singular."""
+    with pytest.raises(ArithmeticError, match="eigenvalue"):
+        bdg.green_function(grid((8, 8, 8), mu=0.0, delta=0.2), 0.2, [3], method=method)
+    with pytest.raises(ArithmeticError, match="residual of inf: z lies at an eigenvalue"):
+        bdg.green_function(grid((2,), mu=0.0), 1.0, [0], method="dense")
 
 
 def test_symbolic_work_is_done_once(grid, monkeypatch):

@@ -190,10 +190,31 @@ def test_a_zero_hamiltonian_needs_a_broadening():
 
 
 def test_a_broadening_too_small_for_the_factors_is_refused(grid, by_selection):
-    """Sixty-four levels lie at E = 0 in a clean cube of 8^3; without pivoting their neighbourhood is out of reach."""
+    """Twenty-four levels lie at E = 0 in a clean cube of 8^3; without pivoting their neighbourhood is out of reach."""
     cube = grid((8, 8, 8), mu=0.0)
     with pytest.raises(ArithmeticError, match="broadening|imaginary part"):
         bdg.local_density_of_states(cube, 0.0, method="green", broadening=1e-8)
+
+
+@pytest.mark.parametrize("sites", [None, [3, 100]])
+def test_auto_goes_on_where_factors_are_of_no_use(grid, sites):
+    """Twelve levels of a clean cube of 8^3 lie at E = delta; a sum over eigenstates does not mind."""
+    cube, energies = grid((8, 8, 8), mu=0.0, delta=0.2), [0.0, 0.2, 0.5]
+    with pytest.raises(ArithmeticError, match=r"larger imaginary part \(broadening\), or use method='dense'"):
+        bdg.local_density_of_states(cube, energies, sites, method="green", broadening=1e-6)
+    found = bdg.local_density_of_states(cube, energies, sites, broadening=1e-6)
+    assert found.evidence.method == "dense"
+    assert "green failed: the columns of (z - H)^-1 at z = (0.2+1e-06j)" in found.evidence.why
+    assert "of what is left, estimated for 3 energies" in found.evidence.why and "dense" in found.evidence.why
+    exact, rounding = _exact(cube, energies, 1e-6)
+    shown = slice(None) if sites is None else sites
+    assert (abs(found.values - exact[:, shown]) <= found.error + rounding[:, shown]).all()
+
+
+def test_auto_names_what_does_not_fit_after_a_failure(grid, monkeypatch):
+    monkeypatch.setattr("bdg.gpu.dense.dense_bytes", lambda dimension, dtype: 1e18)
+    with pytest.raises(ArithmeticError, match="Nothing else fits: dense on the cpu needs .* GiB.*chebyshev"):
+        bdg.local_density_of_states(grid((8, 8, 8), mu=0.0, delta=0.2), 0.2, [3], broadening=1e-6)
 
 
 def test_a_wrong_element_is_noticed(grid, by_selection, monkeypatch):

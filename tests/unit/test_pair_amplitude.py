@@ -260,6 +260,22 @@ def test_progress_save_load_plot(grid, tmp_path, capsys):
         assert "|F|" in figure.axes[-1].get_ylabel()
 
 
+@pytest.mark.parametrize("method", ["chebyshev", "poles"])
+def test_a_temperature_too_low_for_a_method_is_said_before_any_work(grid, method, monkeypatch):
+    """Degrees grow like 1/T; the estimate names the limit, too, instead of not knowing the method."""
+    system = grid((8, 8, 8), delta=0.3)
+    monkeypatch.setattr("bdg.gpu.chebyshev.partner_elements", None)  # nothing is begun
+    monkeypatch.setattr("bdg.pairing.pair_amplitude_by_poles", None)
+    lower = "method='poles' down to .*, or a larger tol" if method == "chebyshev" else "below, or a larger tol"
+    with pytest.raises(ValueError, match=rf"affords temperatures down to .*; got temperature = 1e-09\. Use .*{lower}"):
+        bdg.pair_amplitude(system, 1e-9, method=method)
+    found = bdg.estimate(system, "pair_amplitude", temperature=1e-9, method=method)
+    rows = {name: (fits, note) for name, _, _, _, fits, note in found.rows}
+    assert not rows[method][0] and rows[method][1].startswith("affords temperatures down to ")
+    assert bdg.estimate(system, "pair_amplitude", temperature=1e-9).method == "dense"
+    assert "poles not possible (affords temperatures" in bdg.pair_amplitude(system, 1e-9).evidence.why
+
+
 @pytest.mark.gpu
 def test_gpu_equals_cpu(grid, islands, backend):
     system = grid((10, 10, 10), delta=islands(1000, 2, True), disorder=1.0)

@@ -143,12 +143,43 @@ WAYS = {
         lambda s: {"energies": np.linspace(-0.6, 0.6, 61), "broadening": 0.05, "sites": np.arange(16)},
         "local density, 16 sites, 61 energies",
     ),
+    "local, one site": Way(
+        "local_density_of_states",
+        "chebyshev",
+        lambda s: {"energies": np.linspace(-0.5, 0.5, 41), "broadening": 0.02, "sites": [s.n_sites // 2]},
+        "local density, 1 site, 41 energies",
+    ),
+    "local, one site, green": Way(
+        "local_density_of_states",
+        "green",
+        lambda s: {"energies": np.linspace(-0.5, 0.5, 41), "broadening": 0.02, "sites": [s.n_sites // 2]},
+        "local density, 1 site, 41 energies",
+    ),
+    "columns, few": Way(
+        "pair_amplitude",
+        "chebyshev",
+        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": [1, 2]},
+        "F on 2 sites",
+    ),
+    "density, few": Way(
+        "density_of_states",
+        "chebyshev",
+        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024, "vectors": 2},
+        "density of states, 1024 moments, 2 vectors",
+    ),
+    "spectral": Way(
+        "spectral_function",
+        "chebyshev",
+        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024, "momenta": np.diag([0.3, 0.5, 0.7])},
+        "spectral function, 3 wave vectors",
+    ),
     "green": Way("green_function", "multifrontal", lambda s: {"z": 0.1 + 0.01j}, "Green function, all sites"),
     "green, imaginary": Way(
         "green_function", "multifrontal", lambda s: {"z": 0.1j}, "Green function, all sites, z = 0.1i"
     ),
 }
 _ALL = ("lanczos", "poles", "poles, layer", "columns", "density", "local, all", "local, few", "green")
+_NARROW = ("local, one site", "local, one site, green", "columns, few", "density, few", "spectral")
 _MANY = ("many, lanczos", "many, filtered")
 TUNED = (
     Case((9, 9, 9), ("dense",)),
@@ -181,6 +212,8 @@ FRESH = tuple(
         Case((36, 36, 5), _MANY),
         Case((12, 11, 9), ("lanczos", "poles", "green"), norbs=2),
         Case((13, 13, 13), ("lanczos", "poles", "green", "columns"), phases=True),
+        Case((15, 14, 12), _NARROW),
+        Case((25, 25, 4), _NARROW, phases=True),
     )
 )
 CASES = (*TUNED, *FRESH)
@@ -233,12 +266,13 @@ def rows_of(case: Case) -> list[Row]:
         place = found.methods.index(way.method)
         compute = getattr(bdg, way.what)
         small = {**way.arguments(warm), **({"k": 32} if "k" in arguments else {})}
-        compute(warm, method=way.method, device="cpu", **small)
+        named = {} if way.what == "spectral_function" else {"method": way.method}  # it has but one
+        compute(warm, **named, device="cpu", **small)
         fresh = dataclasses.replace(system, shared={})
         gc.collect()
         before = reset_peak()
         start = time.process_time()
-        compute(fresh, method=way.method, device="cpu", **arguments)
+        compute(fresh, **named, device="cpu", **arguments)
         seconds = time.process_time() - start
         peak = (peak_bytes() - before) / GIB
         predicted = float(found.all_seconds[place]), float(found.all_gibibytes[place])

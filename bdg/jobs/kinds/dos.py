@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from bdg.density_ratios import density_ratio
 from bdg.dos import density_of_states
 from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
 from bdg.jobs.kinds.groups import groups_of, in_order, temperature_of
+from bdg.jobs.kinds.limits import peak_rules
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -41,6 +43,9 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
         found.append(("compute", "points", f"must be odd, so that E = 0 is one of them; got {compute['points']}"))
     if compute["broadening_meV"] >= compute["window_meV"]:
         found.append(("compute", "broadening_meV", f"must be below window_meV = {compute['window_meV']:g}"))
+    if not found:
+        t = composites.host_of(parameters["system"]).t_meV
+        found += peak_rules(compute["broadening_meV"], t, composites.band_of(parameters))
     return found
 
 
@@ -74,13 +79,12 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         normal_state = composite.with_delta(np.zeros(composite.n_sites))
         normal = density_of_states(normal_state, energies / t, broadening=wanted["broadening_meV"] / t, **options)
         evidence["normal_state"] = dict(normal.evidence)
-        ratio = found.values / normal.values
-        error = ratio * np.hypot(found.error / found.values, normal.error / normal.values)
+        ratio, error = density_ratio(found, normal)
         observables |= {
             "normal_density_per_meV": Observable(normal.values / t, "1/meV", "the same without pairing (M,)"),
             "normal_density_error_per_meV": Observable(normal.error / t, "1/meV", "its standard error (M,)"),
             "ratio": Observable(ratio, "1", "density over that of the normal state (M,)"),
-            "ratio_error": Observable(error, "1", "its standard error, as if both errors were independent (M,)"),
+            "ratio_error": Observable(error, "1", "its standard error, from pairs of both with one random vector (M,)"),
             "ratio_at_zero": Observable(ratio[energies == 0][0], "1", "density over that of the normal state at E = 0"),
             "ratio_at_zero_error": Observable(error[energies == 0][0], "1", "its standard error"),
         }
@@ -150,4 +154,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    version=2,  # since 2 the errors of ratios are those of pairs of runs with the same random vectors
 )
