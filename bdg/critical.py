@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
+TOLERANCES = 1e-8, 0.1  # of Tc: rounding of the response below, no number worth the name above
 AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
 _SHARE_EXPECTED = 0.5  # of the pair amplitude that the last response foretells
 LOWEST = 1e-5  # of the norm of h: below, no transition is looked for
@@ -83,7 +84,7 @@ def critical_temperature(
     system : System
         ``attraction`` holds U_i >= 0; ``delta`` on these sites is ignored. Grains, disorder and fields are allowed.
     tol : float
-        Relative error of Tc that is aimed for, at least 1e-8.
+        Relative error of Tc that is aimed for, from 1e-8 (rounding of the response) to 0.1.
     method : {"auto", "dense", "poles"}
         Of the pair amplitude (`bdg.pair_amplitude`).
     device : {"auto", "cpu", "gpu"}
@@ -95,7 +96,7 @@ def critical_temperature(
     Raises
     ------
     ValueError
-        If no site has attraction, or pairing is imposed on sites without.
+        If ``tol`` is out of range, no site has attraction, or pairing is imposed on sites without.
     ConvergenceError
         If the bracket does not close; ``result`` is None.
 
@@ -105,7 +106,7 @@ def critical_temperature(
     """
     start = time.perf_counter()
     require_system(system)
-    tol = max(positive_number("tol", tol, "relative error of Tc"), 1e-8)
+    tol = _require_tol(tol)
     require_choice("method", method, METHODS)
     seed = require_seed(seed)
     active = np.flatnonzero(system.attraction > 0)
@@ -180,6 +181,15 @@ class _Kernel:
         self.facts = {"method": amplitude.evidence.method, "why": amplitude.evidence.why}
         response = self.weight * amplitude.values * (scale / (PROBE * temperature))
         return response.real if self.dtype.kind != "c" else response
+
+
+def _require_tol(tol: Any) -> float:
+    number = positive_number("tol", tol, "relative error of Tc")
+    low, high = TOLERANCES
+    if not low <= number <= high:
+        cure = "Leave it out for 1e-6, or take one in between"
+        raise ValueError(f"tol must lie between {low:g} and {high:g} (relative error of Tc); got {tol!r}. {cure}")
+    return number
 
 
 class _Search:

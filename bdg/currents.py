@@ -26,7 +26,7 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
+from bdg.thermal_elements import ThermalElements, elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,7 @@ def bond_currents(
     temperature : float
         k_B T >= 0; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
-        "auto" is dense below dimension 500 and at T = 0.
+        "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of the elements of tanh, from 1e-12 to 0.1; ``error`` says what follows for the currents.
     device : {"auto", "cpu", "gpu"}
@@ -120,8 +120,8 @@ def bond_currents(
     start = time.perf_counter()
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
-    backend = select_backend(device)
-    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)
+    select_backend(device)  # refused before any work
+    found, backend = elements_on(device, BdGHamiltonian(system), temperature, tol, method=method)
     bonds, currents = currents_of(system, found)
     divergence = divergence_of(bonds, currents, system.n_sites)
     sources = sources_of(system, found)

@@ -17,7 +17,7 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import require_thermal_arguments, thermal_elements
+from bdg.thermal_elements import elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +69,7 @@ def electron_density(
     temperature : float
         k_B T >= 0; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
-        "auto" is dense below dimension 500 and at T = 0.
+        "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of n, from 2e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
@@ -86,8 +86,8 @@ def electron_density(
     start = time.perf_counter()
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the density")
-    backend = select_backend(device)
-    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method)
+    select_backend(device)  # refused before any work
+    found, backend = elements_on(device, BdGHamiltonian(system), temperature, tol, method=method)
     return ElectronDensity(
         values=found.electron_density(),
         error=found.error,

@@ -18,7 +18,7 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, require_thermal_arguments, thermal_elements
+from bdg.thermal_elements import ThermalElements, elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +74,7 @@ def free_energy(
         k_B T >= 0; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
         "poles": determinants at the poles of a rational fit of tanh, no dense matrix. "auto" is dense below dimension
-        500 and at T = 0.
+        500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of tanh in the fit, from 1e-12 to 0.1; ``error`` says what follows for F.
     device : {"auto", "cpu", "gpu"}
@@ -95,9 +95,9 @@ def free_energy(
     start = time.perf_counter()
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of tanh")
-    backend = select_backend(device)
+    select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
-    found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=True)
+    found, backend = elements_on(device, hamiltonian, temperature, tol, method=method, log_cosh=True)
     share = 1.0 / system.norbs
     if temperature > 0:
         entropy = share * (found.log_cosh - _trace_of_product(hamiltonian, found) / (2 * temperature))

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.arguments import real_array
 from bdg.gpu.backend import select_backend
 from bdg.gpu.eigenpairs import DEGENERATE
+from bdg.lattices.arguments import non_negative_number
 from bdg.multiplets import multiplets
 from bdg.results import Evidence, Result, quantity
 from bdg.spectrum import BoundStates
@@ -26,6 +28,7 @@ from bdg.spectrum import BoundStates
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_RULE = "states must be results of bound_states or lists of finite energies"
 POISSON = 2 * math.log(2) - 1
 GOE, GUE, GSE = 0.5307, 0.5996, 0.6744  # numerical, large matrices
 
@@ -94,8 +97,8 @@ def level_statistics(
 
     Raises
     ------
-    ValueError
-        If no sample has three different levels in the window.
+    ValueError, TypeError
+        If the states are none, or no sample has three different levels in the window.
 
     Notes
     -----
@@ -106,6 +109,8 @@ def level_statistics(
     start = time.perf_counter()
     samples = _samples(states)
     low, high = _require_window(window)
+    if degeneracy is not None:
+        degeneracy = non_negative_number("degeneracy", degeneracy, "unit of the hopping")
     ratios, count, merged, proven = [], 0, 0, True
     for sample in samples:
         energies = sample.energies if isinstance(sample, BoundStates) else sample
@@ -161,17 +166,23 @@ def ratio_density(r: np.ndarray, ensemble: str) -> np.ndarray:
 def _samples(states: Any) -> list[Any]:
     if isinstance(states, BoundStates):
         return [states]
+    if isinstance(states, str) or not isinstance(states, Iterable):
+        raise TypeError(f"{_RULE}; got {states!r:.80} ({type(states).__name__})")
     items = list(states)
-    if items and all(isinstance(item, int | float | np.number) for item in items):
+    if not items:
+        raise ValueError(f"{_RULE}; got none")
+    if all(isinstance(item, int | float | np.number) for item in items):
         items = [items]
     return [item if isinstance(item, BoundStates) else _energies(item) for item in items]
 
 
 def _energies(values: Any) -> np.ndarray:
-    array = np.asarray(values, dtype=float)
-    if array.ndim != 1 or not np.isfinite(array).all():
-        raise ValueError(f"states must be results of bound_states or lists of finite energies; got {values!r:.80}")
-    return array
+    array = np.asarray(real_array("states", values))
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iuf"):
+        raise TypeError(f"{_RULE}; got {values!r:.80} ({type(values).__name__})")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{_RULE}; got {values!r:.80}")
+    return array.astype(float)
 
 
 def _require_window(window: Any) -> tuple[float, float]:
@@ -190,7 +201,7 @@ def _different_levels(energies: np.ndarray, degeneracy: float | None) -> tuple[n
     """Return the different levels of one sign, ascending, without those at zero, and the number of members of each."""
     if not energies.size:
         return np.empty(0), np.empty(0, dtype=int)
-    width = max(DEGENERATE * abs(energies).max(), 1e-12) if degeneracy is None else float(degeneracy)
+    width = max(DEGENERATE * abs(energies).max(), 1e-12) if degeneracy is None else degeneracy
     positive, negative = energies[energies > width], -energies[energies < -width]
     one_sign = positive if positive.size >= negative.size else negative
     groups = multiplets(one_sign, width)

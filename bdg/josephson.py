@@ -27,7 +27,7 @@ from bdg.lattices.system import System
 from bdg.phase_bias import PhaseBias
 from bdg.phase_curves import phase_curve
 from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import require_thermal_arguments, thermal_elements
+from bdg.thermal_elements import choose_place, require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,7 +130,7 @@ def current_phase(
         Sites of both grains where the phase is held and current may enter. Default: a quarter of each grain, by
         distance (in bonds) from the sites that are not of this grain: the evidence says how many.
     method : {"auto", "dense", "poles"}
-        "auto" is dense below dimension 500 and at T = 0.
+        "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float, optional
         Imposed Delta: absolute error of the elements of tanh, default 1e-9. Self-consistent: of Delta relative to its
         maximum, default 1e-7.
@@ -172,17 +172,20 @@ def current_phase(
         tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
     pair = require_between(between, system)
     deep, about_deep = _deep(pinned, system, pair)
-    backend = select_backend(device)
+    select_backend(device)  # refused before any work
+    elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
+    # all phases have one geometry, and what they take hardly depends on anything else
+    biased = system.with_phases({pair[0]: 0.0, pair[1]: float(phases[0])})
+    taken, why, backend = choose_place(method, device, BdGHamiltonian(biased), temperature, elements_tol)
     options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": backend.device}
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
-    elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
+    how = {"self_consistent": self_consistent, "deep_sites": about_deep, "why": why}
     points: list[_Point] = []
     for phase in _with_bar(phases, progress):
         if self_consistent:
             try:
                 biased, energy = solver(float(phase))
             except ConvergenceError as error:
-                how = {"self_consistent": True, "deep_sites": about_deep}
                 done = phases[: len(points)]
                 known = _result(system, done, points, temperature, pair, deep, backend, start, how) if points else None
                 raise ConvergenceError(
@@ -192,8 +195,8 @@ def current_phase(
                 ) from error
         else:
             biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
-        points.append(_point(biased, energy, temperature, elements_tol, method, pair[1], deep, backend))
-    how = {"self_consistent": self_consistent, "deep_sites": about_deep, **(solver.facts() if self_consistent else {})}
+        points.append(_point(biased, energy, temperature, elements_tol, taken, pair[1], deep, backend))
+    how |= solver.facts() if self_consistent else {}
     return _result(system, phases, points, temperature, pair, deep, backend, start, how)
 
 
@@ -273,8 +276,7 @@ def _result(
         misplaced=misplaced,
         misplaced_share=misplaced / max(float(abs(current).max()), np.finfo(float).tiny),
         warning=warning,
-        **how,
-        **points[-1].facts,
+        **{**points[-1].facts, **how},
     )
     return CurrentPhase(
         phases=phases,

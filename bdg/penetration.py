@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 from scipy import constants
 
+from bdg.arguments import real_array
 from bdg.lattices.arguments import positive_number, real_number
 from bdg.stiffness import STIFFNESS_UNIT, SuperfluidStiffness
+
+_ASYMMETRY = 1e-6  # of the largest element of a tensor: rounding and differences leave less
 
 
 def penetration_depth(
@@ -22,7 +25,7 @@ def penetration_depth(
 
     Parameters
     ----------
-    stiffness : SuperfluidStiffness or float
+    stiffness : SuperfluidStiffness, float or symmetric tensor (dim, dim)
         Per site, in the unit of the hopping times the length unit squared.
     hopping_meV, length_unit_nm : float
         What these units are.
@@ -37,19 +40,36 @@ def penetration_depth(
     Raises
     ------
     TypeError, ValueError
-        If a number is not positive, or the stiffness is negative (no stable superconductor).
+        If a number is not positive, the tensor is not symmetric, or the stiffness is negative (no stable
+        superconductor).
     """
     value = stiffness.stiffness if isinstance(stiffness, SuperfluidStiffness) else stiffness
     energy = positive_number("hopping_meV", hopping_meV, "meV") * 1e-3 * constants.e
     length = positive_number("length_unit_nm", length_unit_nm, "nm") * 1e-9
     volume = positive_number("site_volume_nm3", site_volume_nm3, "nm^3") * 1e-27
-    if np.ndim(value) == 0:
-        values = np.array([real_number("stiffness", float(value), STIFFNESS_UNIT)])
-    else:
-        values = np.sort(np.linalg.eigvalsh(np.asarray(value)))[::-1]
+    tensor = real_array("stiffness", value).ndim != 0
+    values = _along_axes(value) if tensor else np.array([_scalar(value)])
     if (values < 0).any():
         raise ValueError(f"stiffness must be >= 0 for a penetration depth; got {values.min():.6g}")
     inverse_square = constants.mu_0 * (constants.e / constants.hbar) ** 2 * values * energy * length**2 / volume
     with np.errstate(divide="ignore"):
         depth = 1e9 / np.sqrt(inverse_square)
-    return float(depth[0]) if np.ndim(value) == 0 else depth
+    return depth if tensor else float(depth[0])
+
+
+def _scalar(value: Any) -> float:
+    return real_number("stiffness", value.item() if isinstance(value, np.ndarray) else value, STIFFNESS_UNIT)
+
+
+def _along_axes(value: Any) -> np.ndarray:
+    """Return the principal values of a tensor, descending."""
+    tensor = real_array("stiffness", value)
+    if tensor.dtype.kind not in "iuf":
+        raise TypeError(f"stiffness must be a real number or tensor (dim, dim); got {value!r:.80}")
+    if tensor.ndim != 2 or tensor.shape[0] != tensor.shape[1] or not tensor.size:
+        raise ValueError(f"stiffness must be a number or a tensor (dim, dim); got shape {tensor.shape}")
+    if not np.isfinite(tensor).all():
+        raise ValueError(f"stiffness must be finite; got {value!r:.80}")
+    if abs(tensor - tensor.T).max() > _ASYMMETRY * abs(tensor).max():
+        raise ValueError(f"stiffness must be a symmetric tensor (its principal axes are needed); got {value!r:.80}")
+    return np.linalg.eigvalsh(0.5 * (tensor + tensor.T))[::-1]

@@ -136,14 +136,55 @@ def thermal_elements(
     return found
 
 
+def elements_on(
+    device: str,
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    tol: float,
+    *,
+    method: str = "auto",
+    log_cosh: bool = False,
+) -> tuple[ThermalElements, Backend]:
+    """Return `thermal_elements` on the device that `choose_place` says, and that device; the facts say why."""
+    method, why, backend = choose_place(method, device, hamiltonian, temperature, tol)
+    found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=log_cosh)
+    found.facts.update(why=why)
+    return found, backend
+
+
+def choose_place(
+    method: str, device: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, elements: bool = True
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it and for the device, and the backend that it runs on.
+
+    Where there is a choice of devices (`bdg.costs.devices`) all methods are compared on each of them, or the one that
+    was asked for.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If nothing that may be taken fits: with what each would need.
+    """
+    dimension = hamiltonian.shape[0]
+    _require_poles(method, hamiltonian, temperature)
+    backends = costs.devices(device, dimension)
+    if len(backends) == 1:
+        method, why = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
+        return method, "; ".join(filter(None, (why, costs.about_device(device, dimension)))), backends[0]
+    poles = temperature > 0 and method != "dense"
+    n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
+    options = costs.elements_options(hamiltonian, backends, n_poles, elements)
+    what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
+    method, why, backend = costs.decided(method, options, backends, what, task)
+    return method, why if temperature else f"temperature 0; {why}", backend
+
+
 def choose_method(
     method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool
 ) -> tuple[str, str]:
     """Return method and the reason for it; ``elements``: more than the trace is wanted."""
     dimension = hamiltonian.shape[0]
-    require_poles_above_zero(method, temperature)
-    if method == "poles" and not hamiltonian.matrix.nnz:
-        raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
+    _require_poles(method, hamiltonian, temperature)
     if method != "auto":
         return method, "as asked"
     if temperature == 0:
@@ -153,6 +194,12 @@ def choose_method(
     options = costs.elements_options(hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements)
     best, why, _ = costs.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
     return best, why
+
+
+def _require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> None:
+    require_poles_above_zero(method, temperature)
+    if method == "poles" and not hamiltonian.matrix.nnz:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
 
 
 def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> int:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,8 @@ def thouless_energy(
         If levels were missed by the sparse solver.
     """
     start = time.perf_counter()
+    if not isinstance(system, Iterable):
+        require_system(system)
     systems = [system] if isinstance(system, System) else list(system)
     if not systems:
         raise ValueError("system is an empty list: give at least one System")
@@ -140,6 +142,7 @@ def thouless_energy(
     seed = require_seed(seed)
     if device == "gpu":
         raise ValueError("thouless_energy runs on the CPU only; use device='cpu' or 'auto'")
+    select_backend(device)
     direction = _require_axis(axis, systems[0])
     interval = _require_window(window)
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 4:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+LARGEST_INTEGER = 2**63 - 1  # that HDF5 and NumPy hold
 REQUIRED: Any = object()  # the default of a key that must be given
 
 # Endings that are units: what remains of a name without them is what the user meant.
@@ -93,6 +94,8 @@ class Key:
         if self.unit:
             what += f" in {self.unit} (the unit stands in the key)"
         self._expect(value, _is_number(value), what)
+        if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+            raise ValueError(f"must be at most {LARGEST_INTEGER:.1e}; got a number of {len(str(abs(value)))} digits")
         if not math.isfinite(value):
             raise ValueError(f"must be finite; got {value}")
         if self.type == "int" and value != int(value):

@@ -79,3 +79,12 @@ def test_bad_input_is_named(grid):
         bdg.critical_temperature(grid((4, 4), delta=0.3, attraction=attraction))
     with pytest.raises(ValueError, match="method must be one of"):
         bdg.critical_temperature(grid((4, 4), attraction=1.0), method="chebyshev")
+
+
+@pytest.mark.parametrize("tol", [2, 0.11, 1e-12])
+def test_tolerance_has_a_range(grid, tol):
+    """A relative error of 2 says nothing; 1e-12 is below the rounding of the linear response, and not kept silently."""
+    with pytest.raises(ValueError, match=r"tol must lie between 1e-08 and 0\.1 \(relative error of Tc\); got"):
+        bdg.critical_temperature(grid((4, 4), attraction=1.0), tol=tol)
+    with pytest.raises(TypeError, match="tol must be a real number"):
+        bdg.critical_temperature(grid((4, 4), attraction=1.0), tol="small")

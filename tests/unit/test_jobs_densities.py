@@ -91,6 +91,13 @@ def test_random_vectors_keep_to_their_error_and_to_the_seed(monkeypatch):
     for name in ("density", "normal_density"):
         off = abs(noisy[f"{name}_per_meV"] - exact[f"{name}_per_meV"]) / noisy[f"{name}_error_per_meV"]
         assert 0.05 < off.mean() < 2.5  # standard errors: 0.8 on average of a Gaussian; points are correlated
+    off = abs(noisy["ratio"] - exact["ratio"]) / noisy["ratio_error"]
+    assert 0.05 < off.mean() < 2.5
+    apart = np.hypot(
+        *(noisy[f"{name}_error_per_meV"] / noisy[f"{name}_per_meV"] for name in ("density", "normal_density"))
+    )
+    assert np.median(noisy["ratio"] * apart / noisy["ratio_error"]) > 1.3  # noise in common drops out
+    assert noisy["ratio_at_zero_error"] == noisy["ratio_error"][noisy["energies_meV"] == 0]
     again, _ = found_by(dos, DOS)
     np.testing.assert_array_equal(again["density_per_meV"], noisy["density_per_meV"])
     more, _ = found_by(dos, DOS.replace("vectors = 8", "vectors = 32"))

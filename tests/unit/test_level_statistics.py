@@ -102,3 +102,24 @@ def test_save_load_plot(tmp_path):
     assert "GOE: 0.5307" in [text.get_text() for text in again.plot().axes[0].get_legend().get_texts()]
     with pytest.raises(ValueError, match="finite energies"):
         bdg.level_statistics([np.array([1.0, np.nan])])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"states": "abc"}, TypeError, "states must be results of bound_states or lists of finite energies; got 'abc'"),
+        ({"states": 5}, TypeError, r"lists of finite energies; got 5 \(int\)"),
+        ({"states": None}, TypeError, r"lists of finite energies; got None \(NoneType\)"),
+        ({"states": []}, ValueError, "lists of finite energies; got none"),
+        ({"states": ["abc"]}, TypeError, "lists of finite energies; got 'abc'"),
+        ({"states": [[1.0, 2.0, "c"]]}, TypeError, "lists of finite energies"),
+        ({"states": [[1.0, 2j]]}, TypeError, "lists of finite energies"),
+        ({"states": [[1.0, [2.0, 3.0]]]}, TypeError, "states must be numbers in lists of equal length"),
+        ({"states": [1.0, 2.0, np.nan]}, ValueError, "lists of finite energies"),
+        ({"degeneracy": "wide"}, TypeError, "degeneracy must be a real number"),
+        ({"degeneracy": -1.0}, ValueError, "degeneracy must be"),
+    ],
+)
+def test_argument_errors(arguments, error, message):
+    with pytest.raises(error, match=message):
+        bdg.level_statistics(**{"states": [1.0, 2.0, 3.5], **arguments})

@@ -180,3 +180,31 @@ def test_bad_input_is_named(grid, change, message):
     options = {"temperature": T, "direction": "x", **change}
     with pytest.raises(ValueError, match=message):
         bdg.superfluid_stiffness(system, **options)
+
+
+@pytest.mark.parametrize(
+    ("stiffness", "error", "message"),
+    [
+        ("a", TypeError, r"stiffness must be a real number .*; got 'a' \(str\)"),
+        (None, TypeError, "stiffness must be a real number"),
+        (1j, TypeError, "stiffness must be a real number"),
+        (np.nan, ValueError, "stiffness must be finite"),
+        (["a"], TypeError, r"stiffness must be a real number or tensor \(dim, dim\)"),
+        ([[1.0, 2.0], [3.0]], TypeError, "stiffness must be numbers in lists of equal length"),
+        ([1.0, 2.0], ValueError, r"a number or a tensor \(dim, dim\); got shape \(2,\)"),
+        (np.ones((2, 3)), ValueError, r"got shape \(2, 3\)"),
+        (np.full((2, 2), np.inf), ValueError, "stiffness must be finite"),
+        ([[1.0, 0.5], [0.0, 1.0]], ValueError, "stiffness must be a symmetric tensor"),
+        ([[1.0, 2.0], [2.0, 1.0]], ValueError, "stiffness must be >= 0 for a penetration depth; got -1"),
+    ],
+)
+def test_stiffness_of_a_penetration_depth_is_checked(stiffness, error, message):
+    with pytest.raises(error, match=message):
+        bdg.penetration_depth(stiffness, hopping_meV=1.0, length_unit_nm=1.0, site_volume_nm3=1.0)
+
+
+def test_penetration_depth_of_a_number_from_an_array():
+    units = {"hopping_meV": 1.0, "length_unit_nm": 1.0, "site_volume_nm3": 1.0}
+    plain = bdg.penetration_depth(0.1, **units)
+    assert bdg.penetration_depth(np.array(0.1), **units) == bdg.penetration_depth(np.float64(0.1), **units) == plain
+    assert bdg.penetration_depth([[0.1, 0.0], [0.0, 0.1]], **units) == pytest.approx([plain, plain])

@@ -115,6 +115,11 @@ def test_bad_input_is_refused(box, grid):
         bdg.thouless_energy(system, 0, method="slope")
     with pytest.raises(ValueError, match="empty list"):
         bdg.thouless_energy([], 0)
+    for wrong in (5, None, "abc", [system, 3]):
+        with pytest.raises(TypeError, match=r"system must be a bdg\.lattices\.System; got (int|NoneType|str)"):
+            bdg.thouless_energy(wrong, 0)
+    with pytest.raises(ValueError, match="device must be"):
+        bdg.thouless_energy(system, 0, device="tpu")
     with pytest.raises(ValueError, match="CPU only"):
         bdg.thouless_energy(system, 0, device="gpu")
 

@@ -21,6 +21,15 @@ from bdg.jobs.figures import OUTPUT_KEYS
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.composite_figures import plot
 from bdg.jobs.kinds.groups import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.limits import (
+    MOST_SITES,
+    TIGHTEST,
+    amplitude_rules,
+    band_edge,
+    grain_rules,
+    site_rules,
+    temperature_rules,
+)
 from bdg.jobs.kinds.slices import densest_plane, slice_facts
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
@@ -35,6 +44,7 @@ from bdg.proximity import ProximityLength, proximity_length
 from bdg.spectrum import bound_states, count_states
 
 DEFAULT_GLASS_RATIO = 0.35
+FEWEST_CARRIERS = 1e-9  # on a site
 RESOLVED_FROM = 4.0  # sites per Fermi wavelength; a square lattice is off by more than 20 % in v_F below
 
 SYSTEM_KEYS = (
@@ -60,21 +70,35 @@ COMPUTE_KEYS = (
     Key("states", "int", "bound states of lowest |E|, both signs counted; 0: none, and no count", default=64, least=0),
     Key("sample_sites", "int", "random host sites for |F| against distance; default: F on all sites", None, least=20),
     Key("slice", "bool", "|F| on the lattice plane that cuts most grain sites", default=True),
-    Key("tolerance", "float", "of F, relative to max|F|", default=1e-5, above=0, most=0.1),
+    Key("tolerance", "float", "of F, relative to max|F|", default=1e-5, least=TIGHTEST, most=0.1),
 )
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
-    found, states, sites = system_rules(parameters), parameters["compute"]["states"], n_sites_of(parameters["system"])
-    if sites and states > 2 * sites:
+    found, system, compute = system_rules(parameters), parameters["system"], parameters["compute"]
+    sites, kelvin = n_sites_of(system), compute["temperature_K"]
+    if sites and compute["states"] > 2 * sites:
         found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
+    if found:
+        return found
+    t, band = host_of(system).t_meV, band_of(parameters)
+    found += temperature_rules(kelvin, t, band)
+    if "tolerance" in compute:
+        found = found or amplitude_rules(kelvin, t, band, compute["tolerance"], 2 * sites)
     return found
+
+
+def band_of(parameters: Parameters) -> float:
+    """Return a bound of all |E| in units of the hopping, without building the composite."""
+    system = parameters["system"]
+    host = host_of(system)
+    return band_edge(3, host.mu, host.disorder, system["delta_meV"] / host.t_meV)
 
 
 def n_sites_of(system: Mapping[str, Any]) -> int:
     """Return the number of sites, 0 if the spacing is too large for the box."""
-    edges = [round(length / system["spacing_nm"]) for length in system["size_nm"]]
+    edges = [round(min(length / system["spacing_nm"], 1e12)) for length in system["size_nm"]]
     return math.prod(edges) if min(edges) >= 2 else 0
 
 
@@ -89,13 +113,28 @@ def system_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     if compute["temperature_K"] >= system["critical_temperature_K"]:
         rule = f"must be below critical_temperature_K = {system['critical_temperature_K']:g}; got {{:g}}"
         found.append(("compute", "temperature_K", rule.format(compute["temperature_K"])))
-    if not n_sites_of(system):
+    sites = n_sites_of(system)
+    if not sites:
         found.append(("system", "spacing_nm", "must be at most half of each edge in size_nm"))
+    found += site_rules(sites, "spacing_nm")
+    if not found:
+        found += grain_rules(system, volume_fraction_of(system))
+    if not found or sites and sites <= MOST_SITES:
+        found += _host_rules(system)
+    return found
+
+
+def _host_rules(system: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return what is wrong with the host of a box that can be had."""
+    carriers = system["density_m3"] * (1e-9 * system["spacing_nm"]) ** 3
+    if carriers < FEWEST_CARRIERS:
+        rule = f"makes {carriers:.1g} carriers on a site, an empty band; take at least {FEWEST_CARRIERS:g} on a site"
+        return [("system", "density_m3", rule)]
     try:
         host_of(system)
     except ValueError as error:
-        found.append(("system", "density_m3", str(error)))
-    return found
+        return [("system", "density_m3", str(error))]
+    return []
 
 
 def host_of(system: Mapping[str, Any]) -> EffectiveMass:

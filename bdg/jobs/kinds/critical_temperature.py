@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.critical import critical_temperature
+from bdg.critical import TOLERANCES, critical_temperature
 from bdg.jobs.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.groups import by_system, seed_of
@@ -22,7 +22,7 @@ from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.units import temperature_in_kelvin
 
-COMPUTE_KEYS = (Key("tolerance", "float", "of Tc, relative", default=1e-5, above=0, most=0.01),)
+COMPUTE_KEYS = (Key("tolerance", "float", "of Tc, relative", default=1e-5, least=TOLERANCES[0], most=0.01),)
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:

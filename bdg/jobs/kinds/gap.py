@@ -18,7 +18,8 @@ from bdg.gap import solve_gap
 from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.groups import by_system, temperature_of
-from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs
+from bdg.jobs.kinds.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
+from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature", above=0),
     Key("phase_pi", "float", "phase difference between the outer ends, in units of pi", default=0.0),
-    Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, above=0, most=0.01),
+    Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, least=TIGHTEST, most=0.01),
     Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1),
 )
 GUESS = 0.2  # Delta of the start in units of the attraction
@@ -42,7 +43,14 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     found = slab_rules(parameters)
     if parameters["compute"]["phase_pi"] and parameters["system"]["electrodes"] == 1:
         found.append(("compute", "phase_pi", "needs electrodes = 2: one electrode has no phase difference"))
-    return found
+    return found or _temperature_rules(parameters["system"], parameters["compute"])
+
+
+def _temperature_rules(keys: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    t, kelvin = keys["hopping_meV"], wanted["temperature_K"]
+    band = band_edge(keys["dimensions"], *(keys[name] / t for name in ("mu_meV", "disorder_meV", "attraction_meV")))
+    found = temperature_rules(kelvin, t, band)
+    return found or amplitude_rules(kelvin, t, band, wanted["tolerance"], 2 * slab_sites(keys))
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:

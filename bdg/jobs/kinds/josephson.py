@@ -19,7 +19,8 @@ from bdg.gap import GUESS
 from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.groups import by_system, seed_of, temperature_of
-from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
+from bdg.jobs.kinds.limits import TIGHTEST, site_rules
+from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -49,13 +50,23 @@ SYSTEM_KEYS = (
 COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature", above=0),
     Key("phases", "int", "phases from 0 to pi, both included", default=13, least=4, most=721),
-    Key("tolerance", "float", "of a self-consistent Delta, relative to max|Delta|", default=1e-6, above=0, most=1e-3),
+    Key(
+        "tolerance",
+        "float",
+        "of a self-consistent Delta, relative",
+        default=1e-6,
+        least=TIGHTEST,
+        most=1e-3,
+    ),
 )
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
-    return pairing_rules(parameters)
+    keys, found = parameters["system"], pairing_rules(parameters)
+    length = 2 * keys["superconductor_sites"] + keys["normal_sites"]
+    found += site_rules(length * keys["width"] ** (keys["dimensions"] - 1), "width")
+    return found or pairing_temperature_rules(parameters)
 
 
 def build(parameters: Parameters) -> System:

@@ -19,6 +19,7 @@ from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.groups import groups_of, in_order
 from bdg.jobs.kinds.ldos_figures import plot
+from bdg.jobs.kinds.limits import lorentzian_rules
 from bdg.jobs.kinds.slices import Plane, densest_plane, densest_row, slice_facts
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
@@ -54,6 +55,10 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     if len(set(compute["energies_over_delta"])) < len(compute["energies_over_delta"]):
         rule = f"must differ from each other; got {compute['energies_over_delta']}"
         found.append(("compute", "energies_over_delta", rule))
+    if not found and compute["row_points"]:
+        t = composites.host_of(parameters["system"]).t_meV
+        window = compute["row_window_over_delta"] * parameters["system"]["delta_meV"]
+        found += lorentzian_rules(compute["broadening_meV"], window, t, composites.band_of(parameters))
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bdg.bcs import GAP_TO_TC, gap_ratio
+from bdg.jobs.kinds.limits import band_edge, temperature_rules
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.units import KB_MEV_PER_K
@@ -31,6 +32,15 @@ def pairing_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
             rule = f"must be below the critical temperature, {highest:g} K; got {got:g}"
             found.append(("compute", "temperature_K", rule))
     return found
+
+
+def pairing_temperature_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
+    """Return what is wrong with the temperature of thermal sums; the rules of pairing hold."""
+    keys = parameters["system"]
+    t = keys["hopping_meV"]
+    pairing = keys["delta_meV"] or keys["attraction_meV"]
+    band = band_edge(keys["dimensions"], *(size / t for size in (keys["mu_meV"], keys["disorder_meV"], pairing)))
+    return temperature_rules(parameters["compute"]["temperature_K"], t, band)
 
 
 def critical_temperature(keys: Mapping[str, Any]) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.jobs.kinds.limits import site_rules
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
 from bdg.lattices.stacks import Layer, stack
@@ -64,4 +65,11 @@ def slab_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     keys = parameters["system"]
     if keys["electrodes"] == 2 and not keys["normal_sites"]:
         return [("system", "normal_sites", "must be at least 1 between two electrodes; electrodes = 1 is one slab")]
-    return []
+    return site_rules(slab_sites(keys), "width")
+
+
+def slab_sites(keys: Mapping[str, Any]) -> int:
+    """Return the number of sites of the layers."""
+    return (keys["superconductor_sites"] * keys["electrodes"] + keys["normal_sites"]) * keys["width"] ** (
+        keys["dimensions"] - 1
+    )

@@ -19,6 +19,7 @@ import numpy as np
 
 from bdg.jobs.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
+from bdg.jobs.kinds.limits import site_rules
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -53,12 +54,14 @@ COMPUTE_KEYS = (
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     system, compute = parameters["system"], parameters["compute"]
-    found = []
+    sites = (2 * system["superconductor_sites"] + system["normal_sites"]) * system["width"]
+    found = site_rules(sites, "width")
+    if found:
+        return found
     if not open_channels(system):
         found.append(("system", "mu_meV", "lies outside the band: no channel is open"))
     if system["delta_meV"] > 0.5 * system["hopping_meV"]:
         found.append(("system", "delta_meV", "must be at most half of hopping_meV for levels of a junction"))
-    sites = (2 * system["superconductor_sites"] + system["normal_sites"]) * system["width"]
     if compute["states"] is not None and compute["states"] > 2 * sites:
         found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
     return found

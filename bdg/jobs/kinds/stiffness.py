@@ -17,7 +17,8 @@ from bdg.gap import GUESS, solve_gap
 from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.groups import by_system, by_temperature, seed_of, temperature_of
-from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
+from bdg.jobs.kinds.limits import TIGHTEST
+from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
@@ -43,7 +44,14 @@ COMPUTE_KEYS = (
     Key("temperature_K", "float", "temperature", above=0),
     Key("direction", "str", "axis of the twist", default="x", choices=("x", "y", "z")),
     Key("method", "str", "how", default="auto", choices=("auto", "kubo", "current", "twist")),
-    Key("tolerance", "float", "of a self-consistent Delta, relative to max|Delta|", default=1e-6, above=0, most=1e-3),
+    Key(
+        "tolerance",
+        "float",
+        "of a self-consistent Delta, relative",
+        default=1e-6,
+        least=TIGHTEST,
+        most=1e-3,
+    ),
 )
 
 
@@ -52,7 +60,7 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     found = pairing_rules(parameters)
     if parameters["compute"]["direction"] == "z" and parameters["system"]["dimensions"] == 2:
         found.append(("compute", "direction", "must be x or y in two dimensions"))
-    return found
+    return found or pairing_temperature_rules(parameters)
 
 
 def build(parameters: Parameters) -> System:
