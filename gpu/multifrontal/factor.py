@@ -319,6 +319,7 @@ class Factor(Elimination):
         """Give up the factors of one stack; then nothing else can be done with them."""
         self._kept[number] = (None, None, None)
         self._released = True
+        self.__dict__.pop("leaves", None)  # it holds some of them
 
     def _require_factors(self) -> None:
         if self._released:

@@ -38,7 +38,8 @@ class ThinLeaves:
 
     def __init__(self, factor: Factor) -> None:
         self.numbers = frozenset(number for number, c in enumerate(factor.classes) if is_thin(c))
-        self._factor = factor
+        # not the factor: it refers to this object, and two that refer to each other outlive their use
+        self._stacks = [(factor.classes[number], factor.inverse_of(number)) for number in sorted(self.numbers)]
         inside = np.zeros(factor.symbolic.n_rows + 1, dtype=bool)
         for number in self.numbers:
             inside[factor.classes[number].pivots] = True
@@ -59,8 +60,7 @@ class ThinLeaves:
         self._invert(x, x, adjoint)
 
     def _invert(self, x: Any, out: Any, adjoint: bool) -> None:
-        for number in self.numbers:
-            c, inverse = self._factor.classes[number], self._factor.inverse_of(number)
+        for c, inverse in self._stacks:
             own = x[c.pivots].reshape(c.n, c.a, -1)
             own = swapped(swapped(own).conj() @ inverse).conj() if adjoint else inverse @ own
             out[c.pivots] = own.reshape(c.n, c.a, *x.shape[1:])

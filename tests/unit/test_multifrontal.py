@@ -5,6 +5,9 @@ the inverse. The contraction measures how elimination without pivoting across fr
 here, 1e-7 with orders of METIS); the selected inverse, which is not refined, may be wrong by ten times as much.
 """
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -13,7 +16,16 @@ from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
 from bdg.gpu.backend import select_backend
-from bdg.gpu.multifrontal import Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse, elimination
+from bdg.gpu.multifrontal import (
+    CPU_SETTINGS,
+    Factor,
+    FactorError,
+    FrontSettings,
+    Restriction,
+    SitePattern,
+    analyse,
+    elimination,
+)
 from bdg.gpu.multifrontal.extend_add import extend_add
 from bdg.gpu.multifrontal.few_columns import FEW
 from bdg.gpu.multifrontal.sweep import adjoint_sweep, sweep
@@ -440,3 +452,21 @@ def test_a_few_columns_are_solved_as_many_are(settings, kind, adjoint):
         assert abs(found - whole[:, :width]).max() < max(1e-10, 10 * factor.contraction) * scale
     exact = np.linalg.solve(dense.conj().T if adjoint else dense, many)
     assert abs(whole - exact).max() < max(1e-9, 10 * factor.contraction) * abs(exact).max()
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_factors_are_gone_with_their_last_user(kind):
+    """Nothing that a factor holds refers back to it: its memory must not wait for the garbage collector."""
+    factor, dense = _factor(*GEOMETRIES["film"], 2, kind, CPU_SETTINGS)
+    factor.solve(np.ones((len(dense), 1)))
+    adjoint_sweep(factor, np.ones((len(dense), 1), factor.dtype))
+    inverse = [weakref.ref(x) for stack in factor._kept for x in stack if x is not None]
+    gc.disable()
+    try:
+        factor.selected_inverse(release=True)
+        assert not any(x() is not None for x in inverse)
+        reference = weakref.ref(factor)
+        del factor
+        assert reference() is None
+    finally:
+        gc.enable()
