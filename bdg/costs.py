@@ -214,7 +214,7 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     seconds += _SWEEPS * 3 * ritz_seconds(rates, hamiltonian, int(space)) / RITZ_PASSES * 2
     seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
     needed = 8.0 * dimension * space * dtype.itemsize
-    return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no proof of completeness")
+    return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no count included")
 
 
 # --------------------------------------------------------------------------------------------------------- thermal sums

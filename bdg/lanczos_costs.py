@@ -19,7 +19,8 @@ from bdg.structure import site_symbolic, whole_symbolic
 
 RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
 _COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
-_CONTRACTION = 4, 4  # sweeps and their columns that measure how good a factor is
+_SIGNS = 1.0  # the same of one that keeps nothing and measures its backward error
+_CONTRACTION = 2, 4  # sweeps and their columns that measure how good a factor is
 _START, _EACH = 25.0, 2.3  # solves: at least, and for each value
 _PASSES = 3.0  # over the basis for each block that is made orthogonal to it
 _SKINNY = 0.6  # of the rates of copies and of large products, for few columns
@@ -42,14 +43,17 @@ def ritz_seconds(rates: Rates, hamiltonian: BdGHamiltonian, columns: int) -> flo
     return products + steps + 12.0 * dimension * columns * hamiltonian.dtype.itemsize / rates.copy
 
 
-def count_cost(hamiltonian: BdGHamiltonian, backend: Backend) -> tuple[float, float]:
-    """Return seconds and bytes of an inertia count."""
+def count_cost(hamiltonian: BdGHamiltonian, backend: Backend, in_gap: bool = False) -> tuple[float, float]:
+    """Return seconds and bytes of an inertia count; ``in_gap``: of one among known levels, which keeps no factors."""
     rates, symbolic = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
     form = "complex" if hamiltonian.dtype.kind == "c" else "real"
     seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites)
-    seconds += _factor_seconds(rates, symbolic, form, _COUNT_FACTOR)
-    held = predict_memory(symbolic, hamiltonian.dtype, on_device=backend.device != "cpu").factor_peak
-    return seconds, held + cost.index_bytes(symbolic)
+    if in_gap:
+        seconds += _SIGNS * cost.factor_seconds(rates, symbolic, form)
+    else:
+        seconds += _factor_seconds(rates, symbolic, form, _COUNT_FACTOR)
+    predicted = predict_memory(symbolic, hamiltonian.dtype, on_device=backend.device != "cpu")
+    return seconds, (predicted.count_peak if in_gap else predicted.factor_peak) + cost.index_bytes(symbolic)
 
 
 def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple[float, float]:
@@ -64,7 +68,7 @@ def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple
     values = wanted // 2 if paired else wanted
     block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
     longest = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
-    seconds, counting = count_cost(hamiltonian, backend)
+    seconds, counting = count_cost(hamiltonian, backend, in_gap=True)
     seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
     seconds += _factor_seconds(rates, symbolic, form)
     seconds += _search_seconds(rates, symbolic, form, values, block, longest)

@@ -214,12 +214,12 @@ def choose_method(
         )
     if method in ("chebyshev", "poles") and not bound:
         raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
-    if method == "chebyshev":
-        backends = costs.devices(device, dimension)
+    backends = costs.devices(device, dimension)
+    if method == "chebyshev" or (method != "auto" and len(backends) > 1):
         options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
         return costs.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
     if method != "auto":
-        return method, "as asked", backend
+        return method, "; ".join(filter(None, ("as asked", costs.about_device(device, dimension)))), backends[0]
     fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
     if temperature < min(smallest.values()) and not fits:
         raise ValueError(
@@ -231,7 +231,6 @@ def choose_method(
     if dimension < DENSE_BELOW and fits:
         small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
-    backends = costs.devices(device, dimension)
     options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
     return costs.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
 

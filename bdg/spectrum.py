@@ -111,9 +111,10 @@ def bound_states(
         "lanczos" runs on multifrontal factors, in the Takagi form of half the dimension where h and D are real and
         norbs = 1; "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H and is kept
         as an independent reference; "chebyshev" filters random vectors with polynomials of H, for hundreds of states
-        or where factors do not fit (completeness is then not proven); where its subspace would be the whole space, as
-        in small systems, all eigenstates are taken. "auto" is dense below dimension 500 and where k is a large part of
-        the spectrum, else what `bdg.estimate` expects to be done first, "lanczos" nearly always.
+        or where the factors for Lanczos do not fit (completeness is proven if those for a count do); where its
+        subspace would be the whole space, as in small systems, all eigenstates are taken. "auto" is dense below
+        dimension 500 and where k is a large part of the spectrum, else what `bdg.estimate` expects to be done first,
+        "lanczos" nearly always.
     tol : float
         Largest residual ``||H psi - E psi||`` that is accepted without polishing, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
