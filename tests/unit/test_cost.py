@@ -226,9 +226,9 @@ def test_auto_takes_what_is_estimated_to_be_quickest(grid, monkeypatch):
 
 
 def test_filters_are_taken_where_no_factor_fits(grid, monkeypatch):
-    """Factors and a dense matrix of 1728 sites need more than the 5 MiB that are "left"; blocks of vectors do not."""
-    system = grid((12, 12, 12), delta=0.3, disorder=1.0)
-    monkeypatch.setattr(costs, "available_bytes", lambda backend: 5.0 * 2**20)
+    """Factors and a dense matrix of 8000 sites need more than the 36 MiB that are "left"; blocks of vectors do not."""
+    system = grid((20, 20, 20), delta=0.3, disorder=1.0)
+    monkeypatch.setattr(costs, "available_bytes", lambda backend: 36.0 * 2**20)
     found = bdg.estimate(system, k=4)
     assert found.method == "chebyshev" and "does not fit" in found.evidence.why
     monkeypatch.setattr(costs, "available_bytes", lambda backend: 1.0 * 2**20)
