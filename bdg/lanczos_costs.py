@@ -12,6 +12,7 @@ from bdg.gpu import cost
 from bdg.gpu.backend import Backend
 from bdg.gpu.calibration import rates_of
 from bdg.gpu.cost import Rates
+from bdg.gpu.lanczos import cpu_block
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.predicted_memory import predict_memory
 from bdg.hamiltonian import BdGHamiltonian
@@ -66,15 +67,15 @@ def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple
     form = "complex" if paired else "real"
     wanted = wanted_states(k, dimension)
     values = wanted // 2 if paired else wanted
-    block = 8 if on_device else int(np.clip(values // 32, 1, 4))  # as the engine takes them
+    number = np.dtype("c16" if form == "complex" else "f8")
+    searching = predict_memory(symbolic, number, on_device=on_device)
+    block = 8 if on_device else cpu_block(values, searching.kept)
     longest = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
     seconds, counting = count_cost(hamiltonian, backend, in_gap=True)
     seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
     seconds += _factor_seconds(rates, symbolic, form)
     seconds += _search_seconds(rates, symbolic, form, values, block, longest)
     seconds += ritz_seconds(rates, hamiltonian, wanted)
-    number = np.dtype("c16" if form == "complex" else "f8")
-    searching = predict_memory(symbolic, number, on_device=on_device)
     basis = longest * symbolic.n_rows * number.itemsize
     indices = cost.index_bytes(symbolic) if takagi else 0.0
     states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize

@@ -20,7 +20,8 @@ import numpy as np
 from bdg.gpu.backend import Backend
 from bdg.gpu.krylov_forms import Form, Ritz
 
-_LEAST_BASIS = 128  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond
+_CACHED = 1 << 23  # bytes of the basis that a CPU takes at a time: the second product finds them in the cache
+_LEAST_BASIS = 160  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond
 _LOOSE = 1e4  # on the residuals of pairs of which only the value is wanted: its error is quadratic in them
 _NOISE = 1e-7  # a block this small beside its image has lost the orthogonality that normalising assumes
 
@@ -47,6 +48,8 @@ class _Basis:
     def __init__(self, form: Form, n_rows: int, capacity: int, known: Any, xp: Any) -> None:
         self.form, self.known, self.xp = form, known, xp
         self._rows = xp.empty((capacity, n_rows), form.dtype)
+        few = max(8, _CACHED // (n_rows * np.dtype(form.dtype).itemsize))
+        self._at_once = few if xp is np else capacity
         self.size = 0
 
     @property
@@ -71,9 +74,12 @@ class _Basis:
             columns = columns - self.known @ (columns.conj().T @ self.known).conj().T
         if not self.size:
             return columns, None
-        rows = self.rows[since:]
-        overlaps = self.form.overlaps(rows, columns)
-        return self.form.without(columns, rows, overlaps), overlaps
+        parts = []
+        for begin in range(since, self.size, self._at_once):
+            rows = self._rows[begin : min(begin + self._at_once, self.size)]
+            parts.append(self.form.overlaps(rows, columns))
+            columns = self.form.without(columns, rows, parts[-1])
+        return columns, parts[0] if len(parts) == 1 else self.xp.concatenate(parts)
 
     def image(self, columns: Any, since: int) -> tuple[Any, Any]:
         """Return images of basis vectors less their components in the basis, and these components.
@@ -85,6 +91,25 @@ class _Basis:
         columns, overlaps = self.reduced(columns)
         overlaps[since:] += coupling
         return columns, overlaps
+
+
+class _Looks:
+    """When to look at the Ritz pairs again: half way to where the last two looks say that they converge."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._next = most, 0
+        self._before = 0, np.inf  # solves, and how many times too large the largest residual was
+
+    def due(self, solves: int) -> bool:
+        return solves >= self._next
+
+    def note(self, solves: int, excess: float) -> None:
+        then, before = self._before
+        wait = self._most
+        if np.isfinite(before) and 1 < excess < before:
+            wait = int(0.5 * np.log(excess) * (solves - then) / np.log(before / excess))
+        self._next = solves + int(np.clip(wait, 1, 4 * self._most))
+        self._before = solves, excess
 
 
 def inverse_lanczos(
@@ -137,7 +162,8 @@ def inverse_lanczos(
     basis = _Basis(form, size, min(room, limit + step), known, xp)
     basis.append(_start(basis, np.random.default_rng(seed), min(step, room)))
     projected = np.zeros((0, 0), dtype=form.dtype)
-    since, done, solves, restarts, looked = 0, 0, 0, 0, 0
+    since, done, solves, restarts = 0, 0, 0, 0
+    looks = _Looks(max(1, wanted // 6))
     while True:
         fresh = basis.rows[done:].T
         image, overlaps = basis.image(apply(xp.ascontiguousarray(fresh)), since)
@@ -146,16 +172,17 @@ def inverse_lanczos(
         projected, since, done = form.grown(projected, columns), done, basis.size
         exhausted, full = done >= room, limit < room and done + step > limit
         following, remainder = _next_block(basis, image, columns, min(step, room - done), backend)
-        enough = done >= form.columns * wanted and solves - looked >= max(1, wanted // 6)
+        enough = done >= form.columns * wanted and looks.due(solves)
         if not (enough or exhausted or full or solves >= budget):
             basis.append(following)
             continue
-        looked = solves
         ritz = form.ritz(projected)
         residuals = form.residuals(ritz, remainder) if not exhausted else np.zeros(ritz.values.size)
         kept = min(ritz.values.size, wanted)
         allowed = np.where(np.arange(kept) < (wanted if needed is None else needed), tol, _LOOSE * tol)
-        good = residuals[:kept] <= allowed * np.maximum(abs(ritz.values[:kept]), np.finfo(float).tiny)
+        allowed = allowed * np.maximum(abs(ritz.values[:kept]), np.finfo(float).tiny)
+        good = residuals[:kept] <= allowed
+        looks.note(solves, float((residuals[:kept] / allowed).max(initial=0.0)) if kept == wanted else np.inf)
         stuck = solves >= budget or (2 * solves >= budget and 2 * np.count_nonzero(good) < wanted)
         if (kept == wanted and good.all()) or exhausted or stuck:
             vectors = form.combined(basis.rows, ritz, kept, xp).T

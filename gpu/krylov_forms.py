@@ -21,6 +21,8 @@ import numpy as np
 
 from bdg.gpu.antiunitary import Antiunitary
 
+_FEW = 3  # columns that a CPU multiplies one by one, which reads the basis from the cache
+
 
 @dataclass(eq=False)
 class Ritz:
@@ -71,6 +73,8 @@ class Form(Protocol):
 
 def _inner(basis: Any, columns: Any) -> Any:
     """Return ``Q^+ columns`` for a basis in rows, without a conjugate copy of it."""
+    if isinstance(basis, np.ndarray) and 1 < columns.shape[1] <= _FEW:
+        return np.stack([_inner(basis, column[:, None])[:, 0] for column in columns.T], axis=1)
     return (basis @ columns.conj()).conj() if columns.dtype.kind == "c" else basis @ columns
 
 
@@ -108,6 +112,8 @@ class HermitianForm:
 
     def without(self, columns: Any, basis: Any, overlaps: Any) -> Any:
         """As `Form`."""
+        if isinstance(basis, np.ndarray) and 1 < columns.shape[1] <= _FEW:
+            return columns - np.stack([basis.T @ one for one in overlaps.T]).T
         return columns - basis.T @ overlaps
 
     def orthonormal(self, columns: Any, xp: Any) -> tuple[Any, Any]:

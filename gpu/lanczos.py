@@ -38,7 +38,19 @@ _USABLE_DAMPED = 0.3
 _PATIENCE = 150  # solves, and eight a value: twice what levels need that are not crowded; those get shifts of their own
 _TOL = 1e-8  # residual of the inverse at which a pair counts as converged, relative to its value
 _ABOVE_SOLVES = 3  # the same in units of the error of a solve, below which it cannot fall
+_BEYOND_CACHE = 6e6, 8e7  # bytes of factors from which two and three columns are solved at once on a CPU
+_FEW_VALUES = 12
 _GPU_BLOCK = 8  # a sweep on a GPU takes the same time for up to eight columns
+
+
+def cpu_block(values: int, factor_bytes: float) -> int:
+    """Return how many columns a CPU solves at once.
+
+    A solve with factors beyond the cache takes the time of reading them, and further columns a third of it each; but a
+    block needs more solves in all, and several only pay where many values are wanted.
+    """
+    reading = int(np.searchsorted(_BEYOND_CACHE, factor_bytes, side="right"))
+    return max(int(np.clip(values // 32, 1, 4)), 1 + (reading if values >= _FEW_VALUES else 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +74,7 @@ class LanczosEngine:
     takagi : TakagiMatrix, optional
         Where h and D are real and every site has one row of electrons.
     block : int, optional
-        Columns solved at once; by default 1 on the CPU, more where several hundred states are wanted, and 8 on a GPU.
+        Columns solved at once; by default what `cpu_block` says on the CPU, and 8 on a GPU.
     """
 
     def __init__(
@@ -126,7 +138,7 @@ class LanczosEngine:
             backend=self._backend,
             seed=int(rng.integers(2**31)),
             tol=max(min(_TOL, tol), _ABOVE_SOLVES * rough_error(inverse.factor)),
-            block=self._block or self._default_block(values, copies),
+            block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
             max_solves=int(self.patience * (_PATIENCE + 8 * values)),
             known=None if known is None else inverse.known(known),
             needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
@@ -146,10 +158,10 @@ class LanczosEngine:
         """Return the Ritz pairs of columns that are nearly eigenvectors, improved until residuals are below ``tol``."""
         return polished(self, vectors, self._at(shift, vectors.shape[1]).solve, tol, paired=shift == 0)
 
-    def _default_block(self, values: int, copies: bool) -> int:
+    def _default_block(self, values: int, copies: bool, factor_bytes: float) -> int:
         if self._backend.device != "cpu":
             return _GPU_BLOCK
-        return int(np.clip(values // 4, 1, 8) if copies else np.clip(values // 32, 1, 4))
+        return int(np.clip(values // 4, 1, 8)) if copies else cpu_block(values, factor_bytes)
 
     def _at(self, shift: float, wanted: int) -> Inverse:
         """Return usable factors for a shift, in the number system that suits them."""
