@@ -245,6 +245,7 @@ def _blocks(
                 values, residual = _site_diagonal(at, probes)
             else:
                 values, residual = _between(at, sites, sources)
+            del at  # its factors, before the next are made
         results.append(values)
         worst = max(worst, residual)
         forms.add(form)

@@ -69,6 +69,7 @@ def trace_density(
         forms.add(at.form)
         density, error = local_green.densities(at, plan.route, request.sites, both, rng)
         found[number], missing[number] = density.sum(), error.sum()
+        del at  # its factors, before the next are made
     values = found[plan.which]
     error = missing[plan.which] + (plan.shift / request.eta + 1e-14) * values
     bound = plan.route == "columns"

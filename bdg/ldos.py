@@ -259,5 +259,6 @@ def _green(
         density, bound = local_green.densities(at, plan.route, sites, np.unique(parts), rng)
         values[asked] = density[parts]
         error[asked] = bound[parts] + (plan.shift[asked] / eta)[:, None] * density[parts]
+        del at  # its factors, before the next are made
     facts = {"error_is": "bound" if plan.route == "columns" else "estimate", **plan.facts(forms)}
     return values, error, facts
