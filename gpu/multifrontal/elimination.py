@@ -112,7 +112,7 @@ class Elimination:
             self._add_values(front_class, front)
             return self._eliminate(front_class, front, invert)
         front = self._assemble(front_class)
-        upper = self.symmetry != "general" and self.symbolic.settings.upper > 0  # else base blocks are read whole
+        upper = self._upper > 0  # else base blocks are read whole
         for link in front_class.down:
             extend_add(self.backend.xp, front, link, schur[link.child], upper=upper)
             uses[link.child] -= 1
