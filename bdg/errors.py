@@ -19,6 +19,10 @@ class JobError(ValueError):
         super().__init__("\n".join(self.problems))
 
 
+class AccuracyWarning(UserWarning):
+    """A number is less accurate than was asked for, or not proven; the text says by how much."""
+
+
 class ConvergenceError(RuntimeError):
     """An iteration missed its tolerance.
 

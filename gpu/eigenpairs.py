@@ -9,9 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.gpu.scales import Scales
+
 Partner = Callable[[np.ndarray], np.ndarray]
 
-DEGENERATE = 1e-9  # relative to the spectral scale: closer levels count as one
+DEGENERATE = 1e-9  # relative to the scale of the levels: closer ones count as one
 _COLUMNS = 16  # multiplied with H at a time: the vectors are a large part of the memory
 _HOPELESS = 1e-4  # residual, relative to the same, of a Ritz pair that a few steps of inverse iteration cannot mend
 
@@ -22,6 +24,8 @@ class Engine(Protocol):
     Attributes
     ----------
     matrix : CSR (n, n), Hermitian
+    scales : Scales
+        Of the matrix.
     partner : callable
         Columns to their partners at the opposite energy.
     facts : dict
@@ -31,6 +35,7 @@ class Engine(Protocol):
     """
 
     matrix: sp.csr_matrix
+    scales: Scales
     partner: Partner
     facts: dict[str, Any]
     patience: float
@@ -82,7 +87,11 @@ def matrix_scale(matrix: sp.csr_matrix) -> float:
 
 
 def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
-    """Return the Ritz pairs of ``matrix`` in the span of ``basis``, from which dependent directions are dropped."""
+    """Return the Ritz pairs of ``matrix`` in the span of ``basis``, from which dependent directions are dropped.
+
+    Columns are only ever combined, by small matrices: rows where all of them are small stay accurate by their own
+    measure, as hard walls need.
+    """
     if not basis.shape[1]:
         return Eigenpairs(np.empty(0), basis, np.empty(0))
     overlap = basis.conj().T @ basis
@@ -92,8 +101,9 @@ def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
     keep = weight > 1e-10 * weight[-1]
     combination = rotation[:, keep] / np.sqrt(weight[keep]) / length[:, None]
     if weight[keep][0] < 0.1 * weight[-1]:  # else orthonormal to rounding already
-        basis, _ = np.linalg.qr(basis @ combination)
-        combination = np.eye(basis.shape[1])
+        basis = basis @ combination
+        weight, rotation = np.linalg.eigh(basis.conj().T @ basis)
+        combination = rotation / np.sqrt(weight)
     projected = np.empty((combination.shape[0],) * 2, np.result_type(matrix, basis))
     for begin in range(0, basis.shape[1], _COLUMNS):
         some = slice(begin, begin + _COLUMNS)
@@ -112,7 +122,7 @@ def joined(engine: Engine, known: np.ndarray, new: Eigenpairs, chosen: np.ndarra
     """
     if not paired:
         return rayleigh_ritz(engine.matrix, np.concatenate([known, new.vectors[:, chosen]], axis=1))
-    zero = DEGENERATE * matrix_scale(engine.matrix)
+    zero = DEGENERATE * engine.scales.level
     some = new.vectors[:, chosen & (new.energies > -zero)]
     return rayleigh_ritz(engine.matrix, np.concatenate([known, some, engine.partner(some)], axis=1))
 
@@ -126,19 +136,36 @@ def residual_norms(matrix: sp.csr_matrix, vectors: np.ndarray, energies: np.ndar
     return norms
 
 
-def converged(matrix: sp.csr_matrix, found: Eigenpairs, tol: float, k: int | None = None) -> np.ndarray:
+def converged(engine: Engine, found: Eigenpairs, tol: float, k: int | None = None) -> np.ndarray:
     """Return which pairs (of the ``k`` lowest) have residuals small enough to stand for a state."""
-    good = found.residuals <= max(tol, 1e-13 * matrix_scale(matrix))
+    good = found.residuals <= np.maximum(tol, engine.scales.rounding(found.energies, found.vectors))
     return good if k is None else good[np.argsort(abs(found.energies), kind="stable")[:k]]
 
 
-def proven_count(engine: Engine, energy: float, step: float) -> tuple[int | None, float]:
-    """Return the number of states below ``energy``, moved on by ``step`` where its factor is not trusted, and where."""
-    for attempt in range(4):
-        at = energy + attempt * step
+def all_on_this_side(distances: np.ndarray, residuals: np.ndarray) -> bool:
+    """Return whether levels whose Ritz values are ``distances`` > 0 from a counted energy lie on that side of it.
+
+    Orthonormal Ritz vectors with the residuals R have as many levels within ``||R||`` of their Ritz values (W. Kahan,
+    see B. N. Parlett, The Symmetric Eigenvalue Problem (1980), section 11.5); states that are far from the energy
+    beside their residuals move those near it in second order only.
+    """
+    if not distances.size:
+        return True
+    near = distances < 10 * residuals.max()
+    return not near.any() or bool(np.linalg.norm(residuals[near]) < distances[near].min())
+
+
+def proven_count(engine: Engine, energy: float, step: float, growth: float = 1.0) -> tuple[int | None, float]:
+    """Return the number of states below ``energy``, moved on where its factor is not trusted, and where.
+
+    It moves by ``step``, then by ``growth`` times as much, and again.
+    """
+    at = energy
+    for _ in range(4):
         count = engine.count_below(at)
         if count is not None:
             return count, at
+        at, step = at + step, growth * step
     return None, energy
 
 
@@ -158,9 +185,11 @@ def polished(
     """
     if paired:
         basis = np.concatenate([basis, engine.partner(basis)], axis=1)
+    if engine.scales.wide:  # rows of a wall hold what the iteration left there: a solve makes them accurate
+        basis = solve(basis)
     pairs = rayleigh_ritz(engine.matrix, basis)
     del basis
-    scale = matrix_scale(engine.matrix)
+    scale = engine.scales.level
     hopeless = pairs.residuals > _HOPELESS * scale
     rest, pairs = _part(pairs, hopeless), _part(pairs, ~hopeless)
     for _ in range(3):  # each step gains the ratio of |E - shift| inside to outside

@@ -26,6 +26,7 @@ from bdg.gpu.eigenpairs import Eigenpairs, Partner, even, rayleigh_ritz, residua
 from bdg.gpu.kernel_polynomial import count_between, resolution
 from bdg.gpu.memory import require_memory
 from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.scales import Scales
 from bdg.gpu.subspace import RitzPairs, lockable, orthonormal
 from bdg.gpu.traces import stochastic_trace
 
@@ -62,7 +63,7 @@ class FilteredEngine:
         backend: Backend,
         count: Callable[..., int | None] | None = None,
     ) -> None:
-        self.matrix, self.partner = matrix, partner
+        self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self._operator = NambuOperator(matrix, norbs, backend)
         self._backend, self._xp, self._count = backend, backend.xp, count
         self._signs, self._sources = self._signed_permutation()

@@ -18,7 +18,7 @@ import scipy.sparse as sp
 
 from bdg.gpu.antiunitary import Antiunitary
 from bdg.gpu.backend import Backend
-from bdg.gpu.eigenpairs import Eigenpairs, Partner, matrix_scale, polished
+from bdg.gpu.eigenpairs import Eigenpairs, Partner, polished
 from bdg.gpu.inverses import (
     DampedInverse,
     Inverse,
@@ -30,6 +30,7 @@ from bdg.gpu.inverses import (
 )
 from bdg.gpu.krylov import inverse_lanczos
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, SignCount, Symbolic
+from bdg.gpu.scales import ScaledFactor, Scales, equilibrated
 
 _MOVES = (0.0, 1.7e-6, 1.3e-5, 1.1e-4)  # of the scale of H: tried in turn where a shift gives no usable factors
 _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default one gives no trusted count
@@ -75,6 +76,8 @@ class LanczosEngine:
         Where h and D are real and every site has one row of electrons.
     block : int, optional
         Columns solved at once; by default what `cpu_block` says on the CPU, and 8 on a GPU.
+    recount : callable, optional
+        Counts levels below an energy where the factors prove nothing; None where it does not either.
     """
 
     def __init__(
@@ -85,11 +88,13 @@ class LanczosEngine:
         backend: Backend,
         takagi: TakagiMatrix | None = None,
         block: int | None = None,
+        recount: Callable[[float], int | None] | None = None,
     ) -> None:
-        self.matrix, self.partner = matrix, partner
+        self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self.facts: dict[str, Any] = {"solves": 0, "restarts": 0}
         self.patience = 1.0
         self._symbolic, self._takagi, self._backend, self._block = symbolic, takagi, backend, block
+        self._recount = recount
         self._whole: BlockMatrix | None = None
         self._searched: float | None = None
         self._inverse: tuple[float, Inverse] | None = None  # of the shift that was asked for
@@ -97,23 +102,24 @@ class LanczosEngine:
     def count_below(self, energy: float, within: float | None = None) -> int | None:
         """As `Engine.count_below`."""
         self._inverse = None  # never two factors at once: the count comes when the search is done
-        if within is not None:
+        if within is not None and not self.scales.wide:
             signs = SignCount(self._symbolic(), self._blocks(), energy, self._backend, within=within)
             self.facts |= {"count_backward_error": signs.backward_error, "count_improved": signs.improved}
             above = signs.n_above
             del signs
             if above is not None:
                 return self.matrix.shape[0] - above
-        norm = matrix_scale(self.matrix)
-        for static_pivot in (None, *(share * norm for share in _OTHER_PIVOTS)):
-            factor = Factor(
-                self._symbolic(), self._blocks(), energy, self._backend, inertia=True, static_pivot=static_pivot
-            )
+        for share in (None, *_OTHER_PIVOTS):
+            factor = self._factor(energy, inertia=True, static_share=share)
             above = factor.negative_count
             self.facts |= {"count_contraction": factor.contraction, "count_bytes": factor.kept_bytes}
             if above is not None:
                 return self.matrix.shape[0] - above
-        return None
+            del factor
+        below = None if self._recount is None else self._recount(energy)
+        if below is not None:
+            self.facts["recounts"] = self.facts.get("recounts", 0) + 1
+        return below
 
     def search(
         self,
@@ -137,7 +143,7 @@ class LanczosEngine:
             form=inverse.form,
             backend=self._backend,
             seed=int(rng.integers(2**31)),
-            tol=max(min(_TOL, tol), _ABOVE_SOLVES * rough_error(inverse.factor)),
+            tol=max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
             block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
             max_solves=int(self.patience * (_PATIENCE + 8 * values)),
             known=None if known is None else inverse.known(known),
@@ -182,16 +188,15 @@ class LanczosEngine:
 
     def _usable(self, shift: float, wanted: int) -> Inverse:
         reasons = []
-        scale, backend = matrix_scale(self.matrix), self._backend
+        scale = self.scales.level
         if shift == 0 and self._takagi is not None:
-            symbolic = self._takagi.symbolic()
-            factor = Factor(symbolic, symbolic.pattern.split(self._takagi.matrix), 0.0, backend)
+            factor = self._takagi_factor(self._takagi)
             if factor.contraction < _USABLE:
                 return TakagiInverse(factor)
             reasons.append(f"Takagi form: contraction {factor.contraction:.1e}")
             del factor
         for move in _MOVES:
-            factor = Factor(self._symbolic(), self._blocks(), shift + move * scale, backend)
+            factor = self._factor(shift + move * scale)
             if factor.contraction < _USABLE:
                 self.facts["moved_because"] = "; ".join(reasons)
                 return self._with_partners(factor)
@@ -199,6 +204,26 @@ class LanczosEngine:
             del factor
         self.facts["moved_because"] = "; ".join(reasons)
         return self._damped(shift, wanted, scale, reasons)
+
+    def _factor(self, z: float, inertia: bool = False, static_share: float | None = None) -> Factor:
+        """Return factors of z - H, scaled where rows differ by orders; static pivots as a share of the norm."""
+        symbolic = self._symbolic()
+        blocks, scaling = self._blocks(), None
+        if self.scales.wide:
+            matrix, scaling = equilibrated(self.matrix, z)
+            blocks = symbolic.pattern.split(matrix)
+        pivot = None if static_share is None else static_share * blocks.norm
+        at = z if scaling is None else 0.0
+        factor = Factor(symbolic, blocks, at, self._backend, inertia=inertia, static_pivot=pivot)
+        return factor if scaling is None else ScaledFactor(factor, scaling, z)  # type: ignore[return-value]
+
+    def _takagi_factor(self, takagi: TakagiMatrix) -> Factor:
+        symbolic, matrix = takagi.symbolic(), takagi.matrix
+        if not self.scales.wide:
+            return Factor(symbolic, symbolic.pattern.split(matrix), 0.0, self._backend)
+        matrix, scaling = equilibrated(matrix, 0.0)
+        factor = Factor(symbolic, symbolic.pattern.split(matrix), 0.0, self._backend)
+        return ScaledFactor(factor, scaling, 0.0)  # type: ignore[return-value]
 
     def _with_partners(self, factor: Factor) -> Inverse:
         """Return the form that uses the partners: at shift 0, for complex matrices."""

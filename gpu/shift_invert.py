@@ -8,8 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from bdg.gpu.eigenpairs import Eigenpairs, Partner, matrix_scale, polished
+from bdg.gpu.eigenpairs import Eigenpairs, Partner, polished
+from bdg.gpu.scales import Scales
 from bdg.gpu.superlu import Factor, FactorError, count_below
+
+_ROOM = 6  # dimensions beyond the wanted states that ARPACK needs for its iteration
 
 
 class ShiftInvertEngine:
@@ -24,7 +27,7 @@ class ShiftInvertEngine:
     """
 
     def __init__(self, matrix: sp.csr_matrix, order: np.ndarray, partner: Partner) -> None:
-        self.matrix, self.partner = matrix, partner
+        self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self.facts: dict[str, Any] = {}
         self.patience = 1.0
         self._order = order
@@ -55,6 +58,8 @@ class ShiftInvertEngine:
         operator = LinearOperator(
             (size, size), matvec=lambda vector: project(factor.solve(project(vector))), dtype=self.matrix.dtype
         )
+        if wanted > size - _ROOM:
+            return polished(self, _all_vectors(operator), factor.solve, tol, paired=shift == 0, shift=shift)
         start = project(rng.standard_normal(size))
         ncv = min(size - 1, max(2 * wanted + 1, min(3 * wanted, 120), 40))
         try:
@@ -65,7 +70,7 @@ class ShiftInvertEngine:
                 OPinv=operator,
                 v0=start,
                 ncv=ncv,
-                tol=min(1e-10, 1e-2 * tol),
+                tol=min(1e-10, 1e-2 * tol / self.scales.tolerance(1.0)),
                 maxiter=int(self.patience * 10 * size),
             )
         except ArpackNoConvergence as error:
@@ -80,7 +85,7 @@ class ShiftInvertEngine:
         """Return usable factors of H - shift; a shift that hits an eigenvalue is moved a little, and where to."""
         if self._factors is not None and self._factors[0] == shift:
             return self._factors[1:]
-        reasons, scale = [], matrix_scale(self.matrix)
+        reasons, scale = [], self.scales.level
         for move, threshold in ((0.0, 1e-3), (1.7e-6, 1e-3), (1.3e-5, 1e-1), (1.1e-4, 1.0)):
             at = shift + move * scale
             try:
@@ -94,3 +99,9 @@ class ShiftInvertEngine:
                 return factor, at
             reasons.append(f"contraction {factor.contraction:.1e} at shift {at!r}")
         raise FactorError("no usable factors of H - shift: " + "; ".join(reasons))
+
+
+def _all_vectors(operator: LinearOperator) -> np.ndarray:
+    """Return all eigenvectors of a small Hermitian operator."""
+    inverse = np.stack([operator.matvec(column) for column in np.eye(operator.shape[0], dtype=operator.dtype)], axis=1)
+    return np.linalg.eigh((inverse + inverse.conj().T) / 2)[1]

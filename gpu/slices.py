@@ -14,9 +14,9 @@ import numpy as np
 from bdg.gpu.eigenpairs import (
     Eigenpairs,
     Engine,
+    all_on_this_side,
     converged,
     joined,
-    matrix_scale,
     proven_count,
     rayleigh_ritz,
 )
@@ -45,7 +45,7 @@ def fill(
         more = engine.search(shift, wanted, tol, rng, known.vectors if known.energies.size else None)
         facts["searches"] += 1
         inside = (more.energies > start) & (more.energies < stop)
-        good = inside & converged(matrix, more, tol)
+        good = inside & converged(engine, more, tol)
         merged = joined(engine, known.vectors, more, good, paired=shift == 0)
         chosen = (merged.energies > start) & (merged.energies < stop)
         idle = 0 if np.count_nonzero(chosen) > known.energies.size else idle + 1
@@ -71,7 +71,7 @@ def lowest_by_shifts(
         None where no count is proven. ``proven`` is -1 if states are missing at the end.
     """
     matrix = engine.matrix
-    good = converged(matrix, found, tol)
+    good = converged(engine, found, tol)
     hints = abs(found.energies[~good])
     nothing = np.empty((matrix.shape[0], 0), matrix.dtype)
     known = joined(engine, nothing, found, good, paired=True)
@@ -89,27 +89,34 @@ def lowest_by_shifts(
         wanted = min(missing, _MOST_AT_ONCE) + 6
         more = engine.search(shift, wanted, tol, rng, known.vectors)
         facts["searches"] += 1
-        good = converged(matrix, more, tol)
+        good = converged(engine, more, tol)
         hints = abs(more.energies[~good])
         before = known.energies.size
         known = joined(engine, known.vectors, more, good, paired=True)
         idle = 0 if known.energies.size > before else idle + 1
     facts["shifts"] = shifts
     known = mended(engine, known, edge, tol)
-    complete = proven == int(np.count_nonzero(abs(known.energies) < edge))
+    complete = accounted_for(known, edge, proven)
     if not complete:
         known = rayleigh_ritz(matrix, np.concatenate([known.vectors, found.vectors], axis=1))
     known.proven, known.interval = proven if complete else -1, (-edge, edge)
     return known
 
 
+def accounted_for(found: Eigenpairs, edge: float, proven: int) -> bool:
+    """Return whether the pairs hold all of the ``proven`` levels with |E| < ``edge``."""
+    below = abs(found.energies) < edge
+    distances, residuals = edge - abs(found.energies[below]), found.residuals[below]
+    return int(np.count_nonzero(below)) == proven and all_on_this_side(distances, residuals)
+
+
 def mended(engine: Engine, known: Eigenpairs, edge: float, tol: float) -> Eigenpairs:
     """Improve residuals that the merging of several searches left above ``tol``, at a shift among these levels."""
-    bad = ~converged(engine.matrix, known, tol) & (known.energies > 0) & (known.energies < edge)
+    bad = ~converged(engine, known, tol) & (known.energies > 0) & (known.energies < edge)
     if not bad.any():
         return known
     shift = float(np.median(known.energies[bad]))
-    reach = 2 * abs(known.energies[bad] - shift).max() + 1e-6 * matrix_scale(engine.matrix)
+    reach = 2 * abs(known.energies[bad] - shift).max() + 1e-6 * engine.scales.level
     near = abs(known.energies - shift) <= reach
     rest = known.vectors[:, ~near & (abs(known.energies + shift) > reach)]
     better = engine.polish(shift, known.vectors[:, near], tol)
@@ -133,7 +140,7 @@ def _edge(engine: Engine, levels: np.ndarray, k: int) -> tuple[float, int]:
 
     ``levels`` are moduli that some search found, not all converged: the true ones are lower, if anything.
     """
-    size, scale = engine.matrix.shape[0], matrix_scale(engine.matrix)
+    size, scale = engine.matrix.shape[0], engine.scales.level
     too_low, high = float(levels[0]) * (1 - 1e-6), float(levels[min(k + 3, levels.size - 1)]) + 1e-9 * scale
     best, proven = high, -1
     for _ in range(40):

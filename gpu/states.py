@@ -13,18 +13,20 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.dense import outside, range_cut
 from bdg.gpu.eigenpairs import (
     DEGENERATE,
     Eigenpairs,
     Engine,
+    all_on_this_side,
     converged,
     even,
     joined,
-    matrix_scale,
     proven_count,
     rayleigh_ritz,
 )
-from bdg.gpu.slices import fill, lowest_by_shifts, mended
+from bdg.gpu.slices import accounted_for, fill, lowest_by_shifts, mended
+from bdg.gpu.superlu import FactorError
 
 _MAX_SLICE = 200  # states wanted of one factor; orthogonalisation dominates beyond
 _PATIENT = 10.0  # times the usual number of iterations
@@ -34,6 +36,7 @@ _ROUGHLY = 1e3  # times tol: residuals of copies next to those that are known, w
 _MOST_REPEATS = 8  # searches for further copies of degenerate levels
 _MOST_COPIES = 150  # members of a multiplet that are worth finding all, where k cuts it
 _ABOVE_MULTIPLET = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3)  # of the scale of H: where to count above a multiplet
+_EDGE_GROWTH = 20.0  # of the steps away from an edge where nothing is proven: it may be a multiplet
 _MOST_SLICES = 60  # slices of a window before what is missing is left missing (and said to be)
 
 
@@ -48,23 +51,26 @@ def lowest(engine: Engine, k: int, tol: float, seed: int) -> Eigenpairs:
     found = engine.search(0.0, wanted, tol, rng, None, k)
     while found.energies.size < k and facts["searches"] < _MOST_REPEATS:
         found = _searched_again(engine, found, k - found.energies.size + 8, tol, rng, facts)
-    if converged(engine.matrix, found, tol, k).all():
+    if converged(engine, found, tol, k).all():
         found = _with_copies(engine, found, k, tol, rng, facts)
     if found.proven < 0:
         by_shifts = lowest_by_shifts(engine, found, k, tol, rng, facts)
         if by_shifts is not None and by_shifts.proven >= 0:
-            return _by_size(by_shifts, {**engine.facts, **facts})
-    if not converged(engine.matrix, found, tol, k).all():
+            return _by_size(engine, by_shifts, tol, facts)
+    if not converged(engine, found, tol, k).all():
         engine.patience = _PATIENT  # nothing left but to go on at zero
         facts["searches"] += 1
         found = _with_copies(engine, engine.search(0.0, wanted, tol, rng, None, k), k, tol, rng, facts)
-    return _by_size(found, {**engine.facts, **facts})
+    return _by_size(engine, found, tol, facts)
 
 
 def _with_copies(
     engine: Engine, found: Eigenpairs, k: int, tol: float, rng: np.random.Generator, facts: dict[str, Any]
 ) -> Eigenpairs:
     """Return the pairs with the members of degenerate levels that the search missed, by the count in a gap."""
+    if found.energies.size == engine.matrix.shape[0]:  # nothing can be missing
+        found.proven, found.interval = found.energies.size, (-np.inf, np.inf)
+        return found
     proven, cut, margin, counted = _count_in_gap(engine, found, k)
     facts.update(counted)
     for _ in range(_MOST_REPEATS):
@@ -78,9 +84,9 @@ def _with_copies(
         found = _searched_again(engine, found, missing + 4, tol, rng, facts)
         if found.energies.size == before:
             break
-    if facts["searches"] > 1 and not converged(engine.matrix, found, tol, max(k, proven)).all():
+    if facts["searches"] > 1 and not converged(engine, found, tol, max(k, proven)).all():
         found = mended(engine, engine.polish(0.0, found.vectors, tol), cut, tol)
-    found.proven = proven if proven == np.count_nonzero(abs(found.energies) < cut - margin) else -1
+    found.proven = proven if accounted_for(found, cut - margin, proven) else -1
     found.interval = (margin - cut, cut - margin)
     return found
 
@@ -89,23 +95,49 @@ def _searched_again(
     engine: Engine, found: Eigenpairs, wanted: int, tol: float, rng: np.random.Generator, facts: dict[str, Any]
 ) -> Eigenpairs:
     """Return the pairs with more of them from the complement of what is known."""
+    if found.energies.size >= engine.matrix.shape[0]:
+        return found
     more = engine.search(0.0, even(wanted), tol, rng, found.vectors)
     facts["searches"] += 1
-    return joined(engine, found.vectors, more, converged(engine.matrix, more, _ROUGHLY * tol), paired=True)
+    return joined(engine, found.vectors, more, converged(engine, more, _ROUGHLY * tol), paired=True)
 
 
-def _by_size(found: Eigenpairs, facts: dict[str, Any]) -> Eigenpairs:
+def _by_size(engine: Engine, found: Eigenpairs, tol: float, facts: dict[str, Any]) -> Eigenpairs:
+    if engine.scales.wide and not converged(engine, found, tol).all():
+        _improve_by_ranges(engine, found, tol)
     order = np.argsort(abs(found.energies), kind="stable")
     columns = found.energies[order], found.vectors[:, order], found.residuals[order]
-    return Eigenpairs(*columns, found.proven, found.interval, facts)
+    return Eigenpairs(*columns, found.proven, found.interval, {**engine.facts, **facts})
+
+
+def _improve_by_ranges(engine: Engine, found: Eigenpairs, tol: float) -> None:
+    """Polish levels range by range of energy: together with a wall of 1e10 t they are accurate to 1e-6 t at best."""
+    done = np.zeros((found.vectors.shape[0], 0), found.vectors.dtype)
+    rest = np.ones(found.energies.size, dtype=bool)
+    ranges = []
+    while rest.any():
+        low = rest & (abs(found.energies) < range_cut(abs(found.energies[rest])))
+        ranges.append(rest & ~low)
+        rest = low
+    for members in reversed(ranges):
+        vectors = outside(done, found.vectors[:, members]) if done.shape[1] else found.vectors[:, members]
+        shift = 0.73 * float(abs(found.energies[members]).max())
+        try:
+            better = engine.polish(shift, vectors, tol) if shift else rayleigh_ritz(engine.matrix, vectors)
+        except FactorError:
+            better = rayleigh_ritz(engine.matrix, vectors)
+        if better.energies.size == np.count_nonzero(members):
+            found.energies[members], found.residuals[members] = better.energies, better.residuals
+            found.vectors[:, members] = better.vectors
+        done = np.concatenate([done, found.vectors[:, members]], axis=1)
 
 
 def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Eigenpairs:
     """Return all eigenpairs with low <= E <= high, slice by slice, with the count that proves them all found."""
     rng = np.random.default_rng(seed)
-    margin = 1e-9 * matrix_scale(engine.matrix)
-    below, start = proven_count(engine, low - margin, -margin)
-    above, stop = proven_count(engine, high + margin, margin)
+    margin = 1e-9 * engine.scales.level
+    below, start = proven_count(engine, low - margin, -margin, _EDGE_GROWTH)
+    above, stop = proven_count(engine, high + margin, margin, _EDGE_GROWTH)
     facts: dict[str, Any] = {"slices": 0, "searches": 0}
     parts: list[Eigenpairs] = []
     proven = -1
@@ -120,9 +152,12 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
         empty = np.empty(0)
         return Eigenpairs(empty, vectors, empty, 0 if proven == 0 else -1, (start, stop), {**facts, "counted": proven})
     del parts
-    merged = rayleigh_ritz(engine.matrix, vectors)
+    merged = _polished(engine, rayleigh_ritz(engine.matrix, vectors), tol)
     chosen = (merged.energies >= start) & (merged.energies <= stop)
     count = int(np.count_nonzero(chosen))
+    distances = np.minimum(merged.energies - start, stop - merged.energies)[chosen]
+    if not all_on_this_side(distances, merged.residuals[chosen]):
+        proven = -1
     return Eigenpairs(
         merged.energies[chosen],
         merged.vectors[:, chosen],
@@ -131,6 +166,21 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
         (start, stop),
         {**facts, "counted": proven},
     )
+
+
+def _polished(engine: Engine, pairs: Eigenpairs, tol: float) -> Eigenpairs:
+    """Improve what the merging of slices left above ``tol``, at a shift among these levels."""
+    bad = ~converged(engine, pairs, tol)
+    if not bad.any():
+        return pairs
+    shift = float(np.median(pairs.energies[bad]))
+    reach = 2 * abs(pairs.energies[bad] - shift).max() + 1e-6 * engine.scales.level
+    near = abs(pairs.energies - shift) <= reach
+    try:
+        better = engine.polish(shift + 0.37 * reach, pairs.vectors[:, near], tol)  # beside a multiplet, not on it
+    except FactorError:
+        return pairs
+    return joined(engine, pairs.vectors[:, ~near], better, np.ones(better.energies.size, dtype=bool), paired=False)
 
 
 def _slices(
@@ -175,7 +225,7 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
     Returns the count (-1 if not proven), E_c, the distance from E_c within which levels are counted or not, and what
     was counted on the way.
     """
-    size, scale = engine.matrix.shape[0], matrix_scale(engine.matrix)
+    size, scale = engine.matrix.shape[0], engine.scales.level
     levels = np.sort(abs(found.energies))
     gaps = np.diff(levels)
     at_or_above = np.arange(min(k, levels.size) - 1, levels.size - 1)
@@ -190,6 +240,7 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
             return 2 * below - size, tried[-1], margin, {"counts_tried": tried}
     # no gap in sight: everything from the k-th level on is one multiplet; count above it, at a growing distance
     top = levels[min(k, levels.size) - 1]
+    scale = max(scale, float(top))
     whole = -1
     for share in _ABOVE_MULTIPLET:
         above = engine.count_below(float(top + share * scale))

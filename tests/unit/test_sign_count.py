@@ -12,6 +12,7 @@ from bdg.gpu.backend import MemoryBudgetError, select_backend
 from bdg.gpu.eigenpairs import Eigenpairs
 from bdg.gpu.lanczos import LanczosEngine
 from bdg.gpu.multifrontal import CPU_SETTINGS, FrontSettings, SignCount, SitePattern, analyse, predict_memory, stacked
+from bdg.gpu.scales import Scales
 from bdg.gpu.states import lowest
 from bdg.gpu.superlu import FactorError
 from bdg.structure import dof_rows
@@ -187,6 +188,7 @@ class _Forgetful:
 
     def __init__(self, hamiltonian, missed, direction):
         self.matrix, self.partner = hamiltonian.matrix, hamiltonian.particle_hole_partner
+        self.scales = Scales.of(self.matrix)
         self.energies, self.states = np.linalg.eigh(self.matrix.toarray())
         self.missed, self.direction, self.facts, self.counts = missed, direction, {}, []
 
