@@ -223,7 +223,10 @@ class ContentReader:
 
 
 def _complex(value: dict[str, Any]) -> Any:
-    return complex(*value[COMPLEX]) if value.keys() == {COMPLEX} else value
+    if value.keys() != {COMPLEX}:
+        return value
+    real, imaginary = value[COMPLEX]
+    return complex(float(real), float(imaginary))
 
 
 def _memory_left() -> float:
