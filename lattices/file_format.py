@@ -22,8 +22,6 @@ HEADER_SIZE = 512  # the smallest user block of HDF5
 HEADER = re.compile(rb"bdg HDF5 format (\d+) sha256 ([0-9a-f]{64})\n")
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
-_LONGEST_SHOWN = 200  # characters of what a damaged file or a library says
-
 
 class ResultFileError(RuntimeError):
     """A file of this package is missing, damaged, truncated, of another kind or of a newer format."""
@@ -54,11 +52,11 @@ def reason(error: BaseException) -> str:
     return shown(str(error)) or type(error).__name__
 
 
-def shown(text: Any) -> str:
-    """Return a text from outside as one printable line that is not too long."""
-    line = " ".join(str(text).split())
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line[: 2 * _LONGEST_SHOWN])
-    return line if len(line) <= _LONGEST_SHOWN else f"{line[: _LONGEST_SHOWN - 3]}..."
+def shown(text: Any, most: int = 200) -> str:
+    """Return a text from outside as one printable line of at most ``most`` characters."""
+    line = " ".join(str(text)[: 16 * most].split())[: most + 1]
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return line if len(line) <= most else f"{line[: most - 3]}..."
 
 
 def hdf5_name(name: str) -> str:
