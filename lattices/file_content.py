@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -108,7 +109,7 @@ class ContentReader:
         return node
 
     def _value(self, node: h5py.Group | h5py.Dataset, where: str) -> Any:
-        readers = {GROUP: self._group, CSR: self._csr}
+        readers: dict[str, Callable[[Any, str], Any]] = {GROUP: self._group, CSR: self._csr}
         if isinstance(node, h5py.Dataset):
             readers = {ARRAY: self._array, JSON: self._json}
         encoding = self._text(node, "encoding", where)
