@@ -88,7 +88,7 @@ def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job
         with open(path, "rb") as file:
             text = file.read(LONGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        raise JobError(f"{_one_line(path)}: cannot be read ({getattr(error, 'strerror', '') or error})") from error
+        raise JobError(f"{shown(path, 300)}: cannot be read ({getattr(error, 'strerror', '') or error})") from error
     if len(text) > LONGEST:
         raise JobError(f"{_one_line(path)}: longer than {LONGEST} bytes; a job file is a few lines of TOML")
     return parse_job(text, str(path), path.stem, overrides)

@@ -104,7 +104,7 @@ class RunFolder:
             if disk_is_full(error) or isinstance(error, JobError):
                 raise
             why = getattr(error, "strerror", "") or error
-            raise JobError(f"{shown(self.path)}: cannot be used as run directory ({why})") from error
+            raise JobError(f"{shown(self.path, 300)}: cannot be used as run directory ({why})") from error
 
     def is_running(self) -> bool:
         """Return whether a runner holds the lock."""
@@ -168,7 +168,7 @@ class RunFolder:
         with self._usable():
             if not self._record.exists():
                 what = "no such folder" if not self.path.is_dir() else "no run directory of bdg (it has no run.json)"
-                raise JobError(f"{self.path}: {what}")
+                raise JobError(f"{shown(self.path, 300)}: {what}")
         try:
             record = json.loads(self._record.read_text(encoding="utf-8"))
             version = record["format_version"]
