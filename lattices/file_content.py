@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
@@ -39,6 +41,8 @@ Described = dict[str, tuple[str, str]]
 """Unit and description by "group/name"."""
 
 _STORED_TEXT, _LENGTH_OF_TEXT = 16, 4  # bytes of a text of any length in a dataset: length, address, number
+_HEAP, _HEAP_START = b"GCOL\x01\0\0\0", 16  # signature and version of a heap of texts; its size follows
+_OBJECT = struct.Struct("<H6xQ")  # number and length of a text, in front of it
 _CSR_PARTS = ("data", "indices", "indptr")
 _WORTH_ASKING = 2.0**28  # bytes; smaller arrays are read without a look at the memory that is left
 
@@ -221,6 +225,37 @@ class ContentReader:
             f"{self._path}: cannot be read, truncated or damaged: {shown(where)}: {shown(rule)}. The "
             "checksum is right: not this package, or a faulty one, wrote it"
         )
+
+
+def check_texts(path: Path, raw: BinaryIO) -> None:
+    """Refuse a file whose heaps of texts do not add up: the HDF5 library walks through them without looking.
+
+    A heap is a list of objects, each with a number and a length, the free rest with number 0. With a length of 0 there
+    the library never comes to the end.
+    """
+    with mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        place = data.find(_HEAP)
+        while place >= 0:
+            if not _adds_up(data, place):
+                raise ResultFileError(f"{path}: cannot be read, truncated or damaged: its texts do not add up")
+            place = data.find(_HEAP, place + len(_HEAP))
+
+
+def _adds_up(data: mmap.mmap, place: int) -> bool:
+    """Return whether the objects of the heap at ``place`` fill it, one after the other."""
+    if place + _HEAP_START > len(data):
+        return False
+    end = place + int.from_bytes(data[place + len(_HEAP) : place + _HEAP_START], "little")
+    if end > len(data):
+        return False
+    place += _HEAP_START
+    while place + _OBJECT.size <= end:
+        number, length = _OBJECT.unpack_from(data, place)
+        step = length if number == 0 else _OBJECT.size + 8 * ((length + 7) // 8)
+        if step < _OBJECT.size or place + step > end:
+            return False
+        place += step
+    return True
 
 
 def _complex(value: dict[str, Any]) -> Any:

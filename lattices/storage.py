@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.lattices.file_content import ContentReader, Described
+from bdg.lattices.file_content import ContentReader, Described, check_texts
 from bdg.lattices.file_format import (
     ARRAY,
     COMPLEX,
@@ -184,12 +184,14 @@ def _read(path: str | os.PathLike[str], kind: str | None, described: Described |
         if not path.is_file():
             raise ResultFileError(f"{path}: no such file")
         _verify(path)
-        with open(path, "rb") as raw, h5py.File(path, "r") as file:
-            reader = ContentReader(path, raw, file, described)
-            found = reader.kind()
-            if kind is not None and found != kind:
-                raise ResultFileError(f"{path}: holds a {shown(found)}, not a {kind}")
-            return found, reader.content()
+        with open(path, "rb") as raw:
+            check_texts(path, raw)
+            with h5py.File(path, "r") as file:
+                reader = ContentReader(path, raw, file, described)
+                found = reader.kind()
+                if kind is not None and found != kind:
+                    raise ResultFileError(f"{path}: holds a {shown(found)}, not a {kind}")
+                return found, reader.content()
     except ResultFileError:
         raise
     except Exception as error:  # HDF5 and h5py have many words for damage

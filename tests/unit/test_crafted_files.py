@@ -202,3 +202,23 @@ def test_a_file_that_is_none(tmp_path):
     for path in ("x" * 5000, "a\0b"):
         with pytest.raises(ResultFileError):
             read_file(path)
+
+
+def test_texts_that_do_not_add_up_are_not_walked_through(crafted, tmp_path):
+    """A free object of length 0 in a heap of texts: HDF5 2.0 never came back."""
+    chain().save(tmp_path / "good.h5")
+    whole = (tmp_path / "good.h5").read_bytes()
+    heap = whole.index(b"GCOL\x01\0\0\0")
+    first = heap + 16
+    for place, content in {
+        first: b"\0\0" + bytes(14),  # the free rest, 0 bytes long
+        first + 8: b"\xff" * 8,  # longer than the heap
+        heap + 8: b"\xff" * 7 + b"\x7f",  # a heap longer than the file
+        heap + 9: b"\x08",  # and one that ends inside an object
+    }.items():
+        damaged = bytearray(whole)
+        damaged[place : place + len(content)] = content
+        (tmp_path / "heap.h5").write_bytes(bytes(damaged))
+        crafted.sign(tmp_path / "heap.h5")
+        with pytest.raises(ResultFileError, match="heap.h5: cannot be read, truncated or damaged"):
+            bdg.lattices.load(tmp_path / "heap.h5")
