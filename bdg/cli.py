@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input, 130
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
 import os
@@ -23,6 +24,7 @@ from bdg.jobs.provenance import installed_version, package_versions
 from bdg.jobs.runner import RunReport, run_job
 from bdg.jobs.schema import REQUIRED, Key
 from bdg.jobs.store import RunFolder, recorded_points
+from bdg.lattices.storage import disk_is_full, shown
 
 _EXTRAS = {
     "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
@@ -40,17 +42,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     chosen = parser.parse_args(arguments)
     try:
-        return chosen.act(chosen)
+        code = chosen.act(chosen)
+        sys.stdout.flush()
+        return code
     except (JobError, BackendUnavailableError) as error:
         for line in getattr(error, "problems", (str(error),)):
-            print(line, file=sys.stderr)
+            _complain(line)
         return 2
     except KeyboardInterrupt:
-        print("bdg: stopped by Ctrl-C", file=sys.stderr)
+        _complain("bdg: stopped by Ctrl-C")
         return 130
-    except BrokenPipeError:  # `bdg status DIR | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # `bdg status DIR | head`
+            _complain(f"bdg: {_of_disk(error, 'the output')}")
+        _give_up_stdout()
         return 1
+
+
+def _complain(line: str) -> None:
+    """Print a line on stderr, which may be full or gone, too."""
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
+def _of_disk(error: OSError, what: str) -> str:
+    """Return in one line what could not be written, where, and why."""
+    place, why = shown(error.filename or what), error.strerror or shown(error)
+    return f"{place}: no room on the disk ({why})" if disk_is_full(error) else f"{place}: {why}"
+
+
+def _give_up_stdout() -> None:
+    """Send what is still to come nowhere, so that the end of the process does not complain once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -215,12 +239,19 @@ def _run(chosen: argparse.Namespace) -> int:
     except RuntimeError as error:
         if isinstance(error, BackendUnavailableError):
             raise
-        print(f"bdg: {error}", file=sys.stderr)
+        _complain(f"bdg: {error}")
         return 1
-    except OSError as error:  # a full disk, for instance
-        print(f"bdg: {error}; finished points are kept", file=sys.stderr)
+    except OSError as error:
+        cure = "make room, and the same command goes on" if disk_is_full(error) else "the same command goes on"
+        _complain(f"bdg: {_of_disk(error, 'the run directory')}; finished points are kept, {cure}")
         return 1
-    _print_report(report, job.kind.summarise(report.results) if len(report.results) else "")
+    try:
+        summary = job.kind.summarise(report.results) if len(report.results) else ""
+    except Exception as error:  # points that were not written by this kind, for instance
+        _complain(f"bdg: {report.folder}: the summary failed ({type(error).__name__}: {shown(error)})")
+        _print_report(report, "")
+        return 1
+    _print_report(report, summary)
     return report.exit_code
 
 
@@ -230,8 +261,8 @@ def _estimate(chosen: argparse.Namespace) -> int:
     job = load_job(chosen.job, chosen.overrides)
     try:
         found = estimate_job(job, workers=chosen.workers, device=chosen.device)
-    except ValueError as error:  # what the functions refuse, in their words
-        print(f"bdg: {chosen.job}: {error}", file=sys.stderr)
+    except (ValueError, ArithmeticError) as error:  # what the functions refuse, in their words
+        _complain(f"bdg: {shown(chosen.job)}: {shown(error, 1000)}")
         return 2
     print(found)
     return 2 if found.refused else 0
@@ -288,8 +319,16 @@ def _plot(chosen: argparse.Namespace) -> int:
     results = folder.collect()
     if not len(results):
         raise JobError(f"{chosen.folder}: no point can be read yet (bdg status tells); there is nothing to draw")
-    folder.figures.mkdir(exist_ok=True)
-    for path in kind.plot(results, folder.figures, record["output"]):
+    try:
+        folder.figures.mkdir(exist_ok=True)
+        paths = kind.plot(results, folder.figures, record.get("output", {}))
+    except OSError as error:
+        _complain(f"bdg: {_of_disk(error, str(folder.figures))}; the numbers are kept")
+        return 1
+    except Exception as error:  # points that were not written by this kind, for instance
+        _complain(f"bdg: {chosen.folder}: the figures failed ({type(error).__name__}: {shown(error)})")
+        return 1
+    for path in paths:
         print(path)
     if results.missing:
         print(f"{len(results.missing)} of {len(results) + len(results.missing)} points are missing in these figures")

@@ -58,8 +58,8 @@ class CriticalTemperature(Result):
 
     temperature: float = quantity("k_B Tc", "hopping")
     error: float = quantity("error of Tc", "hopping")
-    mode: np.ndarray = quantity("Delta of the transition (N,), largest modulus 1")
-    positions: np.ndarray = quantity("positions of the sites (N, dim)", "length of the system")
+    mode: np.ndarray = quantity("Delta of the transition (N,), largest modulus 1", finite=True)
+    positions: np.ndarray = quantity("positions of the sites (N, dim)", "length of the system", finite=True)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the mode over the sites."""

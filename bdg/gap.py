@@ -65,7 +65,7 @@ class Gap(Result):
         Largest residual of each iteration.
     """
 
-    delta: np.ndarray = quantity("pair potential Delta (N,)", "hopping")
+    delta: np.ndarray = quantity("pair potential Delta (N,)", "hopping", finite=True)
     system: System = quantity("the system with this Delta", "")
     iterations: int = quantity("evaluations of the thermal sums")
     error: float = quantity("estimate of max|Delta - fixed point|", "hopping")
@@ -74,7 +74,7 @@ class Gap(Result):
     temperature: float = quantity("k_B T", "hopping")
     chemical_shift: float = quantity("added to the chemical potential for the filling", "hopping")
     density: np.ndarray = quantity("electrons on each site (N,), empty where they were not needed")
-    history: np.ndarray = quantity("largest residual of each iteration", "hopping")
+    history: np.ndarray = quantity("largest residual of each iteration", "hopping", finite=True)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |Delta| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""

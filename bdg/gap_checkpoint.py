@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.lattices.storage import ResultFileError, read_file, write_file
+from bdg.lattices.storage import ResultFileError, content_of, read_file, write_file
 from bdg.lattices.system import System
 from bdg.mixing import AndersonMixing
 
@@ -46,12 +46,26 @@ def write(path: Path, of: str, point: np.ndarray, state: AndersonMixing, history
 def resume(path: Path, of: str, state: AndersonMixing, size: int) -> tuple[np.ndarray, list[float]]:
     """Fill the state from a file and return the next point and the residuals so far."""
     _, content = read_file(path, CHECKPOINT_KIND)
+    with content_of(path):
+        return _resume(path, content, of, state, size)
+
+
+def _resume(
+    path: Path, content: dict[str, Any], of: str, state: AndersonMixing, size: int
+) -> tuple[np.ndarray, list[float]]:
     if content["identity"] != of or content["point"].size != size:
         raise ResultFileError(
             f"{path}: is the checkpoint of another system, temperature or set of options; give another path, or "
             "remove it"
         )
-    state.resume(list(content["points"]), list(content["residuals"]), content["noises"].tolist())
-    state.step, state.best, state.restarts = content["step"], content["best"], content["restarts"]
-    state.earlier_rate = content["earlier_rate"]
-    return content["point"], content["history"].tolist()
+    points, residuals, noises, history = (content[name] for name in ("points", "residuals", "noises", "history"))
+    steps = noises.size
+    shapes = {points.shape, residuals.shape} - {(steps, size)} if steps else set()
+    if shapes or content["point"].shape != (size,) or noises.ndim != 1 or history.ndim != 1:
+        raise ValueError("points, residuals and noises must have one entry a step")
+    if not all(np.isfinite(array).all() for array in (content["point"], points, residuals, noises)):
+        raise ValueError("points, residuals and noises must be finite")
+    state.resume(list(points), list(residuals), noises.tolist())
+    state.step, state.restarts = int(content["step"]), int(content["restarts"])
+    state.best, state.earlier_rate = content["best"], content["earlier_rate"]
+    return content["point"], history.tolist()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from bdg.gpu.backend import select_backend
 from bdg.gpu.dense import dense_fits
@@ -78,8 +78,10 @@ class NormalLevels:
             levels = np.sort(
                 eigsh(matrix, wanted, sigma=at, OPinv=operator, v0=start, tol=1e-12, return_eigenvectors=False)
             )
-        except ArpackNoConvergence as error:
-            raise ArithmeticError(f"levels near {at:g} did not converge: {error}") from error
+        except ArpackError as error:  # of no convergence, and of all else that ARPACK reports
+            raise ArithmeticError(
+                f"levels near {at:g} did not converge: {error}. Take fewer levels (k), or another window"
+            ) from error
         first = (self._count(matrix, at) if below is None else below) - int(np.count_nonzero(levels < at))
         # a count between the outermost two levels proves that none is missing in between
         for edge in (0, -2):

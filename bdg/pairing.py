@@ -58,11 +58,11 @@ class PairAmplitude(Result):
     positions : array (S, dim)
     """
 
-    values: np.ndarray = quantity("singlet pair amplitude F (S,), complex")
+    values: np.ndarray = quantity("singlet pair amplitude F (S,), complex", finite=True)
     error: float = quantity("absolute error of every value, bound or estimate")
     temperature: float = quantity("k_B T", "hopping")
     sites: np.ndarray = quantity("site numbers (S,) that the values belong to")
-    positions: np.ndarray = quantity("positions of these sites (S, dim)", "length of the system")
+    positions: np.ndarray = quantity("positions of these sites (S, dim)", "length of the system", finite=True)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |F| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""

@@ -108,12 +108,6 @@ class ProximityLength(Result):
     candidates: list[dict[str, Any]] = quantity("every fitted model with its AICc and length")
     profile: Profile = field(metadata={"description": "mean |F| against distance"})
 
-    @classmethod
-    def from_content(cls, content: dict[str, Any]) -> Result:
-        """Return the result that a file's content describes."""
-        profile = Profile(**content["profile"])
-        return super().from_content({**content, "profile": profile, "window": tuple(content["window"])})
-
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the profile with standard errors and the fit."""
         from bdg.plotting import plot_proximity

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bdg.gpu.backend import Backend
-from bdg.lattices.storage import ResultFileError, read_file, write_file
+from bdg.lattices.storage import ResultFileError, content_of, read_file, shown, write_file
 from bdg.lattices.system import System
-from bdg.lattices.system import load as load_system
+from bdg.result_fields import checked_fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,9 +72,13 @@ class Evidence(Mapping[str, Any]):
         return "Evidence(" + ", ".join(f"{key}={value!r}" for key, value in self._entries.items()) + ")"
 
 
-def quantity(description: str, unit: str = "1") -> Any:
-    """Declare a field of a result with the description and unit that its file will carry."""
-    return dataclasses.field(metadata={"description": description, "unit": unit})
+def quantity(description: str, unit: str = "1", *, finite: bool = False) -> Any:
+    """Declare a field of a result with the description and unit that its file will carry.
+
+    A shape in the description, such as "(N, dim)", is a rule for files that are read: the same letter must be the same
+    length in all fields (see `bdg.result_fields`); ``finite`` is one, too.
+    """
+    return dataclasses.field(metadata={"description": description, "unit": unit, "finite": finite})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,10 +113,9 @@ class Result:
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> Result:
-        """Return the result that a file's content describes."""
-        systems = {name: System.from_content(part) for name, part in content.items() if name == "system"}
-        content = {**content, **systems}
-        return cls(**{**content, "evidence": Evidence(content["evidence"])})
+        """Return the result that a file's content describes; ValueError or TypeError where it describes none."""
+        fields = checked_fields(cls, content)
+        return cls(**{**fields, "evidence": Evidence(fields["evidence"])})
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a matplotlib Figure of the result; ``ax`` draws into existing axes instead of new ones."""
@@ -125,19 +128,22 @@ def load(path: str | os.PathLike[str]) -> Any:
     Raises
     ------
     ResultFileError
-        If the file is missing, damaged, truncated, of a newer format or of an unknown kind.
+        If the file is missing, damaged, truncated, of a newer format or of an unknown kind, or if what it holds is not
+        what a file of its kind holds.
     """
     kind, content = read_file(path)
     if kind == "System":
-        return load_system(path)
+        with content_of(path):
+            return System.from_content(content)
     if kind in ("JobResults", "Point"):
         from bdg.jobs.results import read_point, read_results  # the job machinery is not needed for anything else
 
         return read_results(path) if kind == "JobResults" else read_point(path)
     if kind not in Result._kinds:
         known = ", ".join(sorted({*Result._kinds, "System", "JobResults", "Point"}))
-        raise ResultFileError(f"{path}: holds a {kind}; bdg.load knows {known}")
-    return Result._kinds[kind].from_content(content)
+        raise ResultFileError(f"{path}: holds a {shown(kind)}; bdg.load knows {known}")
+    with content_of(path):
+        return Result._kinds[kind].from_content(content)
 
 
 def _storable(value: Any) -> Any:

@@ -62,10 +62,10 @@ class BoundStates(Result):
         window the number of states in it; -1 if not proven.
     """
 
-    energies: np.ndarray = quantity("signed energies (k,), sorted by absolute value", "hopping")
-    u: np.ndarray = quantity("electron amplitudes (N, k), or (N, 2, k) for norbs = 2")
-    v: np.ndarray = quantity("hole amplitudes (N, k), or (N, 2, k) for norbs = 2")
-    residuals: np.ndarray = quantity("||H psi - E psi|| of each state (k,)", "hopping")
+    energies: np.ndarray = quantity("signed energies (k,), sorted by absolute value", "hopping", finite=True)
+    u: np.ndarray = quantity("electron amplitudes (N, k), or (N, 2, k) for norbs = 2", finite=True)
+    v: np.ndarray = quantity("hole amplitudes (N, k), or (N, 2, k) for norbs = 2", finite=True)
+    residuals: np.ndarray = quantity("||H psi - E psi|| of each state (k,)", "hopping", finite=True)
     complete: bool = quantity("True only if it is proven that no state was missed")
     count: int = quantity("proven number of states with |E| <= max|energies| (in the window), -1 if not proven")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
 from bdg.gpu.eigenpairs import Eigenpairs, Partner, polished
 from bdg.gpu.scales import Scales
@@ -75,6 +75,12 @@ class ShiftInvertEngine:
             )
         except ArpackNoConvergence as error:
             vectors = error.eigenvectors
+        except ArpackError as error:
+            if known is None:
+                raise FactorError(
+                    f"ARPACK on the factors of H - {at!r} gave up: {error}. Take another method"
+                ) from error
+            vectors = np.empty((size, 0), self.matrix.dtype)  # nothing is left beside what is known
         return polished(self, vectors, lambda basis: project(factor.solve(basis)), tol, paired=shift == 0)
 
     def polish(self, shift: float, vectors: np.ndarray, tol: float) -> Eigenpairs:

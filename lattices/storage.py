@@ -16,12 +16,11 @@ percent-encoded.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import errno
+import io
 import json
 import os
-import re
 import tempfile
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,21 +29,38 @@ import h5py
 import numpy as np
 import scipy.sparse as sp
 
-FORMAT_VERSION = 1
+from bdg.lattices.file_content import ContentReader, Described, check_texts
+from bdg.lattices.file_format import (
+    ARRAY,
+    COMPLEX,
+    CSR,
+    FORMAT_VERSION,
+    GROUP,
+    HDF5_SIGNATURE,
+    HEADER,
+    HEADER_SIZE,
+    JSON,
+    ResultFileError,
+    checksum,
+    content_of,
+    hdf5_name,
+    reason,
+    shown,
+)
 
-_JSON = "json"  # values of these two encodings are told apart by the attribute ``encoding``
-_ARRAY = "array"
-_CSR = "csr"
-_GROUP = "group"
-_COMPLEX = "complex number"  # key of the pair (real, imaginary) that stands for one in JSON
+__all__ = [
+    "Described",
+    "FORMAT_VERSION",
+    "ResultFileError",
+    "content_of",
+    "disk_is_full",
+    "read_described",
+    "read_file",
+    "shown",
+    "write_file",
+]
 
-_HEADER_SIZE = 512  # the smallest user block of HDF5
-_HEADER = re.compile(rb"bdg HDF5 format (\d+) sha256 ([0-9a-f]{64})\n")
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-
-
-class ResultFileError(RuntimeError):
-    """A file of this package is missing, damaged, truncated, of another kind or of a newer format."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_file(
@@ -70,20 +86,24 @@ def write_file(
     ------
     TypeError
         If a value has a type that cannot be stored.
+    OSError
+        If the disk is full, for instance; nothing is left behind.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", suffix=".tmp", dir=path.parent)
     try:
-        with h5py.File(temporary, "w", userblock_size=_HEADER_SIZE) as file:
-            file.attrs["format"] = "bdg"
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["kind"] = kind
-            for name, value in content.items():
-                _write_value(file, name, value, descriptions or {})
+        with _Disk(handle, path) as disk:
+            with h5py.File(disk, "w", userblock_size=HEADER_SIZE) as file:
+                file.attrs["format"] = "bdg"
+                file.attrs["format_version"] = FORMAT_VERSION
+                file.attrs["kind"] = kind
+                for name, value in content.items():
+                    _write_value(file, name, value, descriptions or {})
+                    disk.check()
+            disk.check()
         with open(temporary, "r+b") as written:
-            written.write(f"bdg HDF5 format {FORMAT_VERSION} sha256 {_checksum(temporary)}\n".encode())
+            written.write(f"bdg HDF5 format {FORMAT_VERSION} sha256 {checksum(temporary)}\n".encode())
             written.flush()
             os.fsync(written.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
@@ -96,39 +116,95 @@ def write_file(
     return path
 
 
+class _Disk(io.FileIO):
+    """What the HDF5 library writes through: it never hears that the disk is full.
+
+    A write that fails leaves that library with files that it can neither finish nor close, and ends the process some
+    time later. So the first failure is kept for `check`, and what follows goes nowhere.
+    """
+
+    def __init__(self, handle: int, path: Path) -> None:
+        super().__init__(handle, "r+b")
+        self._path = path
+        self._failure: OSError | None = None
+
+    def check(self) -> None:
+        """Raise what went wrong."""
+        if self._failure is not None:
+            number = self._failure.errno or errno.EIO
+            raise OSError(number, os.strerror(number), str(self._path)) from self._failure
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``."""
+        view = memoryview(data).cast("B")
+        written = 0
+        try:
+            while self._failure is None and written < view.nbytes:
+                written += super().write(view[written:]) or 0
+        except OSError as error:
+            self._failure = error
+        return view.nbytes
+
+    def truncate(self, size: int | None = None) -> int:
+        """Set the size of the file."""
+        try:
+            return super().truncate(size) if self._failure is None else size or 0
+        except OSError as error:
+            self._failure = error
+            return size or 0
+
+
+def disk_is_full(error: BaseException | None) -> bool:
+    """Return whether an error says that there is no room: on the disk, in the quota, or for a file of that size."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
 def read_file(path: str | os.PathLike[str], kind: str | None = None) -> tuple[str, dict[str, Any]]:
-    """Read a file written by `write_file`, verify its checksum, and return its kind and content.
+    """Read a file written by `write_file` and return its kind and content, both as this package writes them.
 
     Raises
     ------
     ResultFileError
-        If the file is missing, is no HDF5 file, is truncated or damaged, is of another kind than ``kind``, or was
-        written in a newer format.
+        If the file is missing, is no HDF5 file, is truncated or damaged, is of another kind than ``kind``, was
+        written in a newer format, or is built in a way that `write_file` does not build, whatever its checksum.
     """
+    return _read(path, kind, None)
+
+
+def read_described(path: str | os.PathLike[str], kind: str | None = None) -> tuple[str, dict[str, Any], Described]:
+    """Return kind and content as `read_file` does, and unit and description of each dataset by "group/name"."""
+    described: Described = {}
+    found, content = _read(path, kind, described)
+    return found, content, described
+
+
+def _read(path: str | os.PathLike[str], kind: str | None, described: Described | None) -> tuple[str, dict[str, Any]]:
     path = Path(path)
-    if not path.is_file():
-        raise ResultFileError(f"{path}: no such file")
     try:
+        if not path.is_file():
+            raise ResultFileError(f"{path}: no such file")
         _verify(path)
-        with h5py.File(path, "r") as file:
-            found = str(file.attrs["kind"])
-            if kind is not None and found != kind:
-                raise ResultFileError(f"{path}: holds a {found}, not a {kind}")
-            content = {_plain_name(name): _read_value(file[name]) for name in file}
+        with open(path, "rb") as raw:
+            check_texts(path, raw)
+            with h5py.File(path, "r") as file:
+                reader = ContentReader(path, raw, file, described)
+                found = reader.kind()
+                if kind is not None and found != kind:
+                    raise ResultFileError(f"{path}: holds a {shown(found)}, not a {kind}")
+                return found, reader.content()
     except ResultFileError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError) as error:
-        raise ResultFileError(f"{path}: cannot be read, truncated or damaged ({error})") from error
-    return found, content
+    except Exception as error:  # HDF5 and h5py have many words for damage
+        raise ResultFileError(f"{path}: cannot be read, truncated or damaged ({reason(error)})") from error
 
 
 def _verify(path: Path) -> None:
     """Check the first line and the checksum, before anything interprets the content."""
     with open(path, "rb") as file:
-        start = file.read(_HEADER_SIZE)
-    header = _HEADER.match(start)
+        start = file.read(HEADER_SIZE)
+    header = HEADER.match(start)
     if header is None:
-        if start.startswith(_HDF5_SIGNATURE):
+        if start.startswith(HDF5_SIGNATURE):
             raise ResultFileError(f"{path}: an HDF5 file, but not one of bdg")
         raise ResultFileError(f"{path}: cannot be read, truncated or damaged: its first line is not that of a bdg file")
     version = int(header[1])
@@ -137,7 +213,7 @@ def _verify(path: Path) -> None:
             f"{path}: format version {version} is newer than this package reads ({FORMAT_VERSION}). "
             "Upgrade bdg to read it."
         )
-    if header[2].decode() != _checksum(path):
+    if header[2].decode() != checksum(path):
         raise ResultFileError(f"{path}: cannot be read, truncated or damaged: its checksum does not match its content")
 
 
@@ -146,32 +222,32 @@ def _write_value(
 ) -> None:
     full_name = prefix + name
     unit, description = descriptions.get(full_name, ("", full_name.replace("_", " ").replace("\0", "%00")))
-    name = _hdf5_name(name)
+    name = hdf5_name(name)
     if sp.issparse(value):
         child = group.create_group(name)
-        child.attrs["encoding"] = _CSR
+        child.attrs["encoding"] = CSR
         matrix = value.tocsr()
         child.attrs["shape"] = matrix.shape
         for part in ("data", "indices", "indptr"):
             dataset = child.create_dataset(part, data=getattr(matrix, part))
-            _describe(dataset, _ARRAY, unit if part == "data" else "", f"{description}: CSR {part}")
+            _describe(dataset, ARRAY, unit if part == "data" else "", f"{description}: CSR {part}")
         return
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
         dataset = group.create_dataset(name, data=value)
-        _describe(dataset, _ARRAY, unit, description)
+        _describe(dataset, ARRAY, unit, description)
         return
     if isinstance(value, Mapping) and _holds_arrays(value):
         child = group.create_group(name)
-        child.attrs["encoding"] = _GROUP
+        child.attrs["encoding"] = GROUP
         for key, item in value.items():
             _write_value(child, str(key), item, descriptions, f"{full_name}/")
         return
     try:
         text = json.dumps(value, default=_plain, sort_keys=True)
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{full_name}: a value of type {type(value).__name__} cannot be stored ({error})") from error
     dataset = group.create_dataset(name, data=text)
-    _describe(dataset, _JSON, unit, description)
+    _describe(dataset, JSON, unit, description)
 
 
 def _holds_arrays(value: Any) -> bool:
@@ -191,49 +267,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, complex):
-        return {_COMPLEX: [value.real, value.imag]}
+        return {COMPLEX: [value.real, value.imag]}
     raise TypeError(f"not JSON: {type(value).__name__}")
-
-
-def _complex(value: dict[str, Any]) -> Any:
-    return complex(*value[_COMPLEX]) if value.keys() == {_COMPLEX} else value
 
 
 def _describe(dataset: h5py.Dataset, encoding: str, unit: str, description: str) -> None:
     dataset.attrs["encoding"] = encoding
     dataset.attrs["unit"] = unit
     dataset.attrs["description"] = description
-
-
-def _read_value(node: h5py.Group | h5py.Dataset) -> Any:
-    encoding = node.attrs["encoding"]
-    if encoding == _CSR:
-        parts = (node["data"][()], node["indices"][()], node["indptr"][()])
-        return sp.csr_matrix(parts, shape=tuple(int(n) for n in node.attrs["shape"]))
-    if encoding == _GROUP:
-        return {_plain_name(name): _read_value(node[name]) for name in node}
-    if encoding == _ARRAY:
-        return np.asarray(node[()])
-    if encoding == _JSON:
-        return json.loads(node.asstr()[()], object_hook=_complex)
-    raise ResultFileError(f"{node.name}: unknown encoding {encoding!r}")
-
-
-def _hdf5_name(name: str) -> str:
-    """Return ``name`` as HDF5 takes it: no folders, no dots alone, not empty."""
-    encoded = "".join(f"%{ord(c):02X}" if c in "/%\0" else c for c in name)
-    return encoded.replace(".", "%2E") if not encoded.strip(".") and encoded else encoded or "%"
-
-
-def _plain_name(name: str) -> str:
-    return "" if name == "%" else urllib.parse.unquote(name)
-
-
-def _checksum(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of all bytes after the header."""
-    with open(path, "rb") as file:
-        file.seek(_HEADER_SIZE)
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _umask() -> int:

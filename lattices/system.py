@@ -16,7 +16,8 @@ from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
 from bdg.lattices.nambu import pairing_defect, pairing_matrix, phase_factor
 from bdg.lattices.site_values import SiteValue, call_sites, evaluate_sites
-from bdg.lattices.storage import read_file, write_file
+from bdg.lattices.storage import content_of, read_file, write_file
+from bdg.lattices.system_file import SAVED, checked_fields
 
 HERMITIAN_TOLERANCE = 1e-12  # relative to max|h|: rounding of a few operations, far below any physical term
 
@@ -253,7 +254,7 @@ class System:
 
     def content(self) -> dict[str, Any]:
         """Return what a file holds of the system; `from_content` is the way back."""
-        content = {name: getattr(self, name) for name in _SAVED}
+        content = {name: getattr(self, name) for name in SAVED}
         content["leads"] = {
             str(number): {
                 "cell_hamiltonian": lead.cell_hamiltonian,
@@ -268,14 +269,9 @@ class System:
 
     @classmethod
     def from_content(cls, content: Mapping[str, Any]) -> System:
-        """Return the system that `content` described."""
-        fields = dict(content)
-        fields["period"] = tuple(fields["period"])
-        leads = sorted(fields["leads"].items(), key=lambda item: int(item[0]))
-        fields["leads"] = tuple(
-            Lead(lead["cell_hamiltonian"], lead["hopping"], lead["interface"], lead["norbs"], complex(lead["delta"][0]))
-            for _, lead in leads
-        )
+        """Return the system that `content` described; ValueError or TypeError where it describes none."""
+        fields = checked_fields(content)
+        fields["leads"] = tuple(Lead(**lead) for lead in fields["leads"])
         return cls(**fields)
 
 
@@ -285,13 +281,13 @@ def load(path: str | os.PathLike[str]) -> System:
     Raises
     ------
     ResultFileError
-        If the file is missing, damaged, of a newer format or holds something else.
+        If the file is missing, damaged, of a newer format, holds something else, or no system that makes sense.
     """
     _, content = read_file(path, "System")
-    return System.from_content(content)
+    with content_of(path):
+        return System.from_content(content)
 
 
-_SAVED = ("hamiltonian", "positions", "delta", "pairing", "attraction", "grain", "period", "norbs", "info")
 _DESCRIPTIONS = {
     "hamiltonian": ("energy", "normal part h with -mu inside, row = to, column = from"),
     "positions": ("length", "site positions (N, dim)"),

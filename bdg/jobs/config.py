@@ -19,6 +19,7 @@ from bdg.errors import JobError
 from bdg.jobs.kinds import Kind, get_kind
 from bdg.jobs.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
 from bdg.jobs.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
+from bdg.lattices.file_format import shown
 
 JOB_KEYS = (
     Key("kind", "str", "what is computed"),
@@ -27,7 +28,12 @@ JOB_KEYS = (
 )
 UNSWEPT = ("job", "output")  # sections that do not change what is computed, and are no part of a point's digest
 
+LONGEST = 10_000_000  # bytes of a job file
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_LONGEST_NAME = 200  # characters; file systems take 255 bytes
+_LONGEST_LINE = 1000  # characters of a problem: a path may be long
+_TOO_DEEP = "lists or tables are nested too deeply; a value is a number, a text, or a list of them"
 
 
 @dataclass(frozen=True)
@@ -79,20 +85,26 @@ def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job
     """
     path = Path(path)
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise JobError(f"{path}: cannot be read ({error.strerror or error})") from error
+        with open(path, "rb") as file:
+            text = file.read(LONGEST + 1)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise JobError(f"{shown(path, 300)}: cannot be read ({getattr(error, 'strerror', '') or error})") from error
+    if len(text) > LONGEST:
+        raise JobError(f"{_one_line(path)}: longer than {LONGEST} bytes; a job file is a few lines of TOML")
     return parse_job(text, str(path), path.stem, overrides)
 
 
 def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[str] = ()) -> Job:
     """Check and resolve the text of a job file; ``source`` stands before each problem."""
+    source = _one_line(source)
     try:
         tables = tomllib.loads(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise JobError(f"{source}: not a TOML file: byte {error.start} is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a whole number of more digits than Python reads
         raise JobError(f"{source}: not valid TOML: {_one_line(error)}") from error
+    except RecursionError as error:
+        raise JobError(f"{source}: {_TOO_DEEP}") from error
     problems = _Problems(source)
     kind = _kind_of(tables, problems)
     schema: Schema = {"job": JOB_KEYS, "system": (), "compute": (), "output": (), **kind.schema}
@@ -101,7 +113,11 @@ def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[s
     _check_sections(tables, schema, problems)
     name = resolved["job"].get("name") or default_name
     if not _NAME.fullmatch(name):
-        problems.add("job", "name", f"must be letters, digits, '.', '_' and '-' (it names a folder); got {name!r}")
+        problems.add("job", "name", f"must be letters, digits, '.', '_' and '-' (it names a folder); got {name!r:.60}")
+    elif len(name) > _LONGEST_NAME:
+        problems.add(
+            "job", "name", f"must have at most {_LONGEST_NAME} characters (it names a folder); got {len(name)}"
+        )
     problems.raise_any()
     output = resolved.pop("output")
     resolved.pop("job")
@@ -110,8 +126,7 @@ def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[s
         raise JobError(f"{source}: the sweeps multiply to {count} points; at most {MOST_POINTS} are run in one job")
     points = expand(kind.name, kind.version, resolved)
     for point in points:
-        for section, key, rule in kind.check(point.parameters):
-            problems.add(section, key, rule)
+        _check_point(kind, point, problems)
     problems.raise_any()
     identity = digest_of(kind.name, kind.version, resolved)
     return Job(kind, name, text, resolved, output, points, identity, tuple(overrides))
@@ -132,6 +147,15 @@ def resolved_plain(job: Job) -> dict[str, Any]:
     return plain(job.resolved)
 
 
+def _check_point(kind: Kind, point: Point, problems: _Problems) -> None:
+    """Add the rules between keys that a point breaks; numbers that the rules cannot be computed with break one, too."""
+    try:
+        for section, key, rule in kind.check(point.parameters):
+            problems.add(section, key, rule)
+    except (ArithmeticError, ValueError) as error:
+        problems.add("system", "", f"these numbers cannot be computed with ({error}); check their units and sizes")
+
+
 class _Problems:
     """Collects the lines of a `JobError`."""
 
@@ -140,7 +164,7 @@ class _Problems:
         self.lines: list[str] = []
 
     def add(self, section: str, key: str, rule: str, source: str | None = None) -> None:
-        place = f"[{section}] {key}" if key else f"[{section}]"
+        place = f"[{shown(section, 60)}] {shown(key, 60)}" if key else f"[{shown(section, 60)}]"
         self.add_line(f"{source or self.source}: {place}: {_one_line(rule)}")
 
     def add_line(self, line: str) -> None:
@@ -163,7 +187,7 @@ def _kind_of(tables: Mapping[str, Any], problems: _Problems) -> Kind:
     assert isinstance(job, Mapping)
     if "kind" not in job:
         near = nearest_name("kind", job)
-        rule = "missing" if near is None else f"missing; {near} is not a key"
+        rule = "missing" if near is None else f"missing; {shown(near, 60)} is not a key"
         problems.add("job", "kind", rule)
         problems.raise_any()
     if not isinstance(job["kind"], str):
@@ -215,7 +239,7 @@ def _check_sections(tables: Mapping[str, Any], schema: Schema, problems: _Proble
             continue
         home = next((section for section, keys in schema.items() if nearest_name(name, [k.name for k in keys])), None)
         hint = f"; it belongs below [{home}]" if home else ""
-        problems.add_line(f"{problems.source}: {name}: a key outside any section{hint}")
+        problems.add_line(f"{problems.source}: {shown(name, 60)}: a key outside any section{hint}")
 
 
 def _apply_overrides(
@@ -224,7 +248,7 @@ def _apply_overrides(
     """Put the ``--set`` arguments into ``tables``; return where their problems are to be reported."""
     labels = {}
     for argument in overrides:
-        label = f"--set {argument}"
+        label = f"--set {shown(argument, 100)}"
         left, equals, right = argument.partition("=")
         section, dot, key = left.strip().rpartition(".")
         if not equals or not key:
@@ -235,11 +259,11 @@ def _apply_overrides(
             if len(homes) != 1:
                 every = [k.name for keys in schema.values() for k in keys]
                 rule = f"is in {', '.join(homes)}: write section.{key}" if homes else "unknown key"
-                problems.add_line(f"{label}: {key}: {rule}{did_you_mean(key, every) if not homes else ''}")
+                problems.add_line(f"{label}: {shown(key, 60)}: {rule}{did_you_mean(key, every) if not homes else ''}")
                 continue
             section = homes[0]
         elif section not in schema:
-            problems.add_line(f"{label}: [{section}]: unknown section{did_you_mean(section, schema)}")
+            problems.add_line(f"{label}: [{shown(section, 60)}]: unknown section{did_you_mean(section, schema)}")
             continue
         if (section, key) == ("job", "kind"):
             problems.add_line(f"{label}: the kind of a job cannot be set from outside; write another file")
@@ -253,8 +277,11 @@ def _apply_overrides(
             continue
         try:
             parsed = tomllib.loads(f"value = {right}")
-        except tomllib.TOMLDecodeError:
-            problems.add_line(f"{label}: {right.strip()!r} is not a TOML value (a text needs quotes)")
+        except ValueError:
+            problems.add_line(f"{label}: {right.strip()!r:.60} is not a TOML value (a text needs quotes)")
+            continue
+        except RecursionError:
+            problems.add_line(f"{label}: {_TOO_DEEP}")
             continue
         if list(parsed) != ["value"]:
             problems.add_line(f"{label}: more than one value")
@@ -264,7 +291,7 @@ def _apply_overrides(
 
 
 def _one_line(text: object) -> str:
-    return " ".join(str(text).split())
+    return shown(text, _LONGEST_LINE)
 
 
 __all__ = ["Job", "Sweep", "differences", "load_job", "parse_job", "resolved_plain"]

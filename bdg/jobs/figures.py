@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,12 +45,19 @@ def new_figure(width: float, height: float, layout: Literal["constrained", "comp
 
 def save_figure(figure: Figure, folder: Path, name: str, output: Mapping[str, Any]) -> list[Path]:
     """Save a figure as [output] asks for and return the paths."""
-    paths = [folder / f"{name}.png"]
-    figure.savefig(paths[0], dpi=output.get("dpi", 200))
-    if output.get("pdf", True):
-        paths.append(folder / f"{name}.pdf")
-        figure.savefig(paths[-1])
-    return paths
+    endings = ("png", "pdf") if output.get("pdf", True) else ("png",)
+    return [_saved_whole(figure, folder / f"{name}.{ending}", output.get("dpi", 200)) for ending in endings]
+
+
+def _saved_whole(figure: Figure, path: Path, dpi: int) -> Path:
+    """Write a figure under a temporary name and rename it: a full disk leaves no half of one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=dpi)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def save_each(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -33,13 +35,10 @@ class Progress:
         self.total, self.done, self.workers, self.stream = total, done, max(workers, 1), stream
         self._seconds: list[float] = []
         self._bar: Any = None
+        self._handlers: list[logging.Handler] = [_Log(log, self), _Console(self)]
         if stream is not None and total > done and (stream.isatty() if bar is None else bar):
-            from tqdm import tqdm
-
-            form = "{l_bar}{bar}| {n_fmt}/{total_fmt} points [{elapsed}, {postfix}]"
-            self._bar = tqdm(total=total, initial=done, file=stream, bar_format=form, dynamic_ncols=True)
-            self._bar.set_postfix_str("time left unknown")
-        self._handlers: list[logging.Handler] = [logging.FileHandler(log, encoding="utf-8"), _Console(self)]
+            with contextlib.suppress(OSError):
+                self._bar = _new_bar(total, done, stream)
         self._handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         self._handlers[1].setLevel(logging.INFO)
         self._level = LOGGER.level
@@ -54,7 +53,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()
             self._bar = None
         for handler in self._handlers:
             LOGGER.removeHandler(handler)
@@ -62,11 +62,12 @@ class Progress:
         LOGGER.setLevel(self._level)
 
     def say(self, line: str) -> None:
-        """Print a line, above the bar if there is one."""
-        if self._bar is not None:
-            self._bar.write(line, file=self.stream)
-        elif self.stream is not None:
-            print(line, file=self.stream, flush=True)
+        """Print a line, above the bar if there is one; a terminal or file that takes none must not cost the run."""
+        with contextlib.suppress(OSError):
+            if self._bar is not None:
+                self._bar.write(line, file=self.stream)
+            elif self.stream is not None:
+                print(line, file=self.stream, flush=True)
 
     def advance(self, label: str, seconds: float, error: str = "") -> None:
         """Count one more point as dealt with, and say so; a bar says it by itself unless the point failed."""
@@ -77,8 +78,9 @@ class Progress:
         level = logging.WARNING if error else logging.INFO if self._bar is None else logging.DEBUG
         LOGGER.log(level, "%s%s", line, f", about {words(left)} left" if left else "")
         if self._bar is not None:
-            self._bar.update(1)
-            self._bar.set_postfix_str(f"{words(left)} left")
+            with contextlib.suppress(OSError):
+                self._bar.update(1)
+                self._bar.set_postfix_str(f"{words(left)} left")
 
     def time_left(self) -> float:
         """Return the estimated seconds until the end: the mean time of a point times those left, over the workers."""
@@ -88,7 +90,32 @@ class Progress:
     def tick(self) -> None:
         """Let the bar's clock go on."""
         if self._bar is not None:
-            self._bar.refresh()
+            with contextlib.suppress(OSError):
+                self._bar.refresh()
+
+
+class _Log(logging.FileHandler):
+    """run.log; where it cannot be written, that is said once, and the run goes on without it."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        super().__init__(path, encoding="utf-8")
+        self._path, self._progress, self._given_up = path, progress, False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._given_up:
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that logging calls
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        self._given_up = True
+        self._progress.say(f"warning: {self._path} cannot be written ({error.strerror or error}); going on without it")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what is left in its buffer
+            super().close()
 
 
 class _Console(logging.Handler):
@@ -101,6 +128,15 @@ class _Console(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         self._progress.say(prefix + record.getMessage())
+
+
+def _new_bar(total: int, done: int, stream: TextIO) -> Any:
+    from tqdm import tqdm
+
+    form = "{l_bar}{bar}| {n_fmt}/{total_fmt} points [{elapsed}, {postfix}]"
+    bar = tqdm(total=total, initial=done, file=stream, bar_format=form, dynamic_ncols=True)
+    bar.set_postfix_str("time left unknown")
+    return bar
 
 
 def words(seconds: float) -> str:

@@ -6,6 +6,7 @@ started, so an interrupted and resumed run gives the same bytes as an uninterrup
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from bdg.jobs.sweep import Parameters
-from bdg.lattices.storage import ResultFileError, read_file, write_file
+from bdg.lattices.file_format import reason
+from bdg.lattices.storage import Described, ResultFileError, content_of, read_described, write_file
 
 KIND = "JobResults"
 _OF_ONE_RUN = ("seconds", "date")  # parts of names in the evidence that differ from run to run
@@ -170,37 +172,15 @@ def read_results(path: str | os.PathLike[str]) -> JobResults:
     ResultFileError
         If the file is missing, damaged or something else.
     """
-    _, content = read_file(path, KIND)
-    points = []
-    for place in sorted(content["points"]):
-        entry = content["points"][place]
-        units, descriptions = _read_described(path, f"points/{place}/observables")
-        points.append(
-            PointResult(
-                entry["digest"],
-                entry["label"],
-                entry["parameters"],
-                {name: np.asarray(value) for name, value in entry["observables"].items()},
-                units,
-                descriptions,
-                entry["evidence"],
-            )
-        )
-    return JobResults(
-        content["job_kind"], content["name"], content["identity"], tuple(points), tuple(content["missing"])
-    )
-
-
-def _read_described(path: str | os.PathLike[str], group: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return units and descriptions of the datasets of a group."""
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        node = file.get(group)
-        if not isinstance(node, h5py.Group):
-            return {}, {}
-        units = {name: str(node[name].attrs["unit"]) for name in node}
-        return units, {name: str(node[name].attrs["description"]) for name in node}
+    _, content, described = read_described(path, KIND)
+    with content_of(path):
+        named = {name: _expect(content, name, str) for name in ("job_kind", "name", "identity")}
+        missing = _expect(content, "missing", list)
+        places = _expect(content, "points", dict)
+        points = tuple(_point(places, place, f"points/{place}", described) for place in sorted(places))
+        if not all(isinstance(label, str) for label in missing):
+            raise ValueError("missing must be a list of texts")
+        return JobResults(named["job_kind"], named["name"], named["identity"], points, tuple(missing))
 
 
 def read_point(path: str | os.PathLike[str], label: str = "") -> PointResult:
@@ -211,22 +191,46 @@ def read_point(path: str | os.PathLike[str], label: str = "") -> PointResult:
     ResultFileError
         If it is missing, damaged, truncated or something else.
     """
-    _, content = read_file(path, "Point")
-    units, descriptions = _read_described(path, "observables")
-    try:
-        return PointResult(
-            content["digest"],
-            label,
-            content["parameters"],
-            {name: np.asarray(value) for name, value in content["observables"].items()},
-            units,
-            descriptions,
-            content["evidence"],
-            float(content["seconds"]),
-            content["origin"],
-        )
-    except (KeyError, AttributeError) as error:
-        raise ResultFileError(f"{path}: no point file of this version (it lacks {error})") from error
+    _, content, described = read_described(path, "Point")
+    with content_of(path):
+        try:
+            point = _point({"": {**content, "label": label}}, "", "", described)
+            seconds = float(_expect(content, "seconds", int | float))
+            return dataclasses.replace(point, seconds=seconds, origin=_expect(content, "origin", dict))
+        except (KeyError, ValueError) as error:
+            raise ResultFileError(f"{path}: no point file of this version ({reason(error)})") from error
+
+
+def _point(places: Mapping[str, Any], place: str, group: str, described: Described) -> PointResult:
+    """Return one point of a file's content."""
+    entry = _expect(places, place, dict)
+    observables = _expect(entry, "observables", dict)
+    parameters = _expect(entry, "parameters", dict)
+    if not all(isinstance(keys, dict) for keys in parameters.values()):
+        raise ValueError("parameters must be keys by section")
+    if not all(isinstance(value, np.ndarray) for value in observables.values()):
+        raise ValueError("observables must be arrays of numbers")
+    prefix = f"{group}/observables/".lstrip("/")
+    facts = {name: described[prefix + name] for name in observables}
+    return PointResult(
+        _expect(entry, "digest", str),
+        _expect(entry, "label", str),
+        parameters,
+        observables,
+        {name: unit for name, (unit, _) in facts.items()},
+        {name: description for name, (_, description) in facts.items()},
+        _expect(entry, "evidence", dict),
+    )
+
+
+def _expect(content: Mapping[str, Any], name: str, wanted: Any) -> Any:
+    """Return an entry if it is there and of the wanted type."""
+    if name not in content:
+        raise ValueError(f"it lacks {name!r}")
+    value = content[name]
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        raise ValueError(f"{name} is a {type(value).__name__}")
+    return value
 
 
 def _ensemble(members: Sequence[PointResult]) -> Ensemble:

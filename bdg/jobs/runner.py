@@ -29,6 +29,7 @@ from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.store import RunFolder, gather
 from bdg.jobs.sweep import Point
 from bdg.jobs.worker import READY, Report, Task, worker_environment
+from bdg.lattices.storage import shown
 
 START_ATTEMPTS = 3  # workers that may die before they are ready until the run is given up
 _TICK = 1.0  # seconds between refreshes of the bar
@@ -93,6 +94,8 @@ def run_job(
         If the run directory belongs to another job or another runner is at work in it.
     BackendUnavailableError
         If ``device="gpu"`` and there is none.
+    OSError
+        If the disk is full; the run ends at the first point that cannot be kept.
     KeyboardInterrupt
         Passed on once the workers have ended; finished points are kept.
     """
@@ -153,6 +156,8 @@ def _compute_missing(
             if report is None:
                 progress.tick()
                 continue
+            if report.full:  # nothing that is computed now can be kept
+                raise OSError(report.full, os.strerror(report.full), str(folder.path))
             label = labels[report.digest]
             for warning in report.warnings:
                 LOGGER.log(logging.DEBUG if warning in warned else logging.WARNING, "%s: %s", label, warning)
@@ -166,7 +171,10 @@ def _compute_missing(
                 progress.advance(label, report.seconds)
     finally:
         crew.kill()
-        folder.record_failures(job, failures)
+        try:
+            folder.record_failures(job, failures)
+        except OSError as error:  # must not take the place of what went wrong before
+            LOGGER.warning("run.json cannot be written (%s)", error.strerror or error)
 
 
 def _finish(
@@ -188,13 +196,15 @@ def draw_figures(folder: RunFolder, job: Job, results: JobResults) -> tuple[list
     """Draw the figures of a job if its [output] asks for them; return their paths, and whether that failed."""
     if not job.output.get("figures", False) or not len(results):
         return [], False
-    folder.figures.mkdir(exist_ok=True)
     try:
+        folder.figures.mkdir(exist_ok=True)
         return job.kind.plot(results, folder.figures, job.output), False
     except Exception as error:  # a figure must not cost the numbers
         LOGGER.debug("figures failed", exc_info=True)
         LOGGER.error(
-            "the figures failed (%s: %s; traceback in run.log); the numbers are kept", type(error).__name__, error
+            "the figures failed (%s: %s; traceback in run.log); the numbers are kept",
+            type(error).__name__,
+            shown(error),
         )
         return [], True
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 LARGEST_INTEGER = 2**63 - 1  # that HDF5 and NumPy hold
+LARGEST = 1e40  # of any quantity in any of our units; powers and products of a few stay finite
 REQUIRED: Any = object()  # the default of a key that must be given
 
 # Endings that are units: what remains of a name without them is what the user meant.
@@ -74,7 +75,7 @@ class Key:
             self._expect(value, isinstance(value, str), "a text")
             if self.choices and value not in self.choices:
                 hint = did_you_mean(value, self.choices)
-                raise ValueError(f"must be one of {', '.join(self.choices)}; got {value!r}{hint}")
+                raise ValueError(f"must be one of {', '.join(self.choices)}; got {value!r:.60}{hint}")
             return value
         if self.type == "vector":
             return self._vector(value)
@@ -94,12 +95,14 @@ class Key:
         if self.unit:
             what += f" in {self.unit} (the unit stands in the key)"
         self._expect(value, _is_number(value), what)
-        if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-            raise ValueError(f"must be at most {LARGEST_INTEGER:.1e}; got a number of {len(str(abs(value)))} digits")
-        if not math.isfinite(value):
+        if not isinstance(value, int) and not math.isfinite(value):
             raise ValueError(f"must be finite; got {value}")
+        if (self.type == "int" or isinstance(value, int)) and abs(value) > LARGEST_INTEGER:
+            raise ValueError(f"must be at most {LARGEST_INTEGER:.1e}; got {in_words(value)}")
         if self.type == "int" and value != int(value):
             raise ValueError(f"must be {what}; got {value}")
+        if abs(value) > LARGEST:
+            raise ValueError(f"must be at most {LARGEST:g}, whatever its sign; got {value}")
         for rule, bound, kept in (
             (">", self.above, self.above is None or value > self.above),
             (">=", self.least, self.least is None or value >= self.least),
@@ -113,7 +116,7 @@ class Key:
     @staticmethod
     def _expect(value: Any, good: bool, what: str) -> Any:
         if not good:
-            raise ValueError(f"must be {what}; got {_words(value)}")
+            raise ValueError(f"must be {what}; got {in_words(value)}")
         return value
 
 
@@ -172,11 +175,18 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _words(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """Return a value of a job file as an error shows it: short, whatever it is."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text {value!r}"
+        return f"the text {value!r:.60}"
     if isinstance(value, dict):
         return f"the table {{{', '.join(value)}}}"
-    return f"{value!r:.60}" if isinstance(value, int | float | list) else f"a {type(value).__name__}"
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        bits = abs(value).bit_length()  # Python refuses to write very long ones
+        return f"a number of {len(str(abs(value))) if bits < 10_000 else round(bits * math.log10(2))} digits"
+    try:
+        return f"{value!r:.60}" if isinstance(value, int | float | list) else f"a {type(value).__name__}"
+    except (ValueError, RecursionError):  # a list of such numbers, or of lists of lists
+        return f"a list of {len(value)}"

@@ -30,14 +30,16 @@ from typing import Any
 from bdg.errors import JobError
 from bdg.jobs.config import Job, differences, resolved_plain
 from bdg.jobs.kinds import Outcome
+from bdg.jobs.record import DIGEST, checked_record
 from bdg.jobs.results import JobResults, PointResult, read_point, read_results, write_results
-from bdg.jobs.sweep import DIGEST_LENGTH, Point
-from bdg.lattices.storage import ResultFileError, write_file
+from bdg.jobs.sweep import Point
+from bdg.lattices.file_format import reason
+from bdg.lattices.storage import ResultFileError, disk_is_full, shown, write_file
 
 FORMAT_VERSION = 1
 LOCK_PATIENCE = 1.0  # seconds: `bdg status` holds the lock for a moment to see whether it is free
 
-_POINT = rf"[0-9a-f]{{{DIGEST_LENGTH}}}\.h5"
+_POINT = rf"{DIGEST}\.h5"
 _STALE = re.compile(rf"\.(?:{_POINT}|results\.h5|run\.json|job\.toml)\.[\w-]+\.tmp")  # our temporary files only
 
 
@@ -76,21 +78,33 @@ class RunFolder:
         ------
         JobError
             If another runner holds it, or the directory cannot be made.
+        OSError
+            If the disk is full.
         """
-        try:
+        with self._usable():
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise JobError(f"{self.path}: cannot be used as run directory ({error.strerror or error})") from error
         try:
             if not _acquire(handle, LOCK_PATIENCE):
                 holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
                 raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
-            os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
+                os.ftruncate(handle, 0)
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
             yield
         finally:
             os.close(handle)
+
+    @contextlib.contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Say in a `JobError` why this cannot be a run directory, unless it is the disk that is full."""
+        try:
+            yield
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            if disk_is_full(error) or isinstance(error, JobError):
+                raise
+            why = getattr(error, "strerror", "") or error
+            raise JobError(f"{shown(self.path, 300)}: cannot be used as run directory ({why})") from error
 
     def is_running(self) -> bool:
         """Return whether a runner holds the lock."""
@@ -112,10 +126,11 @@ class RunFolder:
         JobError
             If it belongs to another job or holds files of something else.
         """
-        if not self._record.exists():
-            if self.path.is_dir():
-                self._refuse_foreign_files(job)
-            return None
+        with self._usable():
+            if not self._record.exists():
+                if self.path.is_dir():
+                    self._refuse_foreign_files(job)
+                return None
         record = self.read_record()
         if record["identity"] != job.identity:
             changed = differences(resolved_plain(job), record.get("resolved", {}))
@@ -150,18 +165,20 @@ class RunFolder:
         JobError
             If there is none, or it cannot be read.
         """
+        with self._usable():
+            if not self._record.exists():
+                what = "no such folder" if not self.path.is_dir() else "no run directory of bdg (it has no run.json)"
+                raise JobError(f"{shown(self.path, 300)}: {what}")
         try:
             record = json.loads(self._record.read_text(encoding="utf-8"))
             version = record["format_version"]
-            record["identity"], record["points"]
-        except FileNotFoundError:
-            what = "no such folder" if not self.path.is_dir() else "no run directory of bdg (it has no run.json)"
-            raise JobError(f"{self.path}: {what}") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            newer = isinstance(version, int) and version > FORMAT_VERSION
+            record = record if newer else checked_record(record)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise JobError(
-                f"{self._record}: damaged ({error}); delete it and run the job again: the points are kept"
+                f"{self._record}: damaged ({reason(error)}); delete it and run the job again: the points are kept"
             ) from error
-        if version > FORMAT_VERSION:
+        if newer:
             raise JobError(f"{self._record}: format version {version} is newer than this package reads; upgrade bdg")
         return record
 

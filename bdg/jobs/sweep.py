@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.schema import Key
+from bdg.jobs.schema import LARGEST, LARGEST_INTEGER, Key, in_words
 
 MOST_POINTS = 100_000  # beyond this, a slip of the pen is likelier than a wish
 DIGEST_LENGTH = 24
@@ -57,8 +57,7 @@ def read_value(key: Key, value: Any) -> Any:
         return key.clean(value)
     if not values:
         raise ValueError("an empty list of values")
-    if len(values) > MOST_POINTS:
-        raise ValueError(f"{len(values)} values; at most {MOST_POINTS} points are run in one job")
+    _check_count(len(values))
     clean, seen = [], set()
     for item in values:
         if isinstance(item, Mapping):
@@ -77,23 +76,33 @@ def _generated(key: Key, table: Mapping[str, Any]) -> list[Any]:
     if len(table) != 1 or next(iter(table)) not in ("linspace", "range"):
         raise ValueError(f"a table must be a sweep, {forms}; got {{{', '.join(table)}}}")
     (form, numbers), *_ = table.items()
-    good = isinstance(numbers, list) and all(
-        isinstance(x, int | float) and not isinstance(x, bool) and np.isfinite(x) for x in numbers
-    )
+    good = isinstance(numbers, list) and all(map(_is_plain, numbers))
     if form == "linspace":
         if not (good and len(numbers) == 3 and isinstance(numbers[2], int) and numbers[2] >= 2):
-            raise ValueError(f"linspace must be [a, b, n] with numbers a, b and a whole number n >= 2; got {numbers}")
-        if numbers[2] > MOST_POINTS:
-            raise ValueError(f"{numbers[2]} values; at most {MOST_POINTS} points are run in one job")
+            raise ValueError(
+                f"linspace must be [a, b, n] with numbers a, b and a whole number n >= 2; got {in_words(numbers)}"
+            )
+        _check_count(numbers[2])
         return np.linspace(*numbers).tolist()
     if not (good and len(numbers) in (2, 3) and all(isinstance(x, int) for x in numbers)):
-        raise ValueError(f"range must be [a, b] or [a, b, step] with whole numbers; got {numbers}")
-    if len(numbers) == 3 and numbers[2] == 0:
+        raise ValueError(f"range must be [a, b] or [a, b, step] with whole numbers; got {in_words(numbers)}")
+    start, stop, step = (*numbers, 1)[:3]
+    if step == 0:
         raise ValueError("range must have a step other than 0")
-    values = range(*numbers)
-    if len(values) > MOST_POINTS:
-        raise ValueError(f"{len(values)} values; at most {MOST_POINTS} points are run in one job")
-    return list(values)
+    _check_count(max(0, -((start - stop) // step)))  # len() of a range has a limit of its own
+    return list(range(start, stop, step))
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number that NumPy can take."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= (LARGEST_INTEGER if isinstance(value, int) else LARGEST)
+
+
+def _check_count(count: int) -> None:
+    if count > MOST_POINTS:
+        raise ValueError(f"{count} values; at most {MOST_POINTS} points are run in one job")
 
 
 def expand(kind: str, version: int, resolved: Mapping[str, Mapping[str, Any]]) -> tuple[Point, ...]:

@@ -21,6 +21,7 @@ from typing import Any
 from bdg.jobs.kinds import Kind
 from bdg.jobs.store import RunFolder
 from bdg.jobs.sweep import Point
+from bdg.lattices.storage import disk_is_full
 
 _PR_SET_PDEATHSIG = 1
 
@@ -46,12 +47,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker says about a point; ``error`` is "" where it is done, else the traceback."""
+    """What a worker says about a point; ``error`` is "" where it is done, else the traceback.
+
+    ``full`` is the system's number of the error if the point could not be written for want of room, else 0.
+    """
 
     digest: str
     seconds: float
     error: str = ""
     warnings: tuple[str, ...] = ()
+    full: int = 0
 
 
 READY = "ready"
@@ -73,7 +78,7 @@ def main(connection: Connection, task: Task) -> None:
 
 
 def _compute(task: Task, point: Point) -> Report:
-    start = time.perf_counter()
+    start, full = time.perf_counter(), 0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         try:
@@ -81,10 +86,11 @@ def _compute(task: Task, point: Point) -> Report:
             seconds = time.perf_counter() - start
             RunFolder(task.folder).write_point(point, task.kind.name, outcome, seconds, task.device, task.origin)
             error = ""
-        except Exception:  # whatever goes wrong in one point must not stop the others
+        except Exception as wrong:  # whatever goes wrong in one point must not stop the others
             error = traceback.format_exc()
+            full = (wrong.errno or 0) if isinstance(wrong, OSError) and disk_is_full(wrong) else 0
     said = tuple(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
-    return Report(point.digest, time.perf_counter() - start, error, said)
+    return Report(point.digest, time.perf_counter() - start, error, said, full)
 
 
 def die_with_parent(parent: int) -> None:

@@ -132,7 +132,7 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage, "_checksum", killed)
+    monkeypatch.setattr(storage, "checksum", killed)
     with pytest.raises(KeyboardInterrupt):
         write_file(target, "Test", {"a": 2})
     monkeypatch.undo()

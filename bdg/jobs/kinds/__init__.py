@@ -136,5 +136,5 @@ def get_kind(name: str) -> Kind:
     if name in _REGISTERED:
         return _REGISTERED[name]
     if name not in _MODULES:
-        raise JobError(f"must be one of {', '.join(kind_names())}; got {name!r}{did_you_mean(name, kind_names())}")
+        raise JobError(f"must be one of {', '.join(kind_names())}; got {name!r:.60}{did_you_mean(name, kind_names())}")
     return importlib.import_module(_MODULES[name]).KIND
