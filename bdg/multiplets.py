@@ -1,16 +1,41 @@
-"""Degenerate levels: which energies count as one."""
+"""Degenerate levels: which energies count as one.
+
+How near two levels must be belongs to them and not to the largest entry of the matrix: rounding moves a level by about
+eps times ``|| |H| |x| ||``, to which an orbital far off in energy adds nothing that is not also in the hoppings to it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
+
+ROUNDING = 64 * np.finfo(float).eps  # of the scale of a level: LAPACK splits multiplets by up to 10 eps
+_COLUMNS = 16  # handled at a time: the vectors are a large part of the memory
 
 
-def multiplets(energies: np.ndarray, width: float) -> list[np.ndarray]:
+def multiplets(energies: np.ndarray, width: float | np.ndarray) -> list[np.ndarray]:
     """Return the numbers of the levels of each multiplet, in ascending order of energy.
 
-    Two neighbours in the ascending order belong together if they differ by at most ``width``.
+    Two neighbours in the ascending order belong together if they differ by at most ``width``, one number or one for
+    each level; of two levels the larger counts.
     """
     energies = np.asarray(energies, dtype=float)
     order = np.argsort(energies, kind="stable")
-    breaks = np.flatnonzero(np.diff(energies[order]) > width) + 1
+    widths = np.broadcast_to(np.asarray(width, dtype=float), energies.shape)[order]
+    breaks = np.flatnonzero(np.diff(energies[order]) > np.maximum(widths[1:], widths[:-1])) + 1
     return [group for group in np.split(order, breaks) if group.size]
+
+
+def level_scales(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Return ``|| |H| |x| ||`` of each column x, the size of the terms that an energy is the sum of."""
+    sizes = abs(matrix)
+    scales = np.empty(vectors.shape[1])
+    for begin in range(0, scales.size, _COLUMNS):
+        part = slice(begin, begin + _COLUMNS)
+        scales[part] = np.linalg.norm(sizes @ abs(vectors[:, part]), axis=0)
+    return scales
+
+
+def level_widths(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Return by how much rounding may part the levels of a multiplet, for each column of eigenvectors."""
+    return ROUNDING * level_scales(matrix, vectors)
