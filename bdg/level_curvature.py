@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from bdg.gpu.superlu import Factor
 from bdg.multiplets import ROUNDING, multiplets
 
-EQUAL_SLOPES = 1e-8  # of ||V x||: their mean curvature does not depend on it
+EQUAL_SLOPES = 1e-9  # of ||V x||: their mean curvature does not depend on it
 OUTSIDE_TOL = 1e-12  # of the response of the states that are not known
 MOST_STEPS = 400
 
@@ -53,10 +53,10 @@ def level_curvatures(
         What the states that are not among ``vectors`` contribute; None if all are.
     """
     columns = np.concatenate(groups)
-    moved = first @ vectors[:, columns]
+    every = first @ vectors
+    speeds, moved = np.linalg.norm(every, axis=0), every[:, columns]
     elements = vectors.conj().T @ moved
     means = np.concatenate([np.full(group.size, levels[group].mean()) for group in groups])
-    fastest = float(np.linalg.norm(moved, axis=0).max())
     answered = moved if outside is None else outside(moved, means)
     curved = second @ vectors[:, columns]
     found: list[list[np.ndarray]] = [[], [], []]
@@ -70,9 +70,8 @@ def level_curvatures(
         bend = vectors[:, group].conj().T @ curved[:, mine] + 2 * coupling.conj().T @ (coupling / distance)
         if outside is not None:
             bend = bend + 2 * moved[:, mine].conj().T @ answered[:, mine]
-        speed = float(np.linalg.norm(moved[:, mine], axis=0).max())
-        curvatures, turn = _branches(1j * elements[group, mine], bend, speed)
-        error = _rounding(coupling, distance, widths[others][:, None] + widths[group].max(), fastest)
+        curvatures, turn = _branches(1j * elements[group, mine], bend, moved[:, mine])
+        error = _rounding(coupling, distance, *(np.add.outer(each[others], each[group]) for each in (widths, speeds)))
         error = (error + 4 * np.finfo(float).eps * abs(np.trace(bend))) / group.size
         for values, kind in zip((curvatures, np.full(group.size, error), vectors[:, group] @ turn), found, strict=True):
             kind.append(values)
@@ -80,7 +79,7 @@ def level_curvatures(
     return curvature, errors, np.concatenate(found[2], axis=1)
 
 
-def _rounding(coupling: np.ndarray, distance: np.ndarray, widths: np.ndarray, fastest: float) -> float:
+def _rounding(coupling: np.ndarray, distance: np.ndarray, widths: np.ndarray, speeds: np.ndarray) -> float:
     """Return how far the trace of ``2 M^+ M/distance`` may be off.
 
     Rounding moves the levels, and mixes the states in proportion to one over their distance; not those of parts that do
@@ -89,12 +88,12 @@ def _rounding(coupling: np.ndarray, distance: np.ndarray, widths: np.ndarray, fa
     eps = np.finfo(float).eps
     moves = widths * (eps / ROUNDING)
     strength, apart = abs(coupling), abs(distance)
-    off = np.where(strength > 0, moves / apart * fastest, 0.0)
+    off = np.where(strength > 0, moves / apart * speeds, 0.0)
     terms = strength**2 * (4 * eps + moves / apart) + 2 * strength * off + off**2
     return float((2 * terms / apart).sum())
 
 
-def _branches(slope: np.ndarray, bend: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _branches(slope: np.ndarray, bend: np.ndarray, moved: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the curvatures of the branches that leave a multiplet, in the order of their slopes, and their states."""
     if slope.shape[0] == 1:
         return bend[0].real, np.ones((1, 1))
@@ -102,7 +101,7 @@ def _branches(slope: np.ndarray, bend: np.ndarray, scale: float) -> tuple[np.nda
     bend = turn.conj().T @ bend @ turn
     bend = 0.5 * (bend + bend.conj().T)
     curvatures = np.empty(slopes.size)
-    for equal in multiplets(slopes, EQUAL_SLOPES * scale):
+    for equal in multiplets(slopes, EQUAL_SLOPES * np.linalg.norm(moved @ turn, axis=0)):
         curvatures[equal], within = np.linalg.eigh(bend[np.ix_(equal, equal)])
         turn[:, equal] = turn[:, equal] @ within
     return curvatures, turn

@@ -135,7 +135,7 @@ class NormalLevels:
 
     def _all(self, matrix: sp.csr_matrix) -> Window:
         """Return all levels; parts that do not touch do not share their rounding, nor their states."""
-        parts, label = connected_components(matrix, directed=False)
+        parts, label = connected_components(abs(matrix), directed=False)
         if parts == 1:
             levels, vectors = dense.eigh(matrix, select_backend("cpu"))
             levels, vectors, scales = _refined(matrix, levels, vectors)
