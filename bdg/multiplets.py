@@ -39,3 +39,18 @@ def level_scales(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
 def level_widths(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
     """Return by how much rounding may part the levels of a multiplet, for each column of eigenvectors."""
     return ROUNDING * level_scales(matrix, vectors)
+
+
+def state_widths(matrix: sp.csr_matrix, vectors: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """Return how far the energy of each computed state may be off: its residual and rounding."""
+    return level_widths(matrix, vectors) + residuals
+
+
+def at_the_end(energies: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Return which of the states nearest to zero are as far from it as the last: more such may have been left out."""
+    size = abs(energies)
+    if not size.size:
+        return np.zeros(0, dtype=bool)
+    last = np.zeros(size.size, dtype=bool)
+    last[multiplets(size, widths)[-1]] = True
+    return last

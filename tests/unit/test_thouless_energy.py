@@ -273,7 +273,7 @@ def test_parts_that_do_not_touch_keep_their_own_scales(scale):
 
 def test_parts_of_different_symmetry_have_their_own_factors():
     """A ring with flux, one without, and sites that the twist does not reach, with levels at zero in all three."""
-    rings = [torus((8,)), torus((8,), flux=[0.4]), np.zeros((8, 8))]
+    rings = [torus((8,), flux=[0.4]), torus((8,)), np.zeros((8, 8))]
     system = torus_system((8,), scipy.linalg.block_diag(*rings))
     found = bdg.thouless_energy(system, 0, k=24)
     momenta = 2 * np.pi * np.arange(8) / 8
