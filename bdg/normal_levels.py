@@ -15,11 +15,10 @@ from bdg.gpu.backend import select_backend
 from bdg.gpu.ordering import dissect
 from bdg.gpu.superlu import Factor, FactorError, count_below
 from bdg.lattices.system import System
-from bdg.multiplets import ROUNDING, level_scales, level_widths, multiplets
+from bdg.multiplets import ROUNDING, level_widths, multiplets, rayleigh_ritz, refined_levels
 
 DENSE_BELOW = 1500  # orbitals: all levels take a few seconds there
 MARGIN = 8  # more levels than wanted, at least: numbers move through the window with the twist
-GRADED = 4.0  # largest level over the scale of another: beyond, rounding of the largest is seen in the other
 # The shift is no round number, at which clean lattices have levels: in the unit of the median hopping of a site.
 SHIFTS = (3.141e-4, -7.389e-4, 2.718e-3, -9.87e-3)
 SEARCHES = 6  # for levels that a count proves to be missing: each finds one more of every multiplet, at least
@@ -138,7 +137,7 @@ class NormalLevels:
         parts, label = connected_components(abs(matrix), directed=False)
         if parts == 1:
             levels, vectors = dense.eigh(matrix, select_backend("cpu"))
-            levels, vectors, scales = _refined(matrix, levels, vectors)
+            levels, vectors, scales = refined_levels(matrix, levels, vectors)
             return Window(0, levels, ROUNDING * scales, vectors)
         vectors = np.zeros(matrix.shape, dtype=matrix.dtype)
         orbitals = np.argsort(label, kind="stable")
@@ -158,7 +157,7 @@ class NormalLevels:
         wanted = min(wanted, matrix.shape[0] - 2)
         vectors = self._nearest(factor, wanted, np.empty((matrix.shape[0], 0), dtype=matrix.dtype), 0)
         for search in range(SEARCHES):
-            levels, vectors = _rayleigh_ritz(matrix, vectors)
+            levels, vectors = rayleigh_ritz(matrix, vectors)
             widths = level_widths(matrix, vectors)
             low, high = _end_gap(levels, widths), _end_gap(-levels[::-1], widths[::-1])
             if low is None or high is None:
@@ -214,36 +213,6 @@ class NormalLevels:
             if count is not None:
                 return count
         raise ArithmeticError(f"the number of levels below {energy:g} could not be proven")
-
-
-def _refined(
-    matrix: sp.csr_matrix, levels: np.ndarray, vectors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return levels, states and their scales, each without the rounding of levels that are much larger.
-
-    LAPACK's levels are wrong by eps times the largest. The Rayleigh quotients of its states are not: what a state has
-    on an orbital far off is small in proportion. So the lower part of the spectrum is diagonalised anew, as long as it
-    has levels of a much smaller scale than its largest.
-    """
-    scales = level_scales(matrix, vectors)
-    part = np.arange(levels.size)
-    while part.size:
-        top = float(abs(levels[part]).max())
-        if top <= GRADED * float(scales[part].min()):
-            break
-        part = part[abs(levels[part]) <= 0.1 * top]
-        if part.size:
-            levels[part], vectors[:, part] = _rayleigh_ritz(matrix, vectors[:, part])
-            scales[part] = level_scales(matrix, vectors[:, part])
-    order = np.argsort(levels, kind="stable")
-    return levels[order], vectors[:, order], scales[order]
-
-
-def _rayleigh_ritz(matrix: sp.csr_matrix, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    basis = np.linalg.qr(vectors)[0]
-    small = basis.conj().T @ (matrix @ basis)
-    levels, rotation = np.linalg.eigh(0.5 * (small + small.conj().T))
-    return levels, basis @ rotation
 
 
 def _end_gap(levels: np.ndarray, widths: np.ndarray) -> tuple[float, float, int] | None:
