@@ -34,15 +34,18 @@ class Window:
         Number of the lowest in the whole spectrum.
     levels, widths : arrays (n,)
     vectors : array (N, n)
+    reach : float
+        Distance from the centre that they are all levels within; infinite where they are all there are.
     shift : float
     factor : Factor or None
-        Of ``h - shift``; None where these are all levels.
+        Of ``h - shift``; None where they are all.
     """
 
     first: int
     levels: np.ndarray
     widths: np.ndarray
     vectors: np.ndarray
+    reach: float = np.inf
     shift: float = 0.0
     factor: Factor | None = None
 
@@ -87,28 +90,24 @@ class NormalLevels:
                         "fit into the memory; take a smaller k or another window"
                     )
                 self._dense = True
-            window = self._all(matrix) if self._dense else self._near(matrix, wanted)
+            window = self._all(matrix) if self._dense else self._near(matrix, wanted, None)
             if window is not None:
                 self.window = window
                 inside = self._chosen()
-            self._wanted, wanted = wanted, 2 * wanted
+            wanted *= 2
         self.inside = inside
         self.method = "dense" if self._dense else "shift_invert"
 
     def moved(self, matrix: sp.csr_matrix) -> np.ndarray:
         """Return the levels of another h that have the numbers of those inside."""
         numbers = self.window.first + self.inside
-        wanted = self._wanted
-        while True:
-            window = self._all(matrix) if self._dense else self._near(matrix, wanted)
+        enough, size = numbers.size + MARGIN // 2, matrix.shape[0]
+        while not self._dense and 2 * enough < size:
+            window = self._near(matrix, enough + MARGIN, enough)
             if window is not None and window.first <= numbers[0] and numbers[-1] < window.first + window.levels.size:
                 return window.levels[numbers - window.first]
-            wanted *= 2
-            if wanted > matrix.shape[0] // 2:
-                raise ArithmeticError(
-                    f"levels {numbers[0]} to {numbers[-1]} were not all found at the other twist, which moves them out "
-                    "of the window; take more levels (k) or a wider window"
-                )
+            enough *= 2
+        return self._all(matrix).levels[numbers]
 
     def _chosen(self) -> np.ndarray | None:
         """Return the places of the levels wanted, None if the window does not reach beyond them."""
@@ -119,22 +118,28 @@ class NormalLevels:
             means = np.array([levels[group].mean() for group in groups])
             reach = np.array([widths[group].max() for group in groups])
             taken = [g for g, m, w in zip(groups, means, reach, strict=True) if bottom - w <= m <= top + w]
-            beyond = self._dense or (levels.size and levels[0] < bottom and levels[-1] > top)
-            return np.sort(np.concatenate([*taken, np.empty(0, dtype=np.int64)])) if beyond else None
+            found = np.sort(np.concatenate([*taken, np.empty(0, dtype=np.int64)]))
+            return found if self._covered(0.5 * (top - bottom) + float(reach.max(initial=0.0))) else None
         size = abs(levels)
         shells = multiplets(size, widths)
         enough = int(np.searchsorted(np.cumsum([shell.size for shell in shells]), self._k))
-        if not self._dense:
-            if enough >= len(shells):
-                return None
-            furthest = float(size[shells[enough]].max() + widths.max())
-            if levels[0] > -furthest or levels[-1] < furthest:
-                return None
+        if enough >= len(shells) or not self._covered(float(size[shells[enough]].max() + widths.max())):
+            return None
         return np.sort(np.concatenate(shells[: enough + 1]))
+
+    def _covered(self, distance: float) -> bool:
+        """Return True if all levels up to a distance are known, and none outside is nearer to the shift."""
+        offset = abs(self.window.shift - self._centre) if self.window.factor is not None else 0.0
+        return self.window.reach > distance + 2 * offset
 
     def _all(self, matrix: sp.csr_matrix) -> Window:
         """Return all levels; parts that do not touch do not share their rounding, nor their states."""
         parts, label = connected_components(abs(matrix), directed=False)
+        if parts == matrix.shape[0]:
+            levels = matrix.diagonal().real
+            order = np.argsort(levels, kind="stable")
+            vectors = np.eye(levels.size, dtype=matrix.dtype)[:, order]
+            return Window(0, levels[order], ROUNDING * abs(levels[order]), vectors)
         if parts == 1:
             levels, vectors = dense.eigh(matrix, select_backend("cpu"))
             levels, vectors, scales = refined_levels(matrix, levels, vectors)
@@ -151,22 +156,32 @@ class NormalLevels:
         order = np.argsort(levels, kind="stable")
         return Window(0, levels[order], widths[order], vectors[:, order])
 
-    def _near(self, matrix: sp.csr_matrix, wanted: int) -> Window | None:
-        """Return the levels nearest to the centre, proven by counts in the gaps at both ends; None without gaps."""
+    def _near(self, matrix: sp.csr_matrix, wanted: int, enough: int | None) -> Window | None:
+        """Return the levels nearest to the centre, proven by counts in a gap at both ends.
+
+        They reach beyond the nearest ``enough``; by default beyond the interval, or the nearest k. None without a gap.
+        """
         factor, shift = self._factor(matrix)
         wanted = min(wanted, matrix.shape[0] - 2)
         vectors = self._nearest(factor, wanted, np.empty((matrix.shape[0], 0), dtype=matrix.dtype), 0)
         for search in range(SEARCHES):
             levels, vectors = rayleigh_ritz(matrix, vectors)
             widths = level_widths(matrix, vectors)
-            low, high = _end_gap(levels, widths), _end_gap(-levels[::-1], widths[::-1])
-            if low is None or high is None:
+            distance = abs(levels - self._centre)
+            offset, width = abs(shift - self._centre), float(widths.max())
+            distances = np.sort(distance[distance < float(abs(levels - shift).max()) - offset])
+            if enough is None and self._interval is not None:
+                needed = 0.5 * (self._interval[1] - self._interval[0])
+            else:
+                needed = float(distances[: enough or self._k].max(initial=0.0))
+            reach, gap = _edge(distances, needed + 2 * (offset + width), 4 * width)
+            if gap == 0:
                 return None
-            known = slice(low[2], levels.size - high[2])
-            first, last = self._count(matrix, low[0], low[1]), self._count(matrix, -high[0], high[1])
-            missing = last - first - (known.stop - known.start)
+            known = distance < reach
+            first, last = (self._count(matrix, self._centre + side * reach, gap) for side in (-1, 1))
+            missing = last - first - int(np.count_nonzero(known))
             if missing == 0:
-                return Window(first, levels[known], widths[known], vectors[:, known], shift, factor)
+                return Window(first, levels[known], widths[known], vectors[:, known], reach - gap / 3, shift, factor)
             if missing < 0:
                 break
             more = self._nearest(factor, missing + 2, vectors, search + 1)
@@ -215,18 +230,15 @@ class NormalLevels:
         raise ArithmeticError(f"the number of levels below {energy:g} could not be proven")
 
 
-def _end_gap(levels: np.ndarray, widths: np.ndarray) -> tuple[float, float, int] | None:
-    """Return middle and width of the widest gap between the lowest levels, and the number of levels below it.
-
-    None if they are one multiplet. Only where there is no gap between the outermost few, more are looked at.
-    """
-    for share in (8, 2):
-        end = max(2, levels.size // share)
-        gaps = np.diff(levels[: min(end, MARGIN) if share == 8 else end])
-        place = int(np.argmax(gaps))
-        if gaps[place] > 4 * widths[: end + 1].max():
-            return float(0.5 * (levels[place] + levels[place + 1])), float(gaps[place]), place + 1
-    return None
+def _edge(distances: np.ndarray, needed: float, least: float) -> tuple[float, float]:
+    """Return middle and width of the widest gap of ascending distances beyond the one needed, (0, 0) if none is."""
+    gaps = np.diff(distances)
+    middles = distances[:-1] + 0.5 * gaps
+    usable = np.flatnonzero((middles - gaps / 3 > needed) & (gaps > least))
+    if not usable.size:
+        return 0.0, 0.0
+    place = usable[np.argmax(gaps[usable])]
+    return float(middles[place]), float(gaps[place])
 
 
 def _order(system: System) -> np.ndarray:

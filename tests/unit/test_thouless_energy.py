@@ -313,3 +313,19 @@ def test_members_of_a_multiplet_are_one_observation():
     assert ring.error == pytest.approx(expected, rel=1e-6)
     flat = bdg.thouless_energy(torus_system((8,), np.zeros((8, 8))), k=4)
     assert flat.energy == 0 and np.isnan(flat.error) and np.isnan(flat.conductance)
+
+
+@pytest.mark.parametrize("mu", [-2.0, -5.0, 0.0, 2.0])
+def test_the_fermi_energy_may_lie_at_the_edge_of_the_band(mu, monkeypatch):
+    """Levels on one side only, or none near: the counts of the sparse solver need no level beyond the spectrum."""
+    monkeypatch.setattr(normal_levels, "DENSE_BELOW", 10)
+    levels, bends = band_curvatures((121,), 0, 9, mu)
+    system = torus_system((121,), torus((121,), onsite=-mu))
+    beyond = {"window": (-0.3 if mu > -3 else 2.9, levels.max() + 1e-3)}  # nothing is below the band
+    for chosen in ({"k": 9}, beyond) if mu <= -2 else ({"k": 9},):
+        found = bdg.thouless_energy(system, 0, **chosen)
+        assert found.evidence.solver == "shift_invert"
+        np.testing.assert_allclose(found.levels, np.sort(levels), atol=1e-12)
+        assert found.energy == pytest.approx(abs(bends).mean() / 2, rel=1e-9)
+    with pytest.raises(ValueError, match="only 0 levels are in the window"):
+        bdg.thouless_energy(system, 0, window=(20, 21))
