@@ -19,9 +19,8 @@ import numpy as np
 
 from bdg.arguments import real_array
 from bdg.gpu.backend import select_backend
-from bdg.gpu.eigenpairs import DEGENERATE
 from bdg.lattices.arguments import non_negative_number
-from bdg.multiplets import multiplets
+from bdg.multiplets import ROUNDING, multiplets
 from bdg.results import Evidence, Result, quantity
 from bdg.spectrum import BoundStates
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
 _RULE = "states must be results of bound_states or lists of finite energies"
 POISSON = 2 * math.log(2) - 1
+DEGENERATE = 1e-9  # of a level: closer ones count as one
+ZERO, SMALL = 1e-12, 1e-6  # in the unit of the hopping, and of the largest |E|: below the smaller of both is zero
 GOE, GUE, GSE = 0.5307, 0.5996, 0.6744  # numerical, large matrices
 
 
@@ -87,7 +88,8 @@ def level_statistics(
         Only levels with a <= |E| <= b, 0 <= a < b. A window of fixed energy keeps the mean of different samples
         comparable; near E = 0 the mirror images repel the levels, too.
     degeneracy : float, optional
-        In the unit of the hopping. Default: 1e-9 of the largest |E| seen, at least 1e-12.
+        In the unit of the hopping. Default: 1e-9 of the level's own |E|, at least its residual, rounding of the
+        median |E|, and 1e-12 (1e-6 of the largest |E| where that is less).
 
     Returns
     -------
@@ -115,7 +117,8 @@ def level_statistics(
     for sample in samples:
         energies = sample.energies if isinstance(sample, BoundStates) else sample
         proven &= isinstance(sample, BoundStates) and bool(sample.complete)
-        levels, members = _different_levels(energies, degeneracy)
+        residuals = sample.residuals if isinstance(sample, BoundStates) else 0.0
+        levels, members = _different_levels(energies, residuals, degeneracy)
         chosen = (levels >= low) & (levels <= high)
         levels, members = levels[chosen], members[chosen]
         if levels.size >= 3:
@@ -197,15 +200,23 @@ def _require_window(window: Any) -> tuple[float, float]:
     return low, high
 
 
-def _different_levels(energies: np.ndarray, degeneracy: float | None) -> tuple[np.ndarray, np.ndarray]:
+def _different_levels(
+    energies: np.ndarray, residuals: np.ndarray | float, degeneracy: float | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the different levels of one sign, ascending, without those at zero, and the number of members of each."""
     if not energies.size:
         return np.empty(0), np.empty(0, dtype=int)
-    width = max(DEGENERATE * abs(energies).max(), 1e-12) if degeneracy is None else degeneracy
-    positive, negative = energies[energies > width], -energies[energies < -width]
-    one_sign = positive if positive.size >= negative.size else negative
-    groups = multiplets(one_sign, width)
-    return np.array([one_sign[group].mean() for group in groups]), np.array([g.size for g in groups], dtype=int)
+    size = abs(energies)
+    if degeneracy is None:
+        rounding = ROUNDING * float(np.median(size))
+        least = np.maximum(residuals, max(rounding, min(ZERO, SMALL * float(size.max()))))
+        widths = np.maximum(DEGENERATE * size, least)
+    else:
+        widths = least = np.full(energies.shape, degeneracy)
+    positive, negative = np.flatnonzero(energies > least), np.flatnonzero(energies < -least)
+    chosen = positive if positive.size >= negative.size else negative
+    groups = multiplets(size[chosen], widths[chosen])
+    return np.array([size[chosen[g]].mean() for g in groups]), np.array([g.size for g in groups], dtype=int)
 
 
 def _standard_error(samples: list[np.ndarray], mean: float) -> float:

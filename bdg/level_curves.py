@@ -20,17 +20,18 @@ import numpy as np
 from bdg.arguments import require_seed, require_system
 from bdg.continuation import Following, Point
 from bdg.gpu.backend import select_backend
-from bdg.gpu.eigenpairs import matrix_scale
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
+from bdg.multiplets import at_the_end, level_scales, multiplets, state_widths
 from bdg.results import Evidence, Result, quantity
 from bdg.spectrum import BoundStates, bound_states
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-RESOLUTION = 1e-7  # of the spectral scale: levels closer than this count as crossing
+RESOLUTION = 1e-7  # of the scale of the levels: closer ones count as crossing
+SAME_DISTANCE = 1e-9  # relative: levels as far from zero as this are mirror images
 MOST_SHOWN = 20  # entries of a list in the evidence
 
 
@@ -104,7 +105,8 @@ def spectrum_along(
     refine : int
         Most values inserted between two given ones; 0 inserts none.
     resolution : float, optional
-        Levels closer than this are taken to cross, in the unit of the hopping. Default: 1e-7 of the spectral scale.
+        Levels closer than this are taken to cross, in the unit of the hopping. Default: 1e-7 of the
+        size of the terms that the energies of the states at the first value are the sum of.
     method, tol, device, seed
         Of `bound_states`.
     progress : bool
@@ -136,9 +138,11 @@ def spectrum_along(
         raise ValueError(f"refine must be a whole number >= 0 of inserted values; got {refine!r}")
     if not callable(change):
         raise TypeError(f"change must be a function of a system and a value; got {type(change).__name__}")
-    width = _width(resolution, _changed(system, change, grid[0]))
+    if resolution is not None:
+        resolution = positive_number("resolution", resolution, "unit of the hopping")
     computed = min(k + 2 * max(2, k // 4), 2 * system.norbs * system.n_sites)
     solver = _Solver(system, change, computed, {"method": method, "tol": tol, "device": device, "seed": seed})
+    width = solver.scale_at(float(grid[0])) * RESOLUTION if resolution is None else resolution
     following = Following(solver, k, width, int(refine))
     bar, close = _bar(progress, grid.size)
     try:
@@ -157,27 +161,41 @@ class _Solver:
         self._system, self._change, self._k, self._options = system, change, k, options
         self.calls = 0
         self.evidence: Evidence | None = None
+        self._known: tuple[float, System, BoundStates] | None = None  # solved for its scale, and not yet asked for
+
+    def scale_at(self, value: float) -> float:
+        """Return the median scale of the levels at a value."""
+        system, states = self._solved(value)
+        self._known = value, system, states
+        return float(np.median(level_scales(BdGHamiltonian(system).matrix, _columns(states))))
 
     def __call__(self, value: float) -> Point:
+        known, self._known = self._known, None
+        system, states = known[1:] if known is not None and known[0] == value else self._solved(value)
+        vectors = _columns(states)
+        whole = np.arange(states.energies.size)
+        if 0 <= whole.size < states.count:
+            whole = _whole_levels(states, state_widths(BdGHamiltonian(system).matrix, vectors, states.residuals))
+        order = whole[np.argsort(states.energies[whole], kind="stable")]
+        return Point(value, states.energies[order], vectors[:, order], bool(states.complete))
+
+    def _solved(self, value: float) -> tuple[System, BoundStates]:
         system = _changed(self._system, self._change, value)
         states = bound_states(system, self._k, **self._options)
         self.calls += 1
         self.evidence = states.evidence if self.evidence is None else self.evidence
-        half = system.norbs * system.n_sites
-        vectors = np.concatenate([states.u.reshape(half, -1), states.v.reshape(half, -1)])
-        whole = _whole_levels(states)
-        order = whole[np.argsort(states.energies[whole], kind="stable")]
-        return Point(value, states.energies[order], vectors[:, order], bool(states.complete))
+        return system, states
 
 
-def _whole_levels(states: BoundStates) -> np.ndarray:
+def _columns(states: BoundStates) -> np.ndarray:
+    size = states.energies.size
+    return np.concatenate([states.u.reshape(-1, size), states.v.reshape(-1, size)])
+
+
+def _whole_levels(states: BoundStates, widths: np.ndarray) -> np.ndarray:
     """Return which states do not belong to a multiplet that k cuts: of such a one, any part may have been computed."""
-    size = abs(states.energies)
-    if 0 <= size.size < states.count:
-        kept = np.flatnonzero(size < size.max() * (1 - 1e-9))
-        if kept.size:
-            return kept
-    return np.arange(size.size)
+    kept = np.flatnonzero(~at_the_end(states.energies, widths))
+    return kept if kept.size else np.arange(states.energies.size)
 
 
 def _changed(system: System, change: Callable[[System, float], System], value: float) -> System:
@@ -208,12 +226,6 @@ def _require_k(k: Any, dimension: int) -> int:
     if not 1 <= k <= dimension:
         raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
     return int(k)
-
-
-def _width(resolution: float | None, system: System) -> float:
-    if resolution is not None:
-        return positive_number("resolution", resolution, "unit of the hopping")
-    return RESOLUTION * matrix_scale(BdGHamiltonian(system).matrix)
 
 
 def _result(following: Following, grid: np.ndarray, k: int, solver: _Solver, width: float, start: float) -> LevelCurves:
@@ -262,7 +274,8 @@ def _nearest_to_zero(energies: np.ndarray, k: int) -> np.ndarray:
     Of mirror images at equal distance both signs are taken in turn, so that an even k keeps the pairs +-E together.
     """
     nearest = np.nanmin(abs(energies), axis=0)
-    nearest = np.round(nearest / max(float(nearest.max()), 1e-300), 9)
+    for group in multiplets(nearest, SAME_DISTANCE * nearest):
+        nearest[group] = nearest[group].mean()
     first = np.argmax(np.isfinite(energies), axis=0)
     begins = energies[first, np.arange(first.size)]
     turn = np.empty(nearest.size)

@@ -1,16 +1,88 @@
-"""Degenerate levels: which energies count as one."""
+"""Degenerate levels: which energies count as one.
+
+How near two levels must be belongs to them and not to the largest entry of the matrix: rounding moves a level by about
+eps times ``|| |H| |x| ||``, to which an orbital far off in energy adds nothing that is not also in the hoppings to it.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
+
+ROUNDING = 64 * np.finfo(float).eps  # of the scale of a level: LAPACK splits multiplets by up to 10 eps
+GRADED = 4.0  # largest level over the scale of another: beyond, rounding of the largest is seen in the other
+_COLUMNS = 16  # handled at a time: the vectors are a large part of the memory
 
 
-def multiplets(energies: np.ndarray, width: float) -> list[np.ndarray]:
+def multiplets(energies: np.ndarray, width: float | np.ndarray) -> list[np.ndarray]:
     """Return the numbers of the levels of each multiplet, in ascending order of energy.
 
-    Two neighbours in the ascending order belong together if they differ by at most ``width``.
+    Two neighbours in the ascending order belong together if they differ by at most ``width``, one number or one for
+    each level; of two levels the larger counts.
     """
     energies = np.asarray(energies, dtype=float)
     order = np.argsort(energies, kind="stable")
-    breaks = np.flatnonzero(np.diff(energies[order]) > width) + 1
+    widths = np.broadcast_to(np.asarray(width, dtype=float), energies.shape)[order]
+    breaks = np.flatnonzero(np.diff(energies[order]) > np.maximum(widths[1:], widths[:-1])) + 1
     return [group for group in np.split(order, breaks) if group.size]
+
+
+def level_scales(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Return ``|| |H| |x| ||`` of each column x, the size of the terms that an energy is the sum of."""
+    sizes = abs(matrix)
+    scales = np.empty(vectors.shape[1])
+    for begin in range(0, scales.size, _COLUMNS):
+        part = slice(begin, begin + _COLUMNS)
+        scales[part] = np.linalg.norm(sizes @ abs(vectors[:, part]), axis=0)
+    return scales
+
+
+def level_widths(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Return by how much rounding may part the levels of a multiplet, for each column of eigenvectors."""
+    return ROUNDING * level_scales(matrix, vectors)
+
+
+def state_widths(matrix: sp.csr_matrix, vectors: np.ndarray, residuals: np.ndarray) -> np.ndarray:
+    """Return how far the energy of each computed state may be off: its residual and rounding."""
+    return level_widths(matrix, vectors) + residuals
+
+
+def at_the_end(energies: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """Return which of the states nearest to zero are as far from it as the last: more such may have been left out."""
+    size = abs(energies)
+    if not size.size:
+        return np.zeros(0, dtype=bool)
+    last = np.zeros(size.size, dtype=bool)
+    last[multiplets(size, widths)[-1]] = True
+    return last
+
+
+def refined_levels(
+    matrix: sp.csr_matrix, levels: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return levels, states and their scales, each without the rounding of levels that are much larger.
+
+    LAPACK's levels are wrong by eps times the largest. The Rayleigh quotients of its states are not: what a state has
+    on an orbital far off is small in proportion. So the lower part of the spectrum is diagonalised anew, as long as it
+    has levels of a much smaller scale than its largest.
+    """
+    scales = level_scales(matrix, vectors)
+    part = np.arange(levels.size)
+    while part.size:
+        top = float(abs(levels[part]).max())
+        if top <= GRADED * float(scales[part].min()):
+            break
+        part = part[abs(levels[part]) <= 0.1 * top]
+        if part.size:
+            levels[part], vectors[:, part] = rayleigh_ritz(matrix, vectors[:, part])
+            scales[part] = level_scales(matrix, vectors[:, part])
+    order = np.argsort(levels, kind="stable")
+    return levels[order], vectors[:, order], scales[order]
+
+
+def rayleigh_ritz(matrix: sp.csr_matrix, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return levels (ascending) and states of a Hermitian matrix in the span of the columns."""
+    basis = np.linalg.qr(vectors)[0]
+    small = basis.conj().T @ (matrix @ basis)
+    levels, rotation = np.linalg.eigh(0.5 * (small + small.conj().T))
+    return levels, basis @ rotation

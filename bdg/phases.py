@@ -20,10 +20,9 @@ import numpy as np
 
 from bdg.arguments import require_seed, require_system
 from bdg.gpu.backend import select_backend
-from bdg.gpu.eigenpairs import DEGENERATE, matrix_scale
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
-from bdg.multiplets import multiplets
+from bdg.multiplets import at_the_end, level_scales, multiplets, state_widths
 from bdg.results import Evidence, Result, quantity
 from bdg.spectrum import BoundStates
 
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SENSITIVE = 0.05  # of the largest slope of a state: grains above it count as seen by the state
-NO_RESPONSE = 1e-9  # of max|D|: slopes below are rounding; a state without larger ones touches no grain
-FOREIGN = 1e-6  # of the spectral scale: larger residuals mean that the states belong to another system
+NO_RESPONSE = 1e-9  # of max|D| of a grain: slopes below are rounding; a state without larger ones touches no grain
+FOREIGN = 1e-6  # of the scale of a state: larger residuals mean that it belongs to another system
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +89,8 @@ def phase_response(
     states : BoundStates
         Of this system.
     degeneracy : float, optional
-        Levels that differ by less form a multiplet, in the unit of the hopping. Default: 1e-9 of the spectral scale.
+        Levels that differ by less form a multiplet, in the unit of the hopping. Default: what the residuals of the
+        states and rounding leave uncertain, for each level.
     device, seed, progress
         Without influence (a few sparse products on the host); accepted for uniformity.
 
@@ -119,14 +119,16 @@ def phase_response(
     """
     start = time.perf_counter()
     require_seed(seed)
-    hamiltonian, scale = _require_states(require_system(system), states)
+    hamiltonian, vectors = _require_states(require_system(system), states)
     if system.n_grains == 0:
         raise ValueError("the system has no grain whose phase could change: give it delta, attraction or grain=")
-    width = DEGENERATE * scale if degeneracy is None else float(degeneracy)
+    widths = np.full(states.energies.size, degeneracy or 0.0, dtype=float)
+    if degeneracy is None:
+        widths = state_widths(hamiltonian.matrix, vectors, states.residuals)
     rows, k = system.norbs * system.n_sites, states.energies.size
     u, v = states.u.reshape(rows, k), states.v.reshape(rows, k)
-    groups = multiplets(states.energies, width)
-    cut = _cut_multiplets(states, groups, width)
+    groups = multiplets(states.energies, widths)
+    cut = _cut_multiplets(states, groups, widths)
     slopes, size = np.full((k, system.n_grains), np.nan), np.full((k, system.n_grains), np.nan)
     density = (abs(u) ** 2 + abs(v) ** 2).reshape(system.n_sites, system.norbs, k).sum(axis=1)
     pairing, grain = system.pairing_block, np.repeat(system.grain, system.norbs)
@@ -141,7 +143,8 @@ def phase_response(
             slopes[group] = np.linalg.eigvalsh(matrices).T
             size[group] = np.sqrt((slopes[group] ** 2).mean(axis=0))
     strength = float(abs(pairing).max()) if pairing.nnz else 0.0
-    touched, sensitive = _grains_of(size, NO_RESPONSE * strength)
+    strengths = [float(abs(pairing[rows]).max()) if rows.size else 0.0 for rows in members]
+    touched, sensitive = _grains_of(size, NO_RESPONSE * np.array(strengths))
     host = system.grain < 0
     weighed = density[host] if host.any() else density
     whole = np.ones(len(groups), dtype=bool)
@@ -152,7 +155,7 @@ def phase_response(
         backend=select_backend("cpu"),
         dtype=hamiltonian.dtype,
         start=start,
-        degeneracy=width,
+        degeneracy=float(widths.max(initial=0.0)),
         multiplets=sum(group.size > 1 for group in groups),
         cut_multiplets=_about_cut(cut, groups, states),
         gauge_complete=_gauge_complete(system),
@@ -171,8 +174,8 @@ def phase_response(
     )
 
 
-def _require_states(system: System, states: Any) -> tuple[BdGHamiltonian, float]:
-    """Return H and its spectral scale after checking that the states are eigenstates of it."""
+def _require_states(system: System, states: Any) -> tuple[BdGHamiltonian, np.ndarray]:
+    """Return H and the states as columns after checking that they are eigenstates of it."""
     if not isinstance(states, BoundStates):
         raise TypeError(f"states must be a result of bdg.bound_states; got {type(states).__name__}")
     k = states.energies.size
@@ -180,16 +183,16 @@ def _require_states(system: System, states: Any) -> tuple[BdGHamiltonian, float]
     if states.u.shape != expected:
         raise ValueError(f"states have amplitudes of shape {states.u.shape}, but this system needs {expected}")
     hamiltonian = BdGHamiltonian(system)
-    scale = matrix_scale(hamiltonian.matrix)
     half = system.norbs * system.n_sites
     vectors = np.concatenate([states.u.reshape(half, k), states.v.reshape(half, k)])
     residual = np.linalg.norm(hamiltonian @ vectors - vectors * states.energies, axis=0)
-    if k and residual.max() > FOREIGN * scale + 10 * states.residuals.max():
+    foreign = residual > FOREIGN * level_scales(hamiltonian.matrix, vectors) + 10 * states.residuals.max(initial=0.0)
+    if foreign.any():
         raise ValueError(
             f"states are not those of this system: ||H psi - E psi|| is up to {residual.max():.2g}. Take "
             "bdg.bound_states of the same system, at the same phases"
         )
-    return hamiltonian, scale
+    return hamiltonian, vectors
 
 
 def _multiplet_matrices(
@@ -205,12 +208,12 @@ def _multiplet_matrices(
     return half + half.conj().swapaxes(1, 2)
 
 
-def _cut_multiplets(states: BoundStates, groups: list[np.ndarray], width: float) -> set[int]:
+def _cut_multiplets(states: BoundStates, groups: list[np.ndarray], widths: np.ndarray) -> set[int]:
     """Return which groups miss members: those at the largest |E| where more states are proven than returned."""
     if not 0 <= states.energies.size < states.count:
         return set()
-    top = abs(states.energies).max()
-    return {number for number, group in enumerate(groups) if (abs(states.energies[group]) >= top - width).any()}
+    last = at_the_end(states.energies, widths)
+    return {number for number, group in enumerate(groups) if last[group].any()}
 
 
 def _about_cut(cut: set[int], groups: list[np.ndarray], states: BoundStates) -> str:
@@ -221,10 +224,10 @@ def _about_cut(cut: set[int], groups: list[np.ndarray], states: BoundStates) -> 
     return f"{sum(groups[number].size for number in cut)} states belong to a multiplet that k cuts: slopes are nan"
 
 
-def _grains_of(size: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
+def _grains_of(size: np.ndarray, least: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return (sum |w|)^2/sum w^2 and the number of grains above 5 % of the largest, for each row."""
     known = np.isfinite(size).all(axis=1)
-    moved = known & (np.nan_to_num(size).max(axis=1) > least)
+    moved = known & (np.nan_to_num(size) > least).any(axis=1)
     touched = np.full(size.shape[0], np.nan)
     touched[moved] = size[moved].sum(axis=1) ** 2 / (size[moved] ** 2).sum(axis=1)
     sensitive = np.where(known, 0.0, np.nan)

@@ -19,6 +19,7 @@ from bdg.gpu.multifrontal import SitePattern
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
+from bdg.multiplets import ROUNDING, refined_levels
 from bdg.structure import quaternion_symbolic
 from bdg.thermal_elements import thermal_elements
 from bdg.twists import Twist
@@ -89,7 +90,8 @@ class KuboResponse(Response):
         hamiltonian = BdGHamiltonian(self.system)
         energies, vectors = dense.eigh(hamiltonian.matrix, self.backend)
         scale = float(abs(energies).max())
-        weight, quotients = _thermal_quotients(energies, self.temperature, 1e-12 * scale)
+        energies, vectors, scales = refined_levels(hamiltonian.matrix, energies, vectors)
+        weight, quotients = _thermal_quotients(energies, self.temperature, ROUNDING * scales)
         pattern = quaternion_symbolic(self.system, self.backend).pattern
         identity = np.diag(weight)
         normal, _ = _pattern_elements(vectors, identity, pattern, self.system.norbs)
@@ -179,12 +181,12 @@ class FreeEnergyResponse(Response):
         return -found.thermal_trace(self.temperature) / self.system.norbs
 
 
-def _thermal_quotients(energies: np.ndarray, temperature: float, zero: float) -> tuple[np.ndarray, np.ndarray]:
+def _thermal_quotients(energies: np.ndarray, temperature: float, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return tanh(E/2T), and ``(t_m - t_n)/(E_m - E_n)`` of all pairs with its limit at equal energies."""
     difference = energies[:, None] - energies[None, :]
     if temperature == 0:
-        weight = np.where(abs(energies) > zero, np.sign(energies), 0.0)
-        close = abs(difference) <= zero
+        weight = np.where(abs(energies) > widths, np.sign(energies), 0.0)
+        close = abs(difference) <= np.maximum(widths[:, None], widths)
         return weight, np.where(close, 0.0, (weight[:, None] - weight) / np.where(close, 1.0, difference))
     weight = np.tanh(energies / (2 * temperature))
     close = abs(difference) < 1e-5 * temperature  # the limit at the mean energy errs by 1e-10/12 of itself

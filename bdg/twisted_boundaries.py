@@ -10,7 +10,13 @@ A twist phi multiplies the hoppings across one periodic boundary by ``exp(+-i ph
 The shift is the one of Edwards and Thouless; between metallic levels it cannot exceed a few level spacings. The factor
 1/2 of the curvature makes it ``hbar D/L^2`` in a diffusive metal: with ``<|hbar v_mn/L|^2> = E_T d/pi`` (Kubo; d the
 level spacing) curvatures follow ``P(c) = (gamma^2/2) (gamma^2 + c^2)^(-3/2)``, ``gamma = 2 E_T = <|c|>``. Without
-time-reversal symmetry ``P(c) ~ (gamma^2 + c^2)^-2``, ``<|c|> = 2 gamma/pi`` and the factor is pi/4.
+time-reversal symmetry ``P(c) ~ (gamma^2 + c^2)^-2``, ``<|c|> = 2 gamma/pi`` and the factor is pi/4. An antiunitary
+symmetry decides, whatever the gauge (`bdg.time_reversal`): h without flux has one, with spin-orbit coupling or not. The
+factor is 1/2 for both; where spin-orbit coupling is strong (symplectic, ``P(c) ~ (gamma^2 + c^2)^-3``), ``hbar D/L^2``
+is ``3 pi/8 <|c|>``, 2.36 times the energy.
+
+Curvatures are those of the branches that leave a multiplet (`bdg.level_curvature`), each counted. A multiplet is what
+rounding cannot tell apart: a pair that is really split by a small w has large curvatures ``+-2|v|^2/w``, which count.
 
 References: J. T. Edwards, D. J. Thouless, J. Phys. C 5, 807 (1972); E. Akkermans, G. Montambaux, Phys. Rev. Lett. 68,
 642 (1992); F. von Oppen, Phys. Rev. Lett. 73, 798 (1994).
@@ -29,17 +35,18 @@ import scipy.sparse as sp
 
 from bdg.arguments import require_choice, require_seed, require_system
 from bdg.gpu.backend import select_backend
-from bdg.gpu.eigenpairs import DEGENERATE, matrix_scale
 from bdg.lattices.system import System
+from bdg.level_curvature import level_curvatures, outside_response
 from bdg.multiplets import multiplets
 from bdg.normal_levels import NormalLevels
 from bdg.results import Evidence, Result, quantity
+from bdg.time_reversal import time_reversal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("curvature", "shift")
-STEP = 0.005  # radian: E(phi) is a parabola up to about the square root of (spacing/E_T)
+SYMMETRIC, BROKEN = 0.5, math.pi / 4  # E_T/<|c|>
 AXES = "xyz"
 
 
@@ -50,15 +57,16 @@ class ThoulessEnergy(Result):
     Attributes
     ----------
     energy, error : float
-        Mean over levels (and samples) and its standard error.
+        Mean over levels (and samples), each member of a multiplet counted, and its standard error. Multiplets and
+        mirror images (E and -E) count as one observation there; nan if there is no other.
     levels : array (n,)
-        Levels without twist, relative to the Fermi energy; a degenerate multiplet counts once, by its mean.
+        Levels without twist, relative to the Fermi energy.
     responses : array (n,)
-        ``d^2E/dphi^2`` at phi = 0, or ``|E(pi) - E(0)|``, of each.
+        ``d^2E/dphi^2`` at phi = 0, or ``|E(pi) - E(0)|``, of each. In a multiplet: of its branches, by their slopes.
     level_spacing : float
-        Mean spacing of the levels used, each member of a multiplet counted.
+        Mean spacing of the levels used.
     conductance : float
-        ``energy / level_spacing``, the dimensionless conductance of Thouless.
+        ``energy / level_spacing``, the dimensionless conductance of Thouless; nan if all levels are one multiplet.
     typical : float
         The same energy from the median, which rare near-degeneracies do not move: ``sqrt(3)/2`` times that of |c|
         (time-reversal symmetric), or the median shift.
@@ -105,9 +113,10 @@ def thouless_energy(
     axis : int or {"x", "y", "z"}, optional
         Of the twisted boundary. Default: the periodic axis, if there is just one.
     method : {"curvature", "shift"}
-        See the module's text. The curvature is found by differences at 0.005 and 0.01 radian, extrapolated.
+        See the module's text.
     k : int
-        Levels nearest to the Fermi energy, both sides; all if there are fewer.
+        Levels nearest to the Fermi energy, both sides; all if there are fewer. Levels at the same distance are taken
+        or left together, so there may be more: no multiplet, and no pair of mirror images, is cut.
     window : (a, b), optional
         Levels of h (Fermi energy 0) with a <= E <= b instead.
     device : {"auto", "cpu", "gpu"}
@@ -121,7 +130,8 @@ def thouless_energy(
     -------
     ThoulessEnergy
         ``error`` is the scatter of the sample means for four or more samples, else that of the levels. The variance
-        of a curvature diverges logarithmically (near-degeneracies), so compare ``typical``.
+        of a curvature diverges logarithmically (near-degeneracies), so compare ``typical``. The evidence has
+        ``levels_asked`` and ``levels_used``, the number of ``multiplets``, and what ``rounding`` may add to the error.
 
     Raises
     ------
@@ -148,36 +158,38 @@ def thouless_energy(
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 4:
         raise ValueError(f"k must be a whole number >= 4 of levels; got {k!r}")
     parts = [_responses(item, direction, method, int(k), interval, seed) for item in systems]
-    levels, responses = (np.concatenate([part[index] for part in parts]) for index in (0, 1))
-    symmetric = all(item.hamiltonian.dtype.kind != "c" for item in systems)
-    factor = 1.0 if method == "shift" else 0.5 if symmetric else math.pi / 4
-    sizes = factor * abs(responses)
-    spacing = float(np.mean([part[2] for part in parts]))
-    means = np.array([factor * abs(part[1]).mean() for part in parts])
-    scatter = means if means.size >= 4 else sizes
-    # medians of (1/2)(1 + x^2)^(-3/2) and (2/pi)(1 + x^2)^-2: 1/sqrt(3) and 0.4416 of gamma = 2 E_T
-    median = 1.0 if method == "shift" else math.sqrt(3) / 2 if symmetric else 0.5 / 0.4416
+    levels, responses, factors = (np.concatenate(same) for same in zip(*[part.values for part in parts], strict=True))
+    sizes = factors * abs(responses)
+    spacing = float(np.mean([part.spacing for part in parts]))
+    means = np.array([(part.values[2] * abs(part.values[1])).mean() for part in parts])
+    over_samples = means.size >= 4
+    rounding = float(np.concatenate([part.rounding for part in parts]).mean())
+    scatter = means.std(ddof=1) / math.sqrt(means.size) if over_samples else _standard_error(parts, sizes.mean())
+    different = [float(factor) for factor in np.unique(np.concatenate([part.classes for part in parts]))]
     evidence = Evidence.of(
         method=method,
         why="as asked",
         backend=select_backend("cpu"),
         dtype=levels.dtype,
         start=start,
-        solver=parts[0][3],
+        solver=parts[0].solver,
         pairing="left out" if any(item.pairing_block.nnz for item in systems) else "none",
-        factor=factor,
-        symmetry="time-reversal symmetric (real h)" if symmetric else "broken time reversal (complex h)",
-        error_over="samples" if means.size >= 4 else "levels",
-        difference_error=float(max(part[4] for part in parts)),
+        factor=different[0] if len(different) == 1 else different,
+        symmetry=_about_symmetry(parts),
+        error_over="samples" if over_samples else "levels",
+        levels_asked=int(k) * len(systems) if interval is None else "all in the window",
+        levels_used=int(levels.size),
+        multiplets=sum(part.multiplets for part in parts),
+        rounding=rounding,
     )
     return ThoulessEnergy(
         energy=float(sizes.mean()),
-        error=float(scatter.std(ddof=1) / math.sqrt(scatter.size)),
+        error=float(math.hypot(scatter, rounding)),
         levels=levels,
         responses=responses,
         level_spacing=spacing,
-        conductance=float(sizes.mean() / spacing),
-        typical=float(median * np.median(abs(responses))),
+        conductance=float(sizes.mean() / spacing) if spacing > 0 else math.nan,
+        typical=float(np.median(_typical(method, factors) * abs(responses))),
         axis=direction,
         samples=len(systems),
         evidence=evidence,
@@ -209,34 +221,114 @@ class _Twist:
     def __call__(self, phase: float) -> sp.csr_matrix:
         if phase == 0:
             return self._matrix.tocsr()
-        data = self._matrix.data * np.exp(1j * phase * self._turns)
+        return self._with(self._matrix.data * np.exp(1j * phase * self._turns))
+
+    def derivatives(self) -> tuple[sp.csr_matrix, sp.csr_matrix]:
+        """Return W and U of ``h(phi) = h + i phi W + phi^2 U/2 + ...``, of the Hermitian part of h."""
+        first, second = (self._with(self._matrix.data * factor) for factor in (self._turns, -(self._turns**2)))
+        return 0.5 * (first - first.conj().T).tocsr(), 0.5 * (second + second.conj().T).tocsr()
+
+    def _with(self, data: np.ndarray) -> sp.csr_matrix:
         return sp.csr_matrix((data, (self._matrix.row, self._matrix.col)), shape=self._matrix.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class _Responses:
+    """What one system gives."""
+
+    values: tuple[np.ndarray, np.ndarray, np.ndarray]  # levels, responses, and what |response| is multiplied by (n,)
+    rounding: np.ndarray  # (n,): error of factor * |response|
+    shells: np.ndarray  # (n,): equal for levels at the same distance from the Fermi energy
+    spacing: float
+    multiplets: int
+    classes: np.ndarray  # the different factors of the connected parts
+    solver: str
 
 
 def _responses(
     system: System, axis: int, method: str, k: int, interval: tuple[float, float] | None, seed: int
-) -> tuple[np.ndarray, np.ndarray, float, str, float]:
-    """Return levels, responses, mean spacing, the solver's name, and the error of the differences, of one system."""
+) -> _Responses:
     twist = _Twist(system, axis)
     plain = twist(0.0)
     solver = NormalLevels(system, plain, k, interval, seed)
-    numbers, levels = solver.numbers, solver.levels
+    window, inside = solver.window, solver.inside
+    levels, widths = window.levels[inside], window.widths[inside]
     if levels.size < 3:
         raise ValueError(f"only {levels.size} levels are in the window {interval}: a mean needs three; widen it")
-    spacing = float((levels[-1] - levels[0]) / (levels.size - 1))
+    groups = multiplets(levels, widths)
     if method == "shift":
-        return levels, abs(solver.at(twist(math.pi), numbers) - levels), spacing, solver.method, 0.0
-    groups = multiplets(levels, DEGENERATE * matrix_scale(plain))
-    means = np.array([levels[group].mean() for group in groups])
-    curvatures = []
-    for step in (STEP, 2 * STEP):
-        signs = (1,) if plain.dtype.kind != "c" else (1, -1)  # E(-phi) = E(phi) for real h
-        moved = np.mean([solver.at(twist(sign * step), numbers) for sign in signs], axis=0)
-        change = np.array([moved[group].mean() for group in groups]) - means
-        curvatures.append(2 * change / step**2)
-    extrapolated = (4 * curvatures[0] - curvatures[1]) / 3
-    error = float(abs(abs(extrapolated).mean() - abs(curvatures[0]).mean()))
-    return means, extrapolated, spacing, solver.method, error
+        responses = abs(solver.moved(twist(math.pi)) - levels)
+        classes, factors, rounding = np.ones(1), np.ones(levels.size), widths / 16
+    else:
+        outside = None
+        if window.factor is not None:
+            outside = outside_response(window.factor, window.shift, window.vectors)
+        columns = [inside[group] for group in groups]
+        responses, rounding, branches = level_curvatures(
+            columns, window.levels, window.widths, window.vectors, *twist.derivatives(), outside
+        )
+        classes, factors = _factors(plain, system.norbs, branches)
+        rounding = factors * rounding
+    shells = np.empty(levels.size, dtype=np.int64)
+    for number, shell in enumerate(multiplets(abs(levels), widths)):
+        shells[shell] = number
+    return _Responses(
+        values=(levels, responses, factors),
+        rounding=rounding,
+        shells=shells,
+        spacing=float((levels[-1] - levels[0]) / (levels.size - 1)),
+        multiplets=sum(group.size > 1 for group in groups),
+        classes=classes,
+        solver=solver.method,
+    )
+
+
+def _factors(matrix: sp.csr_matrix, norbs: int, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the different factors of the connected parts, and that of each level by its weight on the parts."""
+    part, symmetric = time_reversal(matrix, norbs)
+    of_part = np.where(symmetric, SYMMETRIC, BROKEN)
+    classes = np.unique(of_part)
+    if classes.size == 1:
+        return classes, np.full(vectors.shape[1], classes[0])
+    weight = np.repeat(of_part[part], norbs)
+    return classes, weight @ abs(vectors) ** 2
+
+
+def _standard_error(parts: list[_Responses], mean: float) -> float:
+    """Return the standard error of the mean over shells: levels of one are not independent."""
+    sums, count = [], 0
+    for part in parts:
+        sizes = part.values[2] * abs(part.values[1])
+        sums.append(np.bincount(part.shells, sizes - mean))
+        count += sizes.size
+    sums_of_shells = np.concatenate(sums)
+    shells = sums_of_shells.size
+    if shells < 2:
+        return math.nan
+    return math.sqrt(float((sums_of_shells**2).sum()) * shells / (shells - 1)) / count
+
+
+def _typical(method: str, factors: np.ndarray) -> np.ndarray | float:
+    """Return what turns the median of |response| into the energy.
+
+    Medians of (1/2)(1 + x^2)^(-3/2) and (2/pi)(1 + x^2)^-2 are 1/sqrt(3) and 0.4416 of gamma = 2 E_T.
+    """
+    if method == "shift":
+        return 1.0
+    return np.where(factors < 0.5 * (SYMMETRIC + BROKEN), math.sqrt(3) / 2, 0.5 / 0.4416)
+
+
+def _about_symmetry(parts: list[_Responses]) -> str:
+    classes = np.unique(np.concatenate([part.classes for part in parts]))
+    if 1.0 in classes:
+        return "not asked for: the shift has no factor"
+    if classes.size > 1:
+        return "parts with time-reversal symmetry, and parts where it is broken: each with its factor"
+    return (
+        "time-reversal symmetric (real in a gauge, or T = i sigma_y K)"
+        if classes[0] == SYMMETRIC
+        else "broken time reversal"
+    )
 
 
 def _require_axis(axis: Any, system: System) -> int:

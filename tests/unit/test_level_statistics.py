@@ -123,3 +123,23 @@ def test_save_load_plot(tmp_path):
 def test_argument_errors(arguments, error, message):
     with pytest.raises(error, match=message):
         bdg.level_statistics(**{"states": [1.0, 2.0, 3.5], **arguments})
+
+
+def test_one_high_level_does_not_merge_the_others():
+    """Spacings of 1e-3 to 1e-2 beside a hard wall at 1e9: 1e-9 of the largest |E| was a width of 1."""
+    levels = np.cumsum(np.random.default_rng(0).uniform(1e-3, 1e-2, 60))
+    alone = bdg.level_statistics(levels)
+    found = bdg.level_statistics(np.concatenate([levels, [1e9, 2e9, 5e9]]), window=(0, 1))
+    assert (found.levels, found.ratio) == (60, alone.ratio)
+    doubled = bdg.level_statistics(np.concatenate([levels, levels * (1 + 1e-13), [1e9]]), window=(0, 1))
+    assert doubled.levels == 60 and doubled.ratio == pytest.approx(alone.ratio, rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e6])
+def test_the_unit_of_energy_does_not_matter(scale):
+    """Levels of 1e-13 were all at zero; exact zeros (with rounding) stay left out."""
+    levels = np.cumsum(np.random.default_rng(1).uniform(0.1, 1, 40))
+    alone = bdg.level_statistics(levels)
+    found = bdg.level_statistics(scale * np.concatenate([levels, [1e-16, -3e-17, 0.0]]))
+    assert found.levels == 40
+    assert found.ratio == pytest.approx(alone.ratio, rel=1e-9)

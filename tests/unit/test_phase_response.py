@@ -182,3 +182,51 @@ def test_save_load_plot(tmp_path):
     assert again.evidence.sum_rule == found.evidence.sum_rule
     figure = again.plot()
     assert figure.axes[0].get_ylabel().startswith(r"$\partial E")
+
+
+def walled(wall, weak=1.0):
+    """Return S/N/S of 4 x 9 sites with six blocked sites in N (left out where wall is None), and the scale of D."""
+    rng = np.random.default_rng(8)
+    places = np.stack(np.meshgrid(np.arange(9), np.arange(4), indexing="ij"), -1).reshape(-1, 2)
+    near = abs(places[:, None] - places[None]).sum(axis=2) == 1
+    blocked = np.zeros(36, dtype=bool)
+    blocked[[13, 18, 15, 21, 16, 22]] = True
+    h = -near.astype(float) + np.diag(0.3 * rng.random(36) + (0.0 if wall is None else wall) * blocked)
+    delta = np.where(places[:, 0] < 3, 0.4, 0.0) + np.where(places[:, 0] > 5, 0.4 * weak, 0.0)
+    grain = np.where(places[:, 0] < 3, 0, np.where(places[:, 0] > 5, 1, -1))
+    left = np.flatnonzero(~blocked) if wall is None else np.arange(36)
+    system = bdg.lattices.from_hamiltonian(
+        h[np.ix_(left, left)], places[left], delta=delta[left].astype(complex), grain=grain[left]
+    )
+    return system.with_phases({1: 1.0})
+
+
+@pytest.mark.parametrize("wall", [1e6, 1e7, 1e8])
+def test_hard_walls_make_no_multiplet(wall):
+    """Slopes are those without the blocked sites, but for terms of t/V; 1e-9 max|H| made one multiplet of all levels.
+
+    Dense levels are wrong by eps V, so slopes by that over their distance (1e-2 and more).
+    """
+    expected = bdg.phase_response(walled(None), bdg.bound_states(walled(None), 8, method="dense"))
+    system = walled(wall)
+    states = bdg.bound_states(system, 8, method="dense")
+    found = bdg.phase_response(system, states)
+    assert found.evidence.multiplets == expected.evidence.multiplets == 0
+    error = 100 / wall + 1e-13 * wall
+    np.testing.assert_allclose(found.slopes, expected.slopes, atol=error)
+    np.testing.assert_allclose(found.grains_touched, expected.grains_touched, atol=100 * error)
+    with pytest.raises(ValueError, match="states are not those of this system"):
+        bdg.phase_response(system.with_phases({1: 1.5}), states)
+
+
+def test_a_grain_of_weak_pairing_has_its_own_smallest_slope():
+    """Beside D = 4e8 in another grain, slopes of 1e-9 of that were called rounding: none was seen."""
+    h = -np.diag(np.ones(5), 1) - np.diag(np.ones(5), -1)
+    h = np.kron(np.diag([1.0, 0.0]), h) + np.kron(np.diag([0.0, 1.0]), np.zeros((6, 6)))
+    delta = np.concatenate([[0.3, 0.3, 0, 0, 0.3, 0.3], 4e8 * np.ones(6)])
+    grain = np.concatenate([[0, 0, -1, -1, 1, 1], 2 * np.ones(6, dtype=int)])
+    system = bdg.lattices.from_hamiltonian(h, np.arange(12), delta=delta.astype(complex), grain=grain)
+    system = system.with_phases({1: 1.0})
+    found = bdg.phase_response(system, bdg.bound_states(system, 4, method="dense"))
+    np.testing.assert_allclose(found.grains_touched, 2, atol=1e-5)
+    assert found.grains_sensitive.tolist() == [2, 2, 2, 2]

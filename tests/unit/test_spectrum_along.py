@@ -181,3 +181,33 @@ def test_descending_values_save_load_plot(tmp_path):
     np.testing.assert_array_equal(again.energies, found.energies)
     assert again.complete.dtype == bool and again.evidence.solves == found.evidence.solves
     assert again.plot().axes[0].get_xlabel() == "parameter"
+
+
+@pytest.mark.parametrize("wall", [1e7, 1e9])
+def test_levels_beside_hard_walls_are_followed_one_by_one(wall):
+    """A junction with a blocked chain beside it: 1e-7 max|H| was a resolution of 1 t, and all levels one multiplet."""
+    n = 14
+    h = np.diag(0.2 + 0.01 * np.arange(n)) - np.diag(np.ones(n - 1), 1) - np.diag(np.ones(n - 1), -1)
+    delta = np.where(np.arange(n) < 5, 0.4, np.where(np.arange(n) > 8, 0.4, 0.0))
+    grain = np.where(np.arange(n) < 5, 0, np.where(np.arange(n) > 8, 1, -1))
+
+    def built(blocked):
+        size = n + blocked
+        matrix = wall * np.eye(size)
+        matrix[:n, :n] = h
+        for site in range(blocked):
+            matrix[n + site, site] = matrix[site, n + site] = -1.0
+        return bdg.lattices.from_hamiltonian(
+            matrix,
+            np.arange(size),
+            delta=np.pad(delta, (0, blocked)).astype(complex),
+            grain=np.pad(grain, (0, blocked), constant_values=-1),
+        )
+
+    phases = np.linspace(0.2, 2.8, 5)
+    turn = lambda system, phi: system.with_phases({1: phi})  # noqa: E731
+    expected = bdg.spectrum_along(built(0), phases, turn, 4, method="dense")
+    found = bdg.spectrum_along(built(5), phases, turn, 4, method="dense")
+    assert found.evidence.resolution == pytest.approx(expected.evidence.resolution, rel=0.3)
+    assert found.evidence.unresolved_steps == 0 and not found.crossings.size
+    np.testing.assert_allclose(found.energies, expected.energies, atol=10 / wall + 1e-14 * wall)
