@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bdg.lattices.arguments import non_negative_number
+from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
 
 
@@ -40,10 +41,16 @@ def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
     if sites is None:
         return np.arange(n_sites)
     array = np.atleast_1d(real_array(name, sites))
+    if mixes_booleans(sites, array):
+        raise TypeError(f"{name} mixes booleans and site numbers; give a mask ({n_sites},) or numbers")
     if array.dtype == bool and array.shape == (n_sites,) and array.any():
         return np.flatnonzero(array)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
-        raise ValueError(f"{name} must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
+        mask = f"a mask of shape {array.shape}, {np.count_nonzero(array)} of it True"
+        raise ValueError(
+            f"{name} must be a non-empty list of site numbers or a mask ({n_sites},) that is True somewhere; got "
+            f"{mask if array.dtype == bool else repr(sites)[:80]}"
+        )
     if array.min() < 0 or array.max() >= n_sites:
         wrong = array[(array < 0) | (array >= n_sites)][0]
         raise ValueError(f"{name} must be between 0 and {n_sites - 1}; got {wrong}")

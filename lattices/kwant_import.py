@@ -46,8 +46,8 @@ def from_kwant(
     attraction : number, array (N,) or function of a kwant site
         U_i >= 0 of the gap equation ``Delta_i = U_i F_i``.
     grain : array (N,) or function of a kwant site, optional
-        -1 in the host, 0, 1, ... in the superconducting parts. Default: connected sets of sites with pairing or
-        attraction.
+        -1 in the host, 0, 1, ... in the superconducting parts; or booleans, True where superconducting: the connected
+        parts of True, numbered by their lowest site. Default: the same of the sites with delta or attraction.
     params : mapping, optional
         Values of the parameters of kwant value functions.
     period : sequence of float or None, one an axis, optional
@@ -215,7 +215,7 @@ def _bond_pairing(function: Callable[[Any, Any], Any], system: Any, norbs: int) 
     blocks = np.empty((len(pairs), norbs, norbs), dtype=complex)
     for number, (i, j) in enumerate(pairs):
         value = np.asarray(function(system.sites[i], system.sites[j]))
-        if value.dtype.kind not in "biufc" or value.shape not in ((), (norbs, norbs)):
+        if value.dtype.kind not in "iufc" or value.shape not in ((), (norbs, norbs)):
             expected = "a number" if norbs == 1 else "a number or a 2 x 2 matrix"
             raise TypeError(
                 f"pairing(to, from) must return {expected}; got {value!r:.80} for {system.sites[i]}, {system.sites[j]}"
@@ -264,7 +264,9 @@ def _lead_deltas(lead_delta: Any, n_leads: int) -> np.ndarray:
     if lead_delta is None:
         return np.zeros(n_leads)
     values = np.asarray(lead_delta)
-    if values.dtype.kind not in "biufc" or not np.isfinite(values).all():
+    if values.dtype.kind == "b" and values.size:
+        raise TypeError(f"lead_delta must be numbers, one a lead; got booleans, {lead_delta!r:.80}")
+    if values.dtype.kind not in "iufc" or not np.isfinite(values).all():
         raise ValueError(f"lead_delta must be finite numbers, one a lead; got {lead_delta!r:.80}")
     if values.ndim == 0 and n_leads:
         return np.full(n_leads, values)
