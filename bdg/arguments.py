@@ -2,24 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from bdg.errors import ClosedSystemWarning
 from bdg.lattices.arguments import non_negative_number
 from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
 
 
 def require_system(system: Any) -> System:
-    """Return ``system`` if it is a `System`."""
+    """Return ``system`` if it is a `System`; warn the caller of a public function if it has leads.
+
+    Every public function calls this itself, so that the one whom it warns is its caller: calls from within the package
+    do not warn again.
+    """
+    _require_type(system)
+    _warn_of_leads([system])
+    return system
+
+
+def require_systems(systems: Iterable[Any]) -> list[System]:
+    """Return a list of `System` objects; one warning if any of them has leads."""
+    found = [_require_type(system) for system in systems]
+    _warn_of_leads(found)
+    return found
+
+
+def _require_type(system: Any) -> System:
     if not isinstance(system, System):
         raise TypeError(
             f"system must be a bdg.lattices.System; got {type(system).__name__}. Make one with "
             "bdg.lattices.from_kwant, from_hamiltonian, stack or grain_composite."
         )
     return system
+
+
+def _warn_of_leads(systems: Sequence[System]) -> None:
+    """Warn, three frames up, whoever called the public function, if that is outside of this package."""
+    leads = max((len(system.leads) for system in systems), default=0)
+    if not leads:
+        return
+    public, caller = sys._getframe(2), sys._getframe(3)
+    if caller.f_globals.get("__name__", "").partition(".")[0] == "bdg":
+        return
+    warnings.warn(
+        f"{public.f_code.co_qualname.removesuffix('.__init__')}: the system has {leads} lead{'s' * (leads > 1)}, and "
+        "open systems are not solved yet: this is the answer for the closed system, its finite part alone. If that is "
+        "meant, pass system.without_leads()",
+        ClosedSystemWarning,
+        stacklevel=4,
+    )
 
 
 def require_temperature(temperature: Any) -> float:

@@ -244,6 +244,10 @@ class System:
         info = {**self.info, "field": {"B": total.tolist(), "gauge": chosen, "asked": gauge}}
         return self._replace(hamiltonian=hamiltonian, info=info)
 
+    def without_leads(self) -> System:
+        """Return the closed system: the same finite lattice, nothing attached to it."""
+        return self._replace(leads=())
+
     def _replace(self, **changes: Any) -> System:
         """Return a copy with some fields changed; what stays is not checked again."""
         new = copy.copy(self)
