@@ -80,26 +80,28 @@ def test_spinful_families_are_recognised_in_every_basis_of_the_holes(basis):
         from_kwant(builder)
 
 
-def four_families(order):
+def four_families(order, sign=-1.0):
     """Spins as families too: electrons and holes of spin up and down, a Zeeman energy, in any order of names."""
     names = dict(zip(("eu", "ed", "hu", "hd"), order, strict=True))
     family = {key: kwant.lattice.chain(1, name=name, norbs=1) for key, name in names.items()}
     builder = kwant.Builder()
-    for spin, sign in (("u", 1), ("d", -1)):
-        put(builder, family["e" + spin], 0.7 + 0.2 * sign, -1.0)
-        put(builder, family["h" + spin], -0.7 - 0.2 * sign, 1.0)
+    for spin, zeeman in (("u", 0.2), ("d", -0.2)):
+        put(builder, family["e" + spin], 0.7 + zeeman, -1.0)
+        put(builder, family["h" + spin], -0.7 - zeeman, 1.0)
     for i in range(L):  # spin-orbit coupling within electrons and holes, pairing between opposite spins
         builder[family["eu"](i), family["ed"](i)] = 0.05j
         builder[family["hu"](i), family["hd"](i)] = 0.05j
         builder[family["eu"](i), family["hd"](i)] = 0.1
-        builder[family["ed"](i), family["hu"](i)] = -0.1
+        builder[family["ed"](i), family["hu"](i)] = 0.1 * sign
     return builder
 
 
-@pytest.mark.parametrize("order", ["abcd", "acbd", "dbca", "cdab"])
-def test_spins_as_families_are_paired_off(order):
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("order", ["abcd", "acbd", "dbca", "cdab", "adbc", "dacb"])
+def test_spins_as_families_are_paired_off(order, sign):
+    """Which of two is the electron follows from the others: by names alone half of them are exchanged."""
     with pytest.raises(ValueError, match="are electrons and holes"):
-        from_kwant(four_families(order))
+        from_kwant(four_families(order, sign))
 
 
 def honeycomb_nambu(sign=-1.0, mass=0.2):
