@@ -82,6 +82,7 @@ class System:
     norbs : int
         1 (spin-degenerate) or 2 (spin up, down).
     leads : tuple of `Lead`
+        Kept as arrays; solvers take the finite part alone and warn (`without_leads`).
     info : dict
         Parameters and seed of the builder, and what it measured.
 
