@@ -1,5 +1,5 @@
 # `make demo` and `make test` set up on their first call whatever they need, in .venv/ of this folder.
-#   make env PYTHON=python3.12      another Python than python3 (3.11 or newer)
+#   make env PYTHON=python3.12      another Python than python3 (3.11, 3.12 or 3.13)
 #   make test VENV=.venv312         another environment beside the first one
 PYTHON ?= python3
 VENV   ?= .venv

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What `make env` needs from the operating system: Python 3.11 or newer with venv, ensurepip and header files, and a C and
-# C++ compiler, because kwant is compiled on this machine.
+# What `make env` needs from the operating system: Python 3.11, 3.12 or 3.13 with venv, ensurepip and header files, and a C
+# and C++ compiler, because kwant is compiled on this machine.
 #
 #   system-deps.sh PYTHON
 #
@@ -28,6 +28,8 @@ look() {
     fi
     [ "$(answer 'sys.version_info >= (3, 11)')" = True ] ||
         fail "error: $python is Python $version; bdg needs 3.11 or newer. Name another one: make env PYTHON=python3.12"
+    [ "$(answer 'sys.version_info < (3, 14)')" = True ] ||
+        fail "error: $python is Python $version; kwant's sources are built and tested with 3.11 to 3.13 only: make env PYTHON=python3.13"
     # "python3.11-dev" rather than "python3-dev": right also where several versions are installed.
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         missing="the modules venv and ensurepip of $python, " packages="python$version-venv "

@@ -8,7 +8,7 @@ from bdg.critical import CriticalTemperature, critical_temperature
 from bdg.currents import BondCurrents, bond_currents
 from bdg.density import ElectronDensity, electron_density
 from bdg.dos import DensityOfStates, density_of_states
-from bdg.errors import AccuracyWarning, ConvergenceError, JobError
+from bdg.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
 from bdg.estimate import Estimate, estimate
 from bdg.free_energy import FreeEnergy, free_energy
 from bdg.gap import Gap, solve_gap
@@ -40,6 +40,7 @@ __all__ = [
     "BdGHamiltonian",
     "BondCurrents",
     "BoundStates",
+    "ClosedSystemWarning",
     "ConservationWarning",
     "ConvergenceError",
     "CriticalTemperature",

@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from bdg.errors import ClosedSystemWarning
 from bdg.lattices.arguments import non_negative_number
+from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
 
 
 def require_system(system: Any) -> System:
-    """Return ``system`` if it is a `System`."""
+    """Return ``system`` if it is a `System`; warn the caller of a public function if it has leads.
+
+    Every public function calls this itself, so that the one whom it warns is its caller: calls from within the package
+    do not warn again.
+    """
+    _require_type(system)
+    _warn_of_leads([system])
+    return system
+
+
+def require_systems(systems: Iterable[Any]) -> list[System]:
+    """Return a list of `System` objects; one warning if any of them has leads."""
+    found = [_require_type(system) for system in systems]
+    _warn_of_leads(found)
+    return found
+
+
+def _require_type(system: Any) -> System:
     if not isinstance(system, System):
         raise TypeError(
             f"system must be a bdg.lattices.System; got {type(system).__name__}. Make one with "
             "bdg.lattices.from_kwant, from_hamiltonian, stack or grain_composite."
         )
     return system
+
+
+def _warn_of_leads(systems: Sequence[System]) -> None:
+    """Warn, three frames up, whoever called the public function, if that is outside of this package."""
+    leads = max((len(system.leads) for system in systems), default=0)
+    if not leads:
+        return
+    public, caller = sys._getframe(2), sys._getframe(3)
+    if caller.f_globals.get("__name__", "").partition(".")[0] == "bdg":
+        return
+    warnings.warn(
+        f"{public.f_code.co_qualname.removesuffix('.__init__')}: the system has {leads} lead{'s' * (leads > 1)}, and "
+        "open systems are not solved yet: this is the answer for the closed system, its finite part alone. If that is "
+        "meant, pass system.without_leads()",
+        ClosedSystemWarning,
+        stacklevel=4,
+    )
 
 
 def require_temperature(temperature: Any) -> float:
@@ -40,10 +78,16 @@ def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
     if sites is None:
         return np.arange(n_sites)
     array = np.atleast_1d(real_array(name, sites))
+    if mixes_booleans(sites, array):
+        raise TypeError(f"{name} mixes booleans and site numbers; give a mask ({n_sites},) or numbers")
     if array.dtype == bool and array.shape == (n_sites,) and array.any():
         return np.flatnonzero(array)
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iu":
-        raise ValueError(f"{name} must be a non-empty list of site numbers or a mask ({n_sites},); got {sites!r:.80}")
+        mask = f"a mask of shape {array.shape}, {np.count_nonzero(array)} of it True"
+        raise ValueError(
+            f"{name} must be a non-empty list of site numbers or a mask ({n_sites},) that is True somewhere; got "
+            f"{mask if array.dtype == bool else repr(sites)[:80]}"
+        )
     if array.min() < 0 or array.max() >= n_sites:
         wrong = array[(array < 0) | (array >= n_sites)][0]
         raise ValueError(f"{name} must be between 0 and {n_sites - 1}; got {wrong}")

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.arguments import require_system
 from bdg.gpu.backend import select_backend
 from bdg.gpu.multifrontal import SitePattern
 from bdg.hamiltonian import BdGHamiltonian
@@ -118,6 +119,7 @@ def bond_currents(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     select_backend(device)  # refused before any work

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.arguments import require_system
 from bdg.gpu.backend import select_backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
@@ -84,6 +85,7 @@ def electron_density(
         If matrix or factors do not fit.
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the density")
     select_backend(device)  # refused before any work

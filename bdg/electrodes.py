@@ -41,16 +41,14 @@ def require_between(between: Any, system: System) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If a grain does not exist, both are the same, or the system has fewer than two.
+        If a grain does not exist, has no pairing to carry a phase, both are the same, or the system has fewer than two.
     """
     if system.n_grains < 2:
         raise ValueError(
             f"a phase difference needs two grains; the system has {system.n_grains}. Give it two superconducting "
             "parts (layers of a stack, grains of a composite, or grain=...)"
         )
-    if between is None:
-        return 0, system.n_grains - 1
-    pair = np.asarray(between)
+    pair = np.array([0, system.n_grains - 1]) if between is None else np.asarray(between)
     if pair.shape != (2,) or pair.dtype.kind not in "iu":
         raise ValueError(f"between must be two grain numbers (first, last); got {between!r}")
     for grain in pair:
@@ -60,4 +58,17 @@ def require_between(between: Any, system: System) -> tuple[int, int]:
             )
     if pair[0] == pair[1]:
         raise ValueError(f"between must be two different grains; got {between!r}")
+    _require_phase(system, pair)
     return int(pair[0]), int(pair[1])
+
+
+def _require_phase(system: System, pair: np.ndarray) -> None:
+    """Refuse grains that cannot have a phase; most often a mask was given as the numbers 0 and 1."""
+    rows = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).sum(axis=1)
+    paired = (rows > 0) | (system.attraction > 0)
+    for grain in pair:
+        if not paired[system.grain == grain].any():
+            raise ValueError(
+                f"grain {grain} has neither pairing nor attraction, so a phase means nothing there. In grain, -1 is "
+                "the host, 0, 1, ... are superconducting parts; a mask of them must be booleans, not numbers 0 and 1"
+            )

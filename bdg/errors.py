@@ -35,3 +35,7 @@ class ConvergenceError(RuntimeError):
     def __init__(self, message: str, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+
+class ClosedSystemWarning(UserWarning):
+    """A system with leads is solved as the closed system that is left without them."""

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bdg.arguments import require_system
 from bdg.currents import products_with
 from bdg.gpu.backend import select_backend
 from bdg.hamiltonian import BdGHamiltonian
@@ -93,6 +94,7 @@ def free_energy(
     J. Bardeen, R. Kuemmel, A. E. Jacobs, L. Tewordt, Phys. Rev. 187, 556 (1969).
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of tanh")
     select_backend(device)  # refused before any work

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg import gap_checkpoint
-from bdg.arguments import require_choice
+from bdg.arguments import require_choice, require_system
 from bdg.errors import ConvergenceError
 from bdg.free_energy import free_energy
 from bdg.gap_equation import GUESS as GUESS
@@ -150,6 +150,7 @@ def solve_gap(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.mixing`.
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "relative to max|Delta|")
     if tol >= 1:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_sites
+from bdg.arguments import require_sites, require_system
 from bdg.currents import currents_of, divergence_of, sources_of, strongest_hopping
 from bdg.electrodes import SHALLOW, deep_sites, require_between
 from bdg.errors import ConvergenceError
@@ -166,6 +166,7 @@ def current_phase(
     A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76, 411 (2004).
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     phases = _require_phases(phases)
     if tol is not None:

@@ -125,6 +125,7 @@ def pair_amplitude(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; L. Covaci, F. M. Peeters, M. Berciu,
     Phys. Rev. Lett. 105, 167006 (2010) for the Chebyshev expansion of BdG Green functions.
     """
+    require_system(system)
     return amplitude_of_size(
         SMALL_AMPLITUDE,
         system,

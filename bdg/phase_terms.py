@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.arguments import require_system
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.dense import dense_fits
 from bdg.hamiltonian import BdGHamiltonian
@@ -143,6 +144,7 @@ def phase_harmonics(
     A. Freyn, B. Doucot, D. Feinberg, R. Melin, Phys. Rev. Lett. 106, 257005 (2011): quartets, the term (1, 1, -2).
     """
     start = time.perf_counter()
+    require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     named = _require_grains(grains, system.n_grains)
     tol = positive_number("tol", tol, "relative to the largest term")

@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_choice, require_seed, require_system
+from bdg.arguments import require_choice, require_seed, require_systems
 from bdg.gpu.backend import select_backend
 from bdg.lattices.system import System
 from bdg.level_curvature import level_curvatures, outside_response
@@ -141,13 +141,9 @@ def thouless_energy(
         If levels were missed by the sparse solver.
     """
     start = time.perf_counter()
-    if not isinstance(system, Iterable):
-        require_system(system)
-    systems = [system] if isinstance(system, System) else list(system)
+    systems = require_systems(system if isinstance(system, Iterable) else [system])
     if not systems:
         raise ValueError("system is an empty list: give at least one System")
-    for item in systems:
-        require_system(item)
     require_choice("method", method, METHODS)
     seed = require_seed(seed)
     if device == "gpu":

@@ -122,7 +122,7 @@ def _pierced_planes(B: Any, period: Period) -> list[tuple[int, int, float]]:
     """Return (a, b, B_c) of each component of the field that is not zero, with (a, b, c) cyclic."""
     dim = len(period)
     field = np.asarray(B)
-    if field.dtype.kind not in "biuf":
+    if field.dtype.kind not in "iuf":
         raise TypeError(f"B must be made of real numbers (flux quanta h/2e per unit area); got {B!r:.80}")
     if dim not in (2, 3):
         raise ValueError(f"B: a field has an orbital effect in 2-D and 3-D only; this system has {dim} dimension(s)")

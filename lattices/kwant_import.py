@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.lattices.bloch_momentum import refuse_bloch_momentum
+from bdg.lattices.electron_hole import refuse_declared_holes, refuse_hole_families, refuse_hole_orbitals
 from bdg.lattices.site_values import SiteValue
 from bdg.lattices.system import Lead, System
 
@@ -16,7 +18,6 @@ INSTALL_KWANT = (
     "requirements-build.txt && pip install --no-build-isolation -r requirements-kwant.txt. "
     "A system saved with System.save loads without kwant."
 )
-_OPPOSITE_TOLERANCE = 1e-12  # relative to max|h|: rounding of value functions
 
 
 def from_kwant(
@@ -32,7 +33,8 @@ def from_kwant(
 ) -> System:
     """Return the `System` of any finite kwant system: every lattice, one orbital a site or two (spin up, down).
 
-    The electron-hole structure is added by this package and must not be built in kwant.
+    The electron-hole structure is added by this package and must not be built in kwant: what is recognised as such is
+    refused. `from_hamiltonian` takes any matrix as it is.
 
     Parameters
     ----------
@@ -46,8 +48,8 @@ def from_kwant(
     attraction : number, array (N,) or function of a kwant site
         U_i >= 0 of the gap equation ``Delta_i = U_i F_i``.
     grain : array (N,) or function of a kwant site, optional
-        -1 in the host, 0, 1, ... in the superconducting parts. Default: connected sets of sites with pairing or
-        attraction.
+        -1 in the host, 0, 1, ... in the superconducting parts; or booleans, True where superconducting: the connected
+        parts of True, numbered by their lowest site. Default: the same of the sites with delta or attraction.
     params : mapping, optional
         Values of the parameters of kwant value functions.
     period : sequence of float or None, one an axis, optional
@@ -63,17 +65,21 @@ def from_kwant(
         If ``builder`` is neither a Builder nor a finalized one.
     ValueError
         If it is infinite or empty, if sites have different numbers of orbitals or other than 1 or 2, if a parameter
-        is missing, or if its two orbitals are electron and hole.
+        is missing, if it holds electrons and holes (as orbitals, as site families, by a declared symmetry), or if
+        `kwant.wraparound` made it and a momentum is neither 0 nor pi.
     """
     system, kwant = _finalized(builder)
     params = dict(params or {})
+    refuse_declared_holes(system)
     hamiltonian, norbs = _matrix(system, kwant, params)
-    _refuse_electron_hole(hamiltonian, norbs)
+    positions = _site_positions(system.sites)
+    refuse_hole_orbitals(hamiltonian, norbs)
+    refuse_hole_families(hamiltonian, system.sites, positions, norbs)
     if callable(pairing):
         pairing = _bond_pairing(pairing, system, norbs)
     return System(
         hamiltonian=hamiltonian,
-        positions=_site_positions(system.sites),
+        positions=positions,
         delta=delta,  # type: ignore[arg-type]
         pairing=pairing,
         attraction=attraction,  # type: ignore[arg-type]
@@ -157,6 +163,7 @@ def _finalized(builder: Any) -> tuple[Any, Any]:
 
 def _matrix(system: Any, kwant: Any, params: dict[str, Any]) -> tuple[sp.csr_matrix, int]:
     _check_params("the system", system, params)
+    refuse_bloch_momentum("the builder", system, params)
     try:
         matrix, orbitals, _ = system.hamiltonian_submatrix(sparse=True, return_norb=True, params=params)
     except kwant.UserCodeError as error:
@@ -187,27 +194,6 @@ def _check_params(what: str, system: Any, params: dict[str, Any]) -> None:
         )
 
 
-def _refuse_electron_hole(hamiltonian: sp.csr_matrix, norbs: int) -> None:
-    """Refuse two orbitals that are electron and hole: ``h_ij[1, 1] = -h_ij[0, 0]*`` everywhere, with hopping.
-
-    A spin-independent hopping t has ``h_ij[1, 1] = h_ij[0, 0]``, so real spin systems do not match.
-    """
-    if norbs != 2:
-        return
-    electron, hole = hamiltonian[0::2, 0::2], hamiltonian[1::2, 1::2]
-    scale = abs(hamiltonian).max() if hamiltonian.nnz else 0.0
-    hopping = sp.csr_matrix(electron - sp.diags_array(electron.diagonal()))
-    if not hopping.nnz or abs(hopping).max() <= _OPPOSITE_TOLERANCE * scale:
-        return
-    if abs(hole + electron.conj()).max() <= _OPPOSITE_TOLERANCE * scale:
-        raise ValueError(
-            "the two orbitals of this builder are electron and hole: its blocks are opposite, h[1, 1] = -h[0, 0]*. "
-            "norbs = 2 means spin (up, down) here, and the package adds the hole block itself. Pass the electron "
-            "block alone with norbs = 1 and give the off-diagonal element as delta. (If the orbitals really are "
-            "spins with opposite hopping, pass the matrix to from_hamiltonian with norbs=2.)"
-        )
-
-
 def _bond_pairing(function: Callable[[Any, Any], Any], system: Any, norbs: int) -> sp.csr_matrix:
     """Return the pairing matrix of ``function(to, from)`` on both directions of every hopping."""
     n_sites = len(system.sites)
@@ -215,7 +201,7 @@ def _bond_pairing(function: Callable[[Any, Any], Any], system: Any, norbs: int) 
     blocks = np.empty((len(pairs), norbs, norbs), dtype=complex)
     for number, (i, j) in enumerate(pairs):
         value = np.asarray(function(system.sites[i], system.sites[j]))
-        if value.dtype.kind not in "biufc" or value.shape not in ((), (norbs, norbs)):
+        if value.dtype.kind not in "iufc" or value.shape not in ((), (norbs, norbs)):
             expected = "a number" if norbs == 1 else "a number or a 2 x 2 matrix"
             raise TypeError(
                 f"pairing(to, from) must return {expected}; got {value!r:.80} for {system.sites[i]}, {system.sites[j]}"
@@ -249,6 +235,7 @@ def _leads(system: Any, kwant: Any, params: dict[str, Any], lead_delta: Any, nor
                 "Attach a builder with a translational symmetry, or leave this lead out."
             )
         _check_params(f"lead {number}", lead, params)
+        refuse_bloch_momentum(f"lead {number}", lead, params)
         cell = lead.cell_hamiltonian(params=params)
         if cell.shape[0] != norbs * lead.cell_size:
             raise ValueError(
@@ -264,7 +251,9 @@ def _lead_deltas(lead_delta: Any, n_leads: int) -> np.ndarray:
     if lead_delta is None:
         return np.zeros(n_leads)
     values = np.asarray(lead_delta)
-    if values.dtype.kind not in "biufc" or not np.isfinite(values).all():
+    if values.dtype.kind == "b" and values.size:
+        raise TypeError(f"lead_delta must be numbers, one a lead; got booleans, {lead_delta!r:.80}")
+    if values.dtype.kind not in "iufc" or not np.isfinite(values).all():
         raise ValueError(f"lead_delta must be finite numbers, one a lead; got {lead_delta!r:.80}")
     if values.ndim == 0 and n_leads:
         return np.full(n_leads, values)

@@ -57,9 +57,14 @@ def pairing_matrix(delta: np.ndarray, pairing: sp.csr_matrix | None, norbs: int)
     return total
 
 
+def pairing_partner(pairing: sp.csr_matrix, norbs: int) -> sp.csr_matrix:
+    """Return ``D^T`` (norbs = 1) or ``sigma_y D^T sigma_y`` (norbs = 2), which equals D for fermions."""
+    return spin_flip(sp.csr_matrix(pairing.T), norbs)
+
+
 def pairing_defect(pairing: sp.csr_matrix, norbs: int) -> float:
     """Return ``max|D - D^T|`` (norbs = 1) or ``max|D - sigma_y D^T sigma_y|`` (norbs = 2): zero for fermions."""
-    difference = pairing - spin_flip(sp.csr_matrix(pairing.T), norbs)
+    difference = pairing - pairing_partner(pairing, norbs)
     return float(abs(difference).max()) if difference.nnz else 0.0
 
 

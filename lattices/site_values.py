@@ -30,23 +30,16 @@ def evaluate_sites(
     Raises
     ------
     TypeError
-        If the values are not numbers.
+        If the values are not numbers; booleans are none.
     ValueError
         If an array has another shape than (N,) or holds NaN or infinity, or is complex where it must be real.
     """
-    n_sites = len(positions)
-    if callable(value):
-        value = call_sites(value, positions, sites)
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise TypeError(f"{name} must give one number a site; got values of different shapes ({error})") from error
-    if array.dtype.kind not in "biufc":
-        raise TypeError(f"{name} must be a number, an array ({n_sites},) or a function of a site; got {value!r:.80}")
-    if array.ndim == 0:
-        array = np.full(n_sites, array)
-    if array.shape != (n_sites,):
-        raise ValueError(f"{name} must have one value a site, shape ({n_sites},); got shape {array.shape}")
+    array = _one_a_site(name, value, positions, sites)
+    if array.dtype.kind == "b":
+        raise TypeError(
+            f"{name} must be numbers; got booleans. Multiply the mask by the value that is meant (0.1 * mask), or let "
+            "the function return numbers (0.1 if ... else 0)"
+        )
     if not np.isfinite(array).all():
         bad = int(np.flatnonzero(~np.isfinite(array))[0])
         raise ValueError(f"{name} must be finite; got {array[bad]} on site {bad}")
@@ -62,8 +55,70 @@ def evaluate_sites(
     return array.astype(complex if array.dtype.kind == "c" else float)
 
 
+def evaluate_labels(name: str, value: SiteValue, positions: np.ndarray, sites: Sequence[Any] | None) -> np.ndarray:
+    """Return whole numbers (N,), int64, or a mask (N,), bool, if all values are booleans.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `evaluate_sites`, and if booleans and numbers are mixed.
+    """
+    array = _one_a_site(name, value, positions, sites)
+    return array if array.dtype.kind == "b" else evaluate_sites(name, array, positions, sites, int)
+
+
 def call_sites(function: Callable[[Any], Any], positions: np.ndarray, sites: Sequence[Any] | None) -> list[Any]:
     """Return ``function`` of every site: of kwant's sites where there are any, else of `Site` objects."""
     if sites is None:
         sites = [Site(index, pos) for index, pos in enumerate(positions)]
     return [function(site) for site in sites]
+
+
+def mixes_booleans(value: Any, array: np.ndarray) -> bool:
+    """Return whether NumPy made numbers ``array`` of a list ``value`` in which some entries are booleans."""
+    if array.dtype.kind == "b" or not isinstance(value, list | tuple):
+        return False
+    return any(isinstance(item, bool) or getattr(getattr(item, "dtype", None), "kind", "") == "b" for item in value)
+
+
+def _one_a_site(name: str, value: SiteValue, positions: np.ndarray, sites: Sequence[Any] | None) -> np.ndarray:
+    """Return numbers or booleans (N,), in the type that they came in."""
+    n_sites = len(positions)
+    if callable(value):
+        value = call_sites(value, positions, sites)
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} must have a value on every site; got a masked array. Fill it: values.filled(0)")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name} must give one number a site; got values of different shapes ({error})") from error
+    if array.dtype.kind not in "biufc":
+        raise TypeError(
+            f"{name} must be a number, an array ({n_sites},) or a function of a site; got {_culprit(value, array)}"
+        )
+    if mixes_booleans(value, array):
+        raise TypeError(f"{name} mixes booleans and numbers; give one kind on all sites (0 or -1 instead of False)")
+    if array.ndim == 0:
+        return np.full(n_sites, array)
+    if array.shape != (n_sites,):
+        cure = _shape_cure(array, n_sites)
+        raise ValueError(f"{name} must have one value a site, shape ({n_sites},); got shape {array.shape}{cure}")
+    return array
+
+
+def _culprit(value: Any, array: np.ndarray) -> str:
+    """Return what is no number: the first such entry of a list, else the value itself."""
+    if array.ndim == 1 and array.dtype.kind == "O":
+        for site, item in enumerate(array):
+            if np.asarray(item).dtype.kind not in "biufc":
+                return f"{item!r:.80} on site {site}"
+        return "an array of objects; convert it with .astype(float), .astype(complex) or .astype(bool)"
+    return f"{value!r:.80}"
+
+
+def _shape_cure(array: np.ndarray, n_sites: int) -> str:
+    if array.ndim > 1 and array.size == n_sites:
+        return ". Pass values.ravel() if that is the order of the sites (system.positions)"
+    if array.shape == (2 * n_sites,):
+        return ": values belong to sites, not to orbitals"
+    return ""

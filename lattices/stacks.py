@@ -228,7 +228,7 @@ def _wraps(periodic: Any, across: int) -> list[bool]:
 
 def _per_interface(name: str, value: Any, count: int) -> np.ndarray:
     values = np.asarray(value)
-    if values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise ValueError(f"{name} must be finite real numbers; got {value!r:.80}")
     if values.shape not in ((), (count,)):
         raise ValueError(f"{name} must be one number, or one an interface ({count}); got shape {values.shape}")

@@ -14,12 +14,18 @@ import scipy.sparse as sp
 from bdg.lattices.arguments import real_number
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
-from bdg.lattices.nambu import pairing_defect, pairing_matrix, phase_factor
-from bdg.lattices.site_values import SiteValue, call_sites, evaluate_sites
+from bdg.lattices.nambu import pairing_matrix, phase_factor
+from bdg.lattices.site_values import SiteValue, call_sites, evaluate_labels, evaluate_sites
 from bdg.lattices.storage import content_of, read_file, write_file
+from bdg.lattices.system_fields import (
+    axis_periods,
+    normal_part,
+    pairing_part,
+    read_only,
+    site_positions,
+    spin_count,
+)
 from bdg.lattices.system_file import SAVED, checked_fields
-
-HERMITIAN_TOLERANCE = 1e-12  # relative to max|h|: rounding of a few operations, far below any physical term
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +54,7 @@ class Lead:
 
     def __post_init__(self) -> None:
         for name in ("cell_hamiltonian", "hopping", "interface"):
-            object.__setattr__(self, name, _read_only(np.array(getattr(self, name))))
+            object.__setattr__(self, name, read_only(np.array(getattr(self, name))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +76,14 @@ class System:
     attraction : array (N,), float64
         U_i >= 0 in ``Delta_i = U_i F_i``.
     grain : array (N,), int64
-        -1 in the host, 0 .. G-1 in the superconducting parts.
+        -1 in the host, 0 .. G-1 in the superconducting parts. Given as a mask (booleans), the connected parts of True
+        are the superconducting ones, numbered by their lowest site; not given, those with ``delta`` or ``attraction``.
     period : tuple of float or None, one an axis
         Box length where hoppings wrap around, None where the axis is open.
     norbs : int
         1 (spin-degenerate) or 2 (spin up, down).
     leads : tuple of `Lead`
+        Kept as arrays; solvers take the finite part alone and warn (`without_leads`).
     info : dict
         Parameters and seed of the builder, and what it measured.
 
@@ -99,32 +107,31 @@ class System:
     shared: dict[str, Any] = field(default_factory=dict, repr=False)  # structure of the lattice, made once
 
     def __post_init__(self) -> None:
-        if self.norbs not in (1, 2):
-            raise ValueError(f"norbs must be 1 (spin-degenerate) or 2 (spin up, down); got {self.norbs!r}")
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731 - frozen dataclass
-        put("norbs", int(self.norbs))
-        put("positions", _read_only(_positions(self.positions)))
-        put("hamiltonian", _normal_part(self.hamiltonian, self.norbs * self.n_sites, self.norbs))
+        put("norbs", spin_count(self.norbs))
+        put("positions", read_only(site_positions(self.positions)))
+        put("hamiltonian", normal_part(self.hamiltonian, self.norbs * self.n_sites, self.norbs))
         for name, dtype in (("delta", None), ("attraction", float)):
             values = evaluate_sites(name, getattr(self, name), self.positions, self.kwant_sites, dtype)
-            put(name, _read_only(values))
+            put(name, read_only(values))
         if (self.attraction < 0).any():
             raise ValueError(f"attraction must be >= 0 (Delta = U F); got {self.attraction.min()}")
-        put("pairing", _pairing(self.pairing, self.hamiltonian.shape, self.norbs))
-        put("period", _period(self.period, self.positions.shape[1]))
-        put("grain", _read_only(self._grains(self.grain)))
+        put("pairing", pairing_part(self.pairing, self.norbs * self.n_sites, self.norbs))
+        put("period", axis_periods(self.period, self.positions.shape[1]))
+        put("grain", read_only(self._grains(self.grain)))
         put("leads", tuple(self.leads))
 
     def _grains(self, grain: Any) -> np.ndarray:
         if grain is None:
-            superconducting = (self.delta != 0) | (self.attraction > 0)
-            return label_connected(superconducting, self.adjacency)
-        labels = evaluate_sites("grain", grain, self.positions, self.kwant_sites, int)
+            grain = (self.delta != 0) | (self.attraction > 0)
+        labels = evaluate_labels("grain", grain, self.positions, self.kwant_sites)
+        if labels.dtype == bool:
+            return label_connected(labels, self.adjacency)
         present = np.unique(labels[labels >= 0])
         if labels.min() < -1 or not np.array_equal(present, np.arange(present.size)):
             raise ValueError(
-                "grain must be -1 on host sites and number the superconducting parts 0, 1, 2, ... without gaps; "
-                f"got the labels {np.unique(labels)[:10].tolist()}"
+                "grain must be -1 on host sites and number the superconducting parts 0, 1, 2, ... without gaps, or be "
+                f"a mask (True: superconducting); got the labels {np.unique(labels)[:10].tolist()}"
             )
         return labels
 
@@ -178,7 +185,10 @@ class System:
                     )
                 values[grain] = real_number(f"phases[{grain}]", phase, "radian")
         else:
-            values = np.asarray(phases, dtype=float)
+            given = np.asarray(phases)
+            if given.dtype.kind not in "iuf" and given.size:
+                raise TypeError(f"phases must be real numbers (radian), one a grain; got {phases!r:.80}")
+            values = given.astype(float)
             if values.shape != (self.n_grains,):
                 raise ValueError(
                     f"phases must be a dict or an array of one phase a grain, shape ({self.n_grains},); "
@@ -188,9 +198,13 @@ class System:
             raise ValueError(f"phases must be finite; got {values.tolist()}")
         site_phase = np.where(self.grain >= 0, values[self.grain] if self.n_grains else 0.0, 0.0)
         pairing = self.pairing
-        if pairing is not None:
-            half = sp.diags_array(np.repeat(phase_factor(site_phase / 2), self.norbs))
-            pairing = sp.csr_matrix(half @ pairing @ half)
+        if (
+            pairing is not None
+        ):  # the phase of each entry at once: the same for (i, j) and (j, i), and real if it can be
+            orbital_phase = np.repeat(site_phase, self.norbs)
+            row = np.repeat(np.arange(orbital_phase.size), np.diff(pairing.indptr))
+            turned = pairing.data * phase_factor((orbital_phase[row] + orbital_phase[pairing.indices]) / 2)
+            pairing = sp.csr_matrix((turned, pairing.indices, pairing.indptr), shape=pairing.shape)
         return self._replace(delta=self.delta * phase_factor(site_phase), pairing=pairing)
 
     def with_onsite(self, values: Any) -> System:
@@ -201,11 +215,8 @@ class System:
         """
         if callable(values):
             values = call_sites(values, self.positions, self.kwant_sites)
-        blocks = np.asarray(values)
-        if self.norbs == 2 and blocks.shape in ((2, 2), (self.n_sites, 2, 2)):
-            if blocks.dtype.kind not in "biufc":
-                raise TypeError(f"values must be numbers; got dtype {blocks.dtype}")
-            blocks = np.ascontiguousarray(np.broadcast_to(blocks, (self.n_sites, 2, 2)))
+        blocks = _spin_blocks(values, self.n_sites) if self.norbs == 2 else None
+        if blocks is not None:
             sites = np.arange(self.n_sites + 1)
             added = sp.bsr_matrix((blocks, sites[:-1], sites), shape=self.hamiltonian.shape)
         else:
@@ -235,16 +246,20 @@ class System:
         info = {**self.info, "field": {"B": total.tolist(), "gauge": chosen, "asked": gauge}}
         return self._replace(hamiltonian=hamiltonian, info=info)
 
+    def without_leads(self) -> System:
+        """Return the closed system: the same finite lattice, nothing attached to it."""
+        return self._replace(leads=())
+
     def _replace(self, **changes: Any) -> System:
         """Return a copy with some fields changed; what stays is not checked again."""
         new = copy.copy(self)
         for name, value in changes.items():
             if name == "hamiltonian":
-                value = _normal_part(value, self.norbs * self.n_sites, self.norbs)
+                value = normal_part(value, self.norbs * self.n_sites, self.norbs)
             elif name == "pairing":
-                value = _pairing(value, self.hamiltonian.shape, self.norbs)
+                value = pairing_part(value, self.norbs * self.n_sites, self.norbs)
             elif isinstance(value, np.ndarray):
-                value = _read_only(value)
+                value = read_only(value)
             object.__setattr__(new, name, value)
         return new
 
@@ -275,6 +290,19 @@ class System:
         return cls(**fields)
 
 
+def _spin_blocks(values: Any, n_sites: int) -> np.ndarray | None:
+    """Return 2 x 2 matrices (N, 2, 2) if ``values`` are one for all sites or one a site, else None."""
+    try:
+        blocks = np.asarray(values)
+    except ValueError:  # lists of unequal length
+        return None
+    if blocks.shape not in ((2, 2), (n_sites, 2, 2)):
+        return None
+    if blocks.dtype.kind not in "iufc":
+        raise TypeError(f"values must be numbers; got dtype {blocks.dtype}")
+    return np.ascontiguousarray(np.broadcast_to(blocks, (n_sites, 2, 2)))
+
+
 def load(path: str | os.PathLike[str]) -> System:
     """Read a system that `System.save` wrote.
 
@@ -300,91 +328,3 @@ _DESCRIPTIONS = {
     "info": ("", "parameters and seed of the builder, and what it measured"),
     "leads": ("", "leads by number"),
 }
-
-
-def _read_only(array: np.ndarray) -> np.ndarray:
-    if array.flags.writeable:
-        array = array.copy() if array.base is not None else array
-        array.flags.writeable = False
-    return array
-
-
-def _positions(positions: Any) -> np.ndarray:
-    array = np.array(positions, dtype=float)
-    if array.ndim == 1 and array.size:
-        array = array[:, None]
-    if array.size == 0:
-        raise ValueError("the system is empty: it has no sites")
-    if array.ndim != 2:
-        raise ValueError(f"positions must have shape (N, dim); got {array.shape}")
-    if not np.isfinite(array).all():
-        raise ValueError("positions must be finite; got NaN or infinity")
-    return array
-
-
-def _sparse(name: str, matrix: Any, size: int, norbs: int) -> sp.csr_matrix:
-    """Return an own CSR copy of ``matrix``, sorted, without stored zeros off the diagonal, real if it can be."""
-    if not sp.issparse(matrix):
-        matrix = np.asarray(matrix)
-        if matrix.dtype.kind not in "biufc" or matrix.ndim != 2:
-            raise TypeError(
-                f"{name} must be a square matrix of numbers (dense or sparse); got {type(matrix).__name__} "
-                f"with dtype {matrix.dtype} and shape {matrix.shape}"
-            )
-    csr = sp.csr_matrix(matrix, copy=True)
-    if csr.shape != (size, size):
-        raise ValueError(
-            f"{name} must have shape ({size}, {size}) for {size // norbs} sites with norbs = {norbs}; got {csr.shape}"
-        )
-    if not np.isfinite(csr.data).all():
-        raise ValueError(f"{name} must be finite; got NaN or infinity")
-    real = csr.dtype.kind != "c" or not csr.data.imag.any()
-    csr = sp.csr_matrix(csr.real if real else csr).astype(float if real else complex)
-    csr.sum_duplicates()
-    csr.eliminate_zeros()
-    csr.sort_indices()
-    for part in (csr.data, csr.indices, csr.indptr):
-        part.flags.writeable = False
-    return csr
-
-
-def _normal_part(hamiltonian: Any, size: int, norbs: int) -> sp.csr_matrix:
-    csr = _sparse("hamiltonian", hamiltonian, size, norbs)
-    difference = abs(csr - csr.conj().T)
-    defect = difference.max() if difference.nnz else 0.0
-    scale = abs(csr).max() if csr.nnz else 0.0
-    if defect > HERMITIAN_TOLERANCE * scale:
-        row, column = np.unravel_index(int(difference.argmax()), csr.shape)
-        raise ValueError(
-            f"hamiltonian is not Hermitian: max|h - h^dagger| = {defect:.3g} at ({row}, {column}), max|h| = "
-            f"{scale:.3g}. Each hopping h_ij needs its partner h_ji = conj(h_ij), and onsite energies must be real."
-        )
-    return csr
-
-
-def _pairing(pairing: Any, shape: tuple[int, int], norbs: int) -> sp.csr_matrix | None:
-    if pairing is None:
-        return None
-    csr = _sparse("pairing", pairing, shape[0], norbs)
-    scale = abs(csr).max() if csr.nnz else 0.0
-    defect = pairing_defect(csr, norbs)
-    if defect > HERMITIAN_TOLERANCE * scale:
-        rule = "symmetric, D = D^T" if norbs == 1 else "D = sigma_y D^T sigma_y"
-        raise ValueError(
-            f"pairing must obey Fermi statistics ({rule} for norbs = {norbs}); the rule is missed by {defect:.3g} "
-            f"with max|D| = {scale:.3g}"
-        )
-    return csr
-
-
-def _period(period: Any, dim: int) -> Period:
-    if period is None:
-        return (None,) * dim
-    values = tuple(
-        None if length is None else float(length) for length in np.atleast_1d(np.array(period, dtype=object))
-    )
-    if len(values) != dim:
-        raise ValueError(f"period must have one entry an axis ({dim}), a length or None; got {period!r}")
-    if any(length is not None and not (np.isfinite(length) and length > 0) for length in values):
-        raise ValueError(f"period must be positive box lengths or None; got {period!r}")
-    return values

@@ -171,6 +171,7 @@ class Elimination:
 
 
 def _symmetry(hamiltonian: BlockMatrix, z: complex) -> Symmetry:
-    if hamiltonian.is_symmetric:
-        return "symmetric"
-    return "hermitian" if hamiltonian.is_hermitian and z.imag == 0 else "general"
+    """Return the form that is used; complex H that is both to rounding counts as Hermitian: that has an inertia."""
+    if z.imag == 0 and hamiltonian.dtype.kind == "c" and hamiltonian.is_hermitian:
+        return "hermitian"
+    return "symmetric" if hamiltonian.is_symmetric else "general"

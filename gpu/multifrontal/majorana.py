@@ -27,7 +27,7 @@ from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, 
 from bdg.gpu.multifrontal.symbolic import Symbolic
 
 _SYMMETRIC_TO = 1e-10  # of max|H|: as strict as the input may miss Hermiticity
-_CHIRAL_TO = 1e-13  # of max|H|: what the symmetric form drops
+_CHIRAL_TO = 1e-13  # of the largest element of a site: what the symmetric form drops
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +71,14 @@ class MajoranaForm:
         swapped = turned.real[hamiltonian.pattern.transposed].swapaxes(1, 2)
         _require_small(turned.real + swapped, largest, hamiltonian.pattern, "be Hermitian")
         blocks = (turned.real - swapped) / 2
-        found = _chiral_basis(blocks)
+        scales = hamiltonian.pattern.scales(blocks)
+        found = _chiral_basis(blocks / np.where(scales > 0, scales, 1.0)[:, None, None])
         signs = None
         if found is not None:
             rotation, found_signs = found
             rotated = rotation.T @ blocks @ rotation
             even = found_signs[:, None] == found_signs
-            if abs(rotated[:, even]).max(initial=0.0) <= _CHIRAL_TO * largest:
+            if (abs(rotated[:, even]).max(axis=1, initial=0.0) <= _CHIRAL_TO * scales).all():
                 rotated[:, even] = 0.0
                 rotated = (rotated - rotated[hamiltonian.pattern.transposed].swapaxes(1, 2)) / 2
                 blocks, basis, signs = rotated, basis @ rotation, found_signs

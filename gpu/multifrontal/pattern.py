@@ -12,6 +12,8 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 
+EQUAL_TO = 8 * np.finfo(float).eps  # of the largest element of a site: what a few operations leave
+
 
 @dataclass(frozen=True, eq=False)
 class SitePattern:
@@ -103,6 +105,12 @@ class SitePattern:
         ones = np.ones(self.n_blocks, dtype=np.int8)
         return sp.csr_matrix((ones, self.second, start), shape=(self.n_sites, self.n_sites))
 
+    def scales(self, blocks: np.ndarray) -> np.ndarray:
+        """Return for each block (n_blocks,) the largest element of its two sites, of the site where that is smaller."""
+        start = np.searchsorted(self.first, np.arange(self.n_sites))
+        largest = np.maximum.reduceat(abs(blocks).max(axis=(1, 2)), start)
+        return np.minimum(largest[self.first], largest[self.second])
+
     def row_groups(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return rows (k,), columns (k, length) and places of the values, rows of a similar length together.
 
@@ -177,13 +185,25 @@ class BlockMatrix:
 
     @cached_property
     def is_symmetric(self) -> bool:
-        """True if H = H^T exactly (also for complex H)."""
-        return np.array_equal(self.blocks[self.pattern.transposed].swapaxes(1, 2), self.blocks)
+        """True if H = H^T to rounding (also for complex H)."""
+        return self._equals(self.blocks[self.pattern.transposed].swapaxes(1, 2))
 
     @cached_property
     def is_hermitian(self) -> bool:
-        """True if H = H^+ exactly."""
-        return np.array_equal(self.blocks[self.pattern.transposed].swapaxes(1, 2).conj(), self.blocks)
+        """True if H = H^+ to rounding."""
+        return self._equals(self.blocks[self.pattern.transposed].swapaxes(1, 2).conj())
+
+    def _equals(self, blocks: np.ndarray) -> bool:
+        """Return whether all elements equal those of ``blocks`` to the rounding of the smaller of their two sites.
+
+        What a site of large energy hides in its own diagonal block, it hides nowhere else.
+        """
+        if np.array_equal(blocks, self.blocks):
+            return True
+        defect = abs(self.blocks - blocks).max(axis=(1, 2))
+        if not defect.max() <= EQUAL_TO * abs(self.blocks).max():  # far from it: the common case
+            return False
+        return bool((defect <= EQUAL_TO * self.pattern.scales(self.blocks)).all())
 
 
 def _require_rows(rows: np.ndarray, n_rows: int) -> None:

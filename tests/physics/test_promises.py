@@ -109,7 +109,11 @@ def _transition(case, tally: Tally, rng: np.random.Generator) -> None:
     exact = _newton(h, attraction, system.norbs, temperature, gap.delta)
     off = abs(exact - gap.delta).max()
     above = temperature > 1.05 * wanted
-    if off > gap.error + 1e-12 or (above and abs(gap.delta).max() > 1e-6) or (not above and wanted and not gap.delta.any()):
+    if (
+        off > gap.error + 1e-12
+        or (above and abs(gap.delta).max() > 1e-6)
+        or (not above and wanted and not gap.delta.any())
+    ):
         tally.false.append(f"{name}: off by {off:.1e} +- {gap.error:.1e}, max|Delta| {abs(gap.delta).max():.1e}")
 
 
@@ -128,7 +132,9 @@ def _newton(h, attraction, norbs, temperature, delta):
     point = np.concatenate([start.real, np.imag(start)]) if is_complex else start.real.copy()
     for _ in range(4):
         step, at = 1e-6 * (abs(point).max() + temperature), residual(point)
-        slope = np.stack([(residual(point + step * e) - residual(point - step * e)) / (2 * step) for e in np.eye(point.size)])
+        slope = np.stack(
+            [(residual(point + step * e) - residual(point - step * e)) / (2 * step) for e in np.eye(point.size)]
+        )
         point = point - np.linalg.lstsq(slope.T, at, rcond=1e-7)[0]  # a phase that is free has no slope
     found = np.zeros(len(attraction), dtype=complex)
     found[active] = point[: active.size] + (1j * point[active.size :] if is_complex else 0)

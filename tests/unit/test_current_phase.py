@@ -214,7 +214,7 @@ def test_bad_input_is_named(arguments, message):
     if kind == "no attraction":
         system = _junction(cross_section=(), attraction=0)
     if kind == "bare":
-        middle = np.where(system.grain < 0, 1.0, 0.0)
+        middle = np.where((system.grain < 0) | (system.adjacency @ (system.grain < 0) > 0), 1.0, 0.0)
         system = bdg.System(**{**vars(system), "delta": 0 * system.delta, "attraction": middle, "shared": {}})
     options = {"phases": [0.5], "temperature": T, **arguments}
     phases, temperature = options.pop("phases"), options.pop("temperature")

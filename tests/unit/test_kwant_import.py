@@ -203,6 +203,26 @@ def test_a_pairing_function_must_return_numbers(value):
         from_kwant(builder, pairing=lambda to, start: value)
 
 
+@pytest.mark.filterwarnings("ignore:::sympy", "ignore:::kwant")
+def test_a_discretised_wire_is_the_finite_difference():
+    """kwant.continuum (the extra brings SymPy): A k^2 - mu + alpha k sigma_y + B sigma_x on a grid of 10."""
+    pytest.importorskip("sympy")
+    import kwant.continuum
+
+    n, spacing, A, alpha, mu, B = 12, 10, 1270.0, 20.0, 0.5, 0.3
+    template = kwant.continuum.discretize("(A * k_x**2 - mu) * sigma_0 + alpha * k_x * sigma_y + B * sigma_x", grid=10)
+    builder = kwant.Builder()
+    builder.fill(template, lambda site: 0 <= site.tag[0] < n, (0,))
+    system = from_kwant(builder, delta=0.25, params={"A": A, "alpha": alpha, "mu": mu, "B": B})
+    step = np.eye(n, k=1)
+    kinetic = A / spacing**2 * (2 * np.eye(n) - step - step.T) - mu * np.eye(n)
+    k = (step - step.T) / (2j * spacing)
+    expected = np.kron(kinetic, SIGMA_0) + alpha * np.kron(k, SIGMA_Y) + B * np.kron(np.eye(n), SIGMA_X)
+    np.testing.assert_allclose(system.hamiltonian.toarray(), expected, rtol=0, atol=1e-13 * A / spacing**2)
+    assert system.norbs == 2
+    np.testing.assert_array_equal(system.positions[:, 0], spacing * np.arange(n))
+
+
 # ------------------------------------------------------------------------------------------------------ orbitals
 
 
