@@ -25,6 +25,7 @@ from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.thermal_levels import rounding_of_sums, thermal_weights, weight_at_zero
 from bdg.thermal_sums import pair_amplitude_by_poles
 
 if TYPE_CHECKING:
@@ -283,16 +284,13 @@ def _dense(
     hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, backend: Backend
 ) -> tuple[np.ndarray, float, dict[str, Any]]:
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
-    scale = abs(energies).max()
-    if temperature > 0:
-        weight = np.tanh(energies / (2 * temperature))
-    else:  # levels that are zero to rounding contribute nothing: the limit T -> 0 of tanh
-        weight = np.where(abs(energies) > 1e-12 * scale, np.sign(energies), 0.0)
+    weight = thermal_weights(energies, temperature)
     norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
     u = vectors[:half].reshape(-1, norbs, energies.size)[sites]
     v = vectors[half:].reshape(-1, norbs, energies.size)[sites]
     values = np.einsum("isn,isn,n->i", u, v.conj(), weight).astype(complex) / (2 * norbs)
-    error = 10 * np.finfo(float).eps * np.sqrt(energies.size) * (1 + scale / max(temperature, 1e-3 * scale))
+    undecided = weight_at_zero(u, v, energies, temperature).max(initial=0.0) / 2
+    error = 0.5 * rounding_of_sums(energies, temperature) + undecided
     return values, float(error), {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
 
 

@@ -21,6 +21,7 @@ from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
 from bdg.structure import quaternion_symbolic
 from bdg.thermal_elements import thermal_elements
+from bdg.thermal_levels import thermal_quotients, thermal_weights
 from bdg.twists import Twist
 
 STEP = 0.01  # radian over the longest bond, of first differences of the current
@@ -89,7 +90,7 @@ class KuboResponse(Response):
         hamiltonian = BdGHamiltonian(self.system)
         energies, vectors = dense.eigh(hamiltonian.matrix, self.backend)
         scale = float(abs(energies).max())
-        weight, quotients = _thermal_quotients(energies, self.temperature, 1e-12 * scale)
+        weight, quotients = (f(energies, self.temperature) for f in (thermal_weights, thermal_quotients))
         pattern = quaternion_symbolic(self.system, self.backend).pattern
         identity = np.diag(weight)
         normal, _ = _pattern_elements(vectors, identity, pattern, self.system.norbs)
@@ -177,20 +178,6 @@ class FreeEnergyResponse(Response):
     def _energy(self, found: Any) -> float:
         """Return F without the terms that a twist does not change."""
         return -found.thermal_trace(self.temperature) / self.system.norbs
-
-
-def _thermal_quotients(energies: np.ndarray, temperature: float, zero: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return tanh(E/2T), and ``(t_m - t_n)/(E_m - E_n)`` of all pairs with its limit at equal energies."""
-    difference = energies[:, None] - energies[None, :]
-    if temperature == 0:
-        weight = np.where(abs(energies) > zero, np.sign(energies), 0.0)
-        close = abs(difference) <= zero
-        return weight, np.where(close, 0.0, (weight[:, None] - weight) / np.where(close, 1.0, difference))
-    weight = np.tanh(energies / (2 * temperature))
-    close = abs(difference) < 1e-5 * temperature  # the limit at the mean energy errs by 1e-10/12 of itself
-    mean = 0.25 * (energies[:, None] + energies[None, :]) / temperature
-    slope = (1 - np.tanh(mean) ** 2) / (2 * temperature)
-    return weight, np.where(close, slope, (weight[:, None] - weight) / np.where(close, 1.0, difference))
 
 
 def _pattern_elements(
