@@ -24,10 +24,12 @@ from bdg.thermal_elements import thermal_elements
 from bdg.thermal_levels import thermal_quotients, thermal_weights
 from bdg.twists import Twist
 
-STEP = 0.01  # radian over the longest bond, of first differences of the current
-THERMAL_STEP = 0.1  # of T/hopping: the twist must not move levels by more than T
+STEP = 0.0025  # radian over the longest bond, of first differences of elements that are known to STEP_TOL
+STEP_TOL = 1e-11
+LARGEST_STEP = 0.01
+THERMAL_STEP = 0.025  # of T/hopping, the same: levels that move by T change the elements
 SMALLEST_STEP = 3e-4
-TWIST_STEP = 0.005  # of second differences of the free energy
+TWIST_STEP = 0.0025  # of second differences of the free energy
 
 Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
 
@@ -115,8 +117,7 @@ class CurrentResponse(Response):
         """Return both parts, the error, the imbalance and the facts."""
         plain = self.elements()
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
-        limit = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
-        angle = min(STEP, max(limit, SMALLEST_STEP)) if self.temperature > 0 else SMALLEST_STEP
+        angle = self._angle()
         step = angle / self.longest
         near, far = (self._slopes(axes, factor * step) for factor in (1, 2))
         values = [self.paramagnetic(axes, plain.pattern, [normal for normal, _ in slopes]) for slopes in (near, far)]
@@ -129,6 +130,14 @@ class CurrentResponse(Response):
         facts["elements"] = facts.pop("method")
         error = difference + (moved / step + self.longest * moved) * plain.error
         return diamagnetic, 0.5 * (paramagnetic + paramagnetic.T), error, imbalance, facts
+
+    def _angle(self) -> float:
+        """Return the twist over the longest bond: two of them leave its fourth power and ``tol`` over it."""
+        rougher = max(self.tol / STEP_TOL, 1.0) ** 0.2
+        if not self.temperature:
+            return SMALLEST_STEP * rougher
+        thermal = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
+        return min(LARGEST_STEP, rougher * min(STEP, max(thermal, SMALLEST_STEP)))
 
     def _slopes(self, axes: list[int], step: float) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the derivatives of both blocks along each axis by central differences."""
