@@ -3,13 +3,15 @@ r"""The self-consistent gap ``Delta_i = U_i F_i``, optionally with chemical pote
 The unknowns (Delta on the free sites, real and imaginary part where it is complex; the shift of the chemical
 potential; the Hartree shifts) are iterated by Anderson mixing (`bdg.mixing`), smooth changes of Delta with what was
 learnt of their slow response (`bdg.slow_modes`). The iteration ends on an estimate of the distance to the fixed point,
-not on the residual: near Tc the residual is far smaller. The thermal sums are as accurate as the residual deserves.
+not on the residual: near Tc the residual is far smaller. Small systems take it from the slope of the equation in all
+directions (`bdg.gap_verification`), larger ones from the steps. The sums are as accurate as the residual deserves.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +52,8 @@ class Gap(Result):
     iterations : int
         Evaluations of the thermal sums.
     error : float
-        Estimate of max|delta - fixed point|.
+        Of max|delta - solution|: from the slope in all directions up to dimension 1000 (four times Newton's step, and
+        what rounding leaves), from the steps of the iteration above.
     converged : bool
         ``error <= tol max|delta|``.
     free_energy : float
@@ -134,6 +137,11 @@ def solve_gap(
     Gap
         A solution with Delta = 0 (above Tc) is a solution, too; the evidence says so.
 
+    Warns
+    -----
+    UserWarning
+        If relative phases of parts that hardly touch are decided by energies below rounding.
+
     Raises
     ------
     ValueError
@@ -183,14 +191,15 @@ def solve_gap(
     iteration.run(point, _bar(progress, max_iterations), save)
     point = iteration.point if iteration.converged else iteration.best[1]
     result = _result(iteration, point, start, resumed)
-    error, converged, normal = iteration.error, iteration.converged, iteration.normal
-    if not converged:
-        raise ConvergenceError(
-            f"solve_gap: after {len(history)} iterations the estimated error of Delta is {error:.2g}, above tol * "
-            f"max|Delta| = {tol * unknowns.largest(point):.2g}. Take more max_iterations, a start closer to the "
-            "solution (a warm start in temperature or phase), or a larger tol; `.result` holds the best state",
-            result,
+    if not iteration.converged:
+        raise ConvergenceError(_missed(iteration, point), result)
+    if result.evidence.open_phases:
+        warnings.warn(
+            f"solve_gap: {result.evidence.open_phases} relative phases of parts that hardly touch stay about where the "
+            "start had them: the energies that decide them are below rounding. Amplitudes are not affected",
+            stacklevel=2,
         )
+    normal = iteration.normal
     lost = np.zeros(0, dtype=int) if normal else unknowns.without_amplitude(point, tol)
     if lost.size:
         raise ConvergenceError(
@@ -200,6 +209,22 @@ def solve_gap(
             result,
         )
     return result
+
+
+def _missed(iteration: GapIteration, point: np.ndarray) -> str:
+    wanted = iteration.tol * iteration.unknowns.largest(point)
+    start = (
+        f"solve_gap: after {len(iteration.history)} iterations the estimated error of Delta is {iteration.error:.2g}"
+    )
+    if iteration.hopeless:
+        return (
+            f"{start}, of which rounding leaves {iteration.rounding:.2g}, above tol * max|Delta| = {wanted:.2g}: the "
+            "solution is hardly stable, or levels lie at zero energy. Take a larger tol; `.result` holds the best state"
+        )
+    return (
+        f"{start}, above tol * max|Delta| = {wanted:.2g}. Take more max_iterations, a start closer to the solution (a "
+        "warm start in temperature or phase), or a larger tol; `.result` holds the best state"
+    )
 
 
 def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: int) -> Gap:

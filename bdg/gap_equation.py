@@ -123,6 +123,19 @@ class GapUnknowns:
         """Return |Delta| on free sites."""
         return abs(self.unpack(point)[0][self.free])
 
+    def moved(self, point: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return ``point + step``; where Delta turns it keeps its modulus."""
+        whole = point + step
+        if not self.is_complex:
+            return whole
+        delta, change = (x[: self.free.size] + 1j * x[self.free.size : self.shift_at] for x in (point, step))
+        relative = np.divide(change, delta, out=np.full(delta.size, np.inf, dtype=complex), where=delta != 0)
+        small = abs(relative) < 1
+        delta = np.where(small, delta * np.exp(1j * np.where(small, relative, 0).imag), delta + change)
+        delta[small] *= 1 + relative[small].real
+        whole[: self.shift_at] = np.concatenate([delta.real, delta.imag])
+        return whole
+
     def turned(self, point: np.ndarray) -> np.ndarray:
         """Return the derivative of a point by a common phase of Delta."""
         delta, rest = self.unpack(point)[0][self.free], np.zeros(point.size - self.shift_at)

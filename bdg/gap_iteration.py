@@ -38,7 +38,8 @@ class GapIteration:
         Largest residual of each.
     error : float
         Of the last point.
-    converged, normal : bool
+    converged, normal, hopeless : bool
+        ``hopeless``: rounding alone leaves more than is allowed.
     finding : Finding or None
         Of the last examination.
     """
@@ -61,6 +62,7 @@ class GapIteration:
         self.error, self.converged, self.normal, self.hopeless = np.inf, False, False, False
         self.finding: Finding | None = None
         self._sharpness, self._next_examination = 1.0, LONG
+        self._tried = np.zeros(unknowns.parts.can_vanish.size, dtype=bool)  # parts that Delta = 0 was tried on
 
     def run(self, point: np.ndarray, report: Callable[[float, float], None], save: Callable[..., None]) -> None:
         """Iterate from a point; ``report`` is told residual and max|Delta|, ``save`` the next point."""
@@ -110,40 +112,48 @@ class GapIteration:
 
     def _settled(self) -> bool:
         """Go on with Newton's method as long as it helps; return whether the point is the solution to ``tol``."""
-        tried = np.zeros(self.unknowns.parts.can_vanish.size, dtype=bool)
+        before: tuple[np.ndarray, np.ndarray] | None = None  # what Delta = 0 on a part was tried from
         promised = np.inf  # what the step after a Newton step may be
         for _ in range(NEWTON_STEPS):
-            finding = self.finding = self._examined()
-            size = float(abs(finding.step).max(initial=0.0))
-            self.error, self.normal = finding.error, not self.unknowns.largest(self.point)
             allowed = self.allowed or self.tol * float(self.unknowns.scales.max())
+            finding = self.finding = self._examined(allowed)
+            size = float(abs(finding.step).max(initial=0.0))
+            self.error = finding.error if finding.escape is None else np.inf
+            self.normal = not self.unknowns.largest(self.point)
             sure = finding.lowest > SLOW or size <= promised or size <= finding.noise_error or self.normal
-            if finding.escape is None and finding.error <= allowed and sure and self.equation.final:
+            sure = sure and not finding.early and self.equation.final
+            if finding.escape is None and finding.error <= allowed and sure:
                 return True
             if len(self.history) >= self.max_iterations:
                 return False
+            if finding.escape is not None and before is not None:
+                self.point, self.residual = before  # Delta does not vanish there
+                self.best = (float(abs(self.residual).max()), self.point)
+                before, promised = None, np.inf
+                continue
             if finding.escape is not None:
-                self._start_again(self.point + finding.escape)
+                self._start_again(self.unknowns.moved(self.point, finding.escape))
                 return False
             if self._limited_by_noise(finding, allowed):
                 return False
-            vanishing = finding.vanishing & ~tried
+            vanishing = finding.vanishing & ~self._tried
+            before = (self.point, self.residual) if vanishing.any() else None
+            self._tried |= vanishing
             if vanishing.any():
-                tried |= vanishing
                 following = self.unknowns.without_gap(self.point, vanishing)
             else:
-                following = self.unknowns.admissible(self.point + finding.step)
+                following = self.unknowns.admissible(self.unknowns.moved(self.point, finding.step))
             promised = KEPT * size
             if not self._improved(following):
                 return False
         return False
 
-    def _examined(self) -> Finding:
+    def _examined(self, allowed: float) -> Finding:
         equation = self.equation
         examination = Examination(
             self.unknowns, self.point, self.residual, equation.error, equation.temperature, equation.backend
         )
-        return examination.finding(self.allowed)
+        return examination.finding(allowed)
 
     def _improved(self, following: np.ndarray) -> bool:
         """Evaluate there, and go back if the residual has grown."""
@@ -171,10 +181,16 @@ class GapIteration:
         if finding.noise_error <= SHARE_OF_NOISE * allowed or not self.equation.final:
             return False
         if self.equation.facts.get("method") == "dense" or self._sharpness <= SHARPEST:
-            self.hopeless = finding.noise_error > allowed and not finding.vanishing.any()
+            settled = finding.error <= 2 * finding.noise_error and not (finding.vanishing & ~self._tried).any()
+            self.hopeless = finding.noise_error > allowed and settled
             return self.hopeless
         self._sharpness = max(self._sharpness * SHARE_OF_NOISE * allowed / finding.noise_error, SHARPEST)
         return False
+
+    @property
+    def rounding(self) -> float:
+        """What errors of the sums leave on Delta, as far as that is known."""
+        return 0.0 if self.finding is None else self.finding.noise_error
 
     @property
     def slowest_rate(self) -> float:

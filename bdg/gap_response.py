@@ -107,7 +107,7 @@ def site_responses(
         density_pair=-total["np"][:, inside] / spins,
         density_onsite=-total["nn"].real / spins,
         undecided=_undecided(u, v, energies, temperature, spins)[inside],
-        resolution=4 * rounding_of_sums(energies, temperature) * steepest_slope(energies, temperature),
+        resolution=rounding_of_sums(energies, temperature) * steepest_slope(energies, temperature),
     )
 
 

@@ -22,7 +22,10 @@ from bdg.gpu.backend import Backend
 
 SAFETY = 4.0  # times Newton's step
 TURNING = 0.99  # share of a mode that turns phases and leaves amplitudes alone: from there on it is one of phases
+TILTED = 3.0  # times the tilt: eigenvalues of turns that mean something
+TURN = 0.5  # radian by which phases are turned that are not where they want to be
 AMPLITUDE = 0.7  # of U sqrt(-mu): about where the solution is that a repelling one left
+REST = 1.5  # times U sqrt(-mu): more than a solution that left Delta = 0 by so little can be
 OPEN_WEIGHT = 1e-8  # of levels at zero on a site at T = 0: with less they decide nothing
 
 
@@ -44,6 +47,8 @@ class Finding:
         Parts whose Delta is not larger than its error.
     open_phases : int
         Relative phases that no energy above rounding decides.
+    early : bool
+        Whether moduli have to settle before it can be told how phases respond.
     """
 
     step: np.ndarray
@@ -53,6 +58,7 @@ class Finding:
     escape: np.ndarray | None
     vanishing: np.ndarray
     open_phases: int
+    early: bool
 
 
 class Examination:
@@ -81,10 +87,11 @@ class Examination:
         self.noise = unknowns.noise(amplitude_error)
         self.slope: Slope = gap_slope(unknowns, point, temperature, backend)
         self.at_rest = unknowns.parts_at_rest(point)
+        self.early = False
 
     def finding(self, allowed: float) -> Finding:
         """Return what the slope says; ``allowed``: the error up to which nothing more is wanted."""
-        rest_error, rest_lowest, escape = self._parts_at_rest()
+        rest_error, rest_lowest, escape = self._parts_at_rest(allowed)
         basis, weights = self._directions()
         step, bound, noise_bound, lowest, away, open_phases = self._moving(basis, weights, allowed)
         escape = away if escape is None else escape
@@ -100,9 +107,10 @@ class Examination:
             escape=escape,
             vanishing=vanishing,
             open_phases=open_phases,
+            early=self.early,
         )
 
-    def _parts_at_rest(self) -> tuple[float, float, np.ndarray | None]:
+    def _parts_at_rest(self, allowed: float) -> tuple[float, float, np.ndarray | None]:
         """Return error, smallest eigenvalue and escape for the parts with Delta = 0."""
         inside = self.unknowns.of_parts(self.at_rest)
         if not inside.any():
@@ -114,10 +122,10 @@ class Examination:
         matrix = self.slope.matrix[np.ix_(inside, inside)] * root[None, :] / root[:, None]
         values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
         lowest, resolution = float(values[0]), self.slope.resolution * np.sqrt(values.size)
-        if lowest < -resolution:
+        # r = -mu s - s^3/U^2 or more, as on one site: what a mu below zero or unknown by this much leaves of Delta
+        error = REST * np.sqrt(max(resolution - lowest, 0.0)) * float(root.max()) ** 2 if lowest < resolution else 0.0
+        if lowest < -resolution and error > allowed:
             return 0.0, lowest, self._escape(inside, root * vectors[:, 0], lowest)
-        # r = mu s - s^3/U^2, as it is on one site: a mu that is unknown by this much leaves so large a Delta
-        error = np.sqrt(resolution) * float(root.max()) ** 2 if lowest < resolution else 0.0
         return float(error), lowest, None
 
     def _directions(self) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +135,10 @@ class Examination:
         basis = np.eye(size)
         if unknowns.is_complex and unknowns.held_phase.any():
             count, held = unknowns.free.size, np.flatnonzero(unknowns.held_phase)
-            basis[held, held], basis[count + held, held] = unknowns.held_phase[held].real, unknowns.held_phase[held].imag
+            basis[held, held], basis[count + held, held] = (
+                unknowns.held_phase[held].real,
+                unknowns.held_phase[held].imag,
+            )
             fixed[count + held] = True  # the phase
         fixed[: unknowns.free.size] |= (unknowns.held_phase != 0) & (unknowns.sizes(self.point) == 0)  # at the bound
         return basis[:, ~fixed], np.sqrt(unknowns.scales[~fixed])
@@ -146,15 +157,17 @@ class Examination:
         symmetric = not self.unknowns.needs_density
         values, vectors = np.linalg.eigh(0.5 * (inner + inner.T)) if symmetric else np.linalg.eig(inner)
         noise = abs(basis.T) @ self.noise / weights
-        is_open = np.zeros(values.size, dtype=bool)
+        is_open = early = np.zeros(values.size, dtype=bool)
         if symmetric and self.unknowns.is_complex:
-            is_open = self._open_phases(values, basis @ (weights[:, None] * vectors), abs(vectors).T @ noise, allowed)
-            inner = inner + vectors[:, is_open] @ vectors[:, is_open].T  # no step and no error along them
-            turns = np.concatenate([turns, vectors[:, is_open]], axis=1)
+            modes = basis @ (weights[:, None] * vectors)
+            is_open, early = self._open_phases(values, modes, abs(vectors).T @ noise, allowed)
+            left_out = vectors[:, is_open | early]
+            inner = inner + left_out @ left_out.T  # no step and no error along them
+            turns = np.concatenate([turns, left_out], axis=1)
         right = right - turns @ (turns.T @ right)
         inverse = basis @ (weights[:, None] * np.linalg.pinv(inner, rcond=1e-15))
         step, noise_bound = inverse @ right, abs(inverse) @ noise
-        left = np.where(is_open, np.inf, values.real)
+        left = np.where(is_open | early, np.inf, values.real)
         lowest = float(left.min())
         modes = basis @ (weights[:, None] * vectors.real)
         # a held phase may be a saddle between slips at either end: it is what was asked for
@@ -163,6 +176,7 @@ class Examination:
         number, escape = int(left.argmin()), None
         if left[number] < -self.slope.resolution * np.sqrt(values.size):
             escape = self._escape(np.ones(self.point.size, dtype=bool), modes[:, number], float(left[number]))
+        self.early = bool(early.any())
         return step, SAFETY * abs(step) + noise_bound, noise_bound, lowest, escape, int(is_open.sum())
 
     def _common_phases(self, basis: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -177,15 +191,28 @@ class Examination:
 
     def _open_phases(
         self, values: np.ndarray, modes: np.ndarray, noise: np.ndarray, allowed: float
-    ) -> np.ndarray:
-        """Return which modes (columns) turn phases of parts against each other by what rounding alone decides."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which modes (columns) turn phases by what rounding decides, and which by what cannot be told yet."""
+        uncertain = abs(modes).max(axis=0) * noise > allowed * abs(values)
+        turning = self._turning(modes) > TURNING
+        return turning & uncertain, turning & (abs(values) < TILTED * self._tilt()) & ~uncertain
+
+    def _tilt(self) -> float:
+        """Return the largest radial residual relative to Delta: J of a turn is off by that before Delta has settled."""
+        count, sizes = self.unknowns.free.size, self.unknowns.sizes(self.point)
+        there = sizes > np.finfo(float).tiny
+        parts = self.point[: 2 * count].reshape(2, -1)[:, there], self.residual[: 2 * count].reshape(2, -1)[:, there]
+        along = abs((parts[0] / sizes[there] * parts[1]).sum(axis=0))
+        return float((along / sizes[there]).max(initial=0.0))
+
+    def _turning(self, modes: np.ndarray) -> np.ndarray:
+        """Return the share of each mode (columns) that turns phases of Delta."""
+        if not self.unknowns.is_complex:
+            return np.zeros(modes.shape[1])
         turned = self.unknowns.turned(self.point)[: self.unknowns.shift_at].reshape(2, -1)
         turned = turned / np.maximum(np.linalg.norm(turned, axis=0), np.finfo(float).tiny)
-        parts = modes[: self.unknowns.shift_at].reshape(2, -1, values.size)
-        along = np.einsum("cin,ci->in", parts, turned)
-        share = (along**2).sum(axis=0) / np.maximum((modes**2).sum(axis=0), np.finfo(float).tiny)
-        uncertain = abs(modes).max(axis=0) * noise > allowed * abs(values)
-        return (share > TURNING) & uncertain & (values > -self.slope.resolution * np.sqrt(values.size))
+        along = np.einsum("cin,ci->in", modes[: self.unknowns.shift_at].reshape(2, -1, modes.shape[1]), turned)
+        return np.asarray((along**2).sum(axis=0) / np.maximum((modes**2).sum(axis=0), np.finfo(float).tiny))
 
     def _escape(self, inside: np.ndarray, direction: np.ndarray, value: float) -> np.ndarray:
         """Return a step along a direction in which the map repels, to where the residual draws."""
@@ -194,5 +221,7 @@ class Examination:
         step[self.unknowns.shift_at :] = 0.0
         strongest = int(abs(step).argmax())
         length = self.unknowns.scales[strongest] * min(GUESS, AMPLITUDE * np.sqrt(-value))
+        if self._turning(step[:, None])[0] > 0.5:
+            length = TURN * float(self.unknowns.sizes(self.point)[strongest % self.unknowns.free.size])
         drawn = float(step @ (self.residual / self.unknowns.scales))
         return step * (length / abs(step[strongest])) * (-1.0 if drawn < 0 else 1.0)

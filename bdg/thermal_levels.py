@@ -43,7 +43,9 @@ def thermal_quotients(energies: np.ndarray, temperature: float) -> np.ndarray:
 def steepest_slope(energies: np.ndarray, temperature: float) -> float:
     """Return the largest of these quotients, at T = 0 without the levels at zero; 0 where no others are left."""
     size = abs(energies)
-    smallest = float(size.min(initial=np.inf)) if temperature > 0 else float(size[~at_zero(energies)].min(initial=np.inf))
+    smallest = (
+        float(size.min(initial=np.inf)) if temperature > 0 else float(size[~at_zero(energies)].min(initial=np.inf))
+    )
     if not temperature:
         return 1.0 / smallest
     return float(np.tanh(smallest / (2 * temperature)) / smallest) if smallest else 0.5 / temperature

@@ -29,7 +29,7 @@ STEP_TOL = 1e-11
 LARGEST_STEP = 0.01
 THERMAL_STEP = 0.025  # of T/hopping, the same: levels that move by T change the elements
 SMALLEST_STEP = 3e-4
-TWIST_STEP = 0.0025  # of second differences of the free energy
+TWIST_STEP, THERMAL_TWIST, SMALLEST_TWIST = 0.0025, 0.04, 8e-4  # the same of second differences of the free energy
 
 Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
 
@@ -162,7 +162,8 @@ class FreeEnergyResponse(Response):
         """Return both parts, the error, the imbalance and the facts."""
         plain = self.elements(log_cosh=True)
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
-        step = TWIST_STEP / self.longest
+        thermal = THERMAL_TWIST * self.temperature / max(strongest_hopping(self.system), 1e-300)
+        step = min(TWIST_STEP, max(thermal, SMALLEST_TWIST)) / self.longest
         values = [self._stiffness(axes, factor * step, plain) for factor in (1, 2)]
         stiffness = (4 * values[0] - values[1]) / 3
         difference = float(abs(stiffness - values[0]).max())
