@@ -194,24 +194,27 @@ class Examination:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return which modes (columns) turn phases by what rounding decides, and which by what cannot be told yet."""
         uncertain = abs(modes).max(axis=0) * noise > allowed * abs(values)
-        turning = self._turning(modes) > TURNING
-        return turning & uncertain, turning & (abs(values) < TILTED * self._tilt()) & ~uncertain
+        turning = self._turning(modes, allowed) > TURNING
+        return turning & uncertain, turning & (abs(values) < TILTED * self._tilt(modes)) & ~uncertain
 
-    def _tilt(self) -> float:
-        """Return the largest radial residual relative to Delta: J of a turn is off by that before Delta has settled."""
+    def _tilt(self, modes: np.ndarray) -> np.ndarray:
+        """Return what J of each turn is off by before the moduli have settled: their residuals relative to Delta."""
         count, sizes = self.unknowns.free.size, self.unknowns.sizes(self.point)
-        there = sizes > np.finfo(float).tiny
-        parts = self.point[: 2 * count].reshape(2, -1)[:, there], self.residual[: 2 * count].reshape(2, -1)[:, there]
-        along = abs((parts[0] / sizes[there] * parts[1]).sum(axis=0))
-        return float((along / sizes[there]).max(initial=0.0))
+        safe = np.maximum(sizes, np.finfo(float).tiny)
+        point, residual = (x[: 2 * count].reshape(2, -1) for x in (self.point, self.residual))
+        point = point / safe
+        radial = np.maximum(abs((point * residual).sum(axis=0)) - self.noise[:count], 0.0) / safe
+        weights = (modes[: 2 * count].reshape(2, count, -1) ** 2).sum(axis=0)
+        return np.asarray(radial @ weights / np.maximum(weights.sum(axis=0), np.finfo(float).tiny))
 
-    def _turning(self, modes: np.ndarray) -> np.ndarray:
-        """Return the share of each mode (columns) that turns phases of Delta."""
+    def _turning(self, modes: np.ndarray, allowed: float) -> np.ndarray:
+        """Return the share of each mode (columns) that turns phases, those of a Delta that is larger than its error."""
         if not self.unknowns.is_complex:
             return np.zeros(modes.shape[1])
-        turned = self.unknowns.turned(self.point)[: self.unknowns.shift_at].reshape(2, -1)
-        turned = turned / np.maximum(np.linalg.norm(turned, axis=0), np.finfo(float).tiny)
-        along = np.einsum("cin,ci->in", modes[: self.unknowns.shift_at].reshape(2, -1, modes.shape[1]), turned)
+        count, sizes = self.unknowns.free.size, self.unknowns.sizes(self.point)
+        turned = self.unknowns.turned(self.point)[: 2 * count].reshape(2, -1)
+        turned = np.where(sizes > allowed, turned / np.maximum(sizes, np.finfo(float).tiny), 0.0)
+        along = np.einsum("cin,ci->in", modes[: 2 * count].reshape(2, count, -1), turned)
         return np.asarray((along**2).sum(axis=0) / np.maximum((modes**2).sum(axis=0), np.finfo(float).tiny))
 
     def _escape(self, inside: np.ndarray, direction: np.ndarray, value: float) -> np.ndarray:
@@ -221,7 +224,7 @@ class Examination:
         step[self.unknowns.shift_at :] = 0.0
         strongest = int(abs(step).argmax())
         length = self.unknowns.scales[strongest] * min(GUESS, AMPLITUDE * np.sqrt(-value))
-        if self._turning(step[:, None])[0] > 0.5:
+        if self._turning(step[:, None], 0.0)[0] > 0.5:
             length = TURN * float(self.unknowns.sizes(self.point)[strongest % self.unknowns.free.size])
         drawn = float(step @ (self.residual / self.unknowns.scales))
         return step * (length / abs(step[strongest])) * (-1.0 if drawn < 0 else 1.0)
