@@ -3,13 +3,15 @@ r"""The self-consistent gap ``Delta_i = U_i F_i``, optionally with chemical pote
 The unknowns (Delta on the free sites, real and imaginary part where it is complex; the shift of the chemical
 potential; the Hartree shifts) are iterated by Anderson mixing (`bdg.mixing`), smooth changes of Delta with what was
 learnt of their slow response (`bdg.slow_modes`). The iteration ends on an estimate of the distance to the fixed point,
-not on the residual: near Tc the residual is far smaller. The thermal sums are as accurate as the residual deserves.
+not on the residual: near Tc the residual is far smaller. Small systems take it from the slope of the equation in all
+directions (`bdg.gap_verification`), larger ones from the steps. The sums are as accurate as the residual deserves.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ from bdg.errors import ConvergenceError
 from bdg.free_energy import free_energy
 from bdg.gap_equation import GUESS as GUESS
 from bdg.gap_equation import GapEquation, GapUnknowns
+from bdg.gap_iteration import GapIteration
 from bdg.gpu.backend import select_backend
 from bdg.lattices.arguments import positive_number, real_number
 from bdg.lattices.system import System
@@ -34,8 +37,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MIXINGS = ("anderson", "linear")
-NOISE_SHARE = 0.1  # of the bound of the sums: what residuals differ by, measured 0.05
-NORMAL_BELOW = 1e-3  # of tol * T: a smaller Delta has no effect on anything
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,7 +52,8 @@ class Gap(Result):
     iterations : int
         Evaluations of the thermal sums.
     error : float
-        Estimate of max|delta - fixed point|.
+        Of max|delta - solution|: from the slope in all directions up to dimension 1000 (four times Newton's step, and
+        what rounding leaves), from the steps of the iteration above.
     converged : bool
         ``error <= tol max|delta|``.
     free_energy : float
@@ -135,6 +137,11 @@ def solve_gap(
     Gap
         A solution with Delta = 0 (above Tc) is a solution, too; the evidence says so.
 
+    Warns
+    -----
+    UserWarning
+        If relative phases of parts that hardly touch are decided by energies below rounding.
+
     Raises
     ------
     ValueError
@@ -166,46 +173,34 @@ def solve_gap(
         raise ValueError(f"max_iterations must be a whole number >= 1; got {max_iterations!r}")
     unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
     equation = GapEquation(unknowns, temperature, method, select_backend(device))
-    state = AndersonMixing(memory=0)
+    groups = unknowns.groups()
+    state = AndersonMixing(memory=0, groups=groups)
     if mixing == "anderson":
-        state = AndersonMixing(slow_modes=SlowModes(unknowns.laplacian(), unknowns.restrict))
+        state = AndersonMixing(slow_modes=SlowModes(unknowns.laplacian(), unknowns.restrict), groups=groups)
     history: list[float] = []
     point = unknowns.start()
     identity = gap_checkpoint.identity(system, temperature, pinned, filling, hartree, mixing)
     if checkpoint is not None and Path(checkpoint).exists():
         point, history = gap_checkpoint.resume(Path(checkpoint), identity, state, point.size)
     resumed = len(history)
-    bar = _bar(progress, max_iterations)
-    error, best = np.inf, (np.inf, point)
-    while True:
-        residual = equation(point, tol, history[-1] if history else np.inf) - point
-        following = state.next(point, residual, NOISE_SHARE * unknowns.delta_error(equation.error, 0.0))
-        following = unknowns.admissible(following)
-        history.append(float(abs(residual).max()))
-        rate = state.slowest_rate()
-        error = state.error(point, following, residual) + unknowns.delta_error(equation.error, rate)
-        if history[-1] < best[0]:
-            best = (history[-1], point)
-        largest = unknowns.largest(point)
-        unseen = unknowns.delta_error(equation.error, 0.0) if equation.final else 0.0  # rounding, at T = 0 above all
-        normal = largest < max(NORMAL_BELOW * tol * temperature, unseen) and rate < 1
-        converged = (error <= tol * largest and equation.final) or normal
-        bar(history[-1], largest)
-        if converged or len(history) >= max_iterations:
-            break
-        point = following
+
+    def save(following: np.ndarray) -> None:
         if checkpoint is not None:
-            gap_checkpoint.write(Path(checkpoint), identity, point, state, history)
-    if not converged:
-        point = best[1]
-    result = _result(unknowns, equation, point, error, converged, normal, temperature, history, state, start, resumed)
-    if not converged:
-        raise ConvergenceError(
-            f"solve_gap: after {len(history)} iterations the estimated error of Delta is {error:.2g}, above tol * "
-            f"max|Delta| = {tol * unknowns.largest(point):.2g}. Take more max_iterations, a start closer to the "
-            "solution (a warm start in temperature or phase), or a larger tol; `.result` holds the best state",
-            result,
+            gap_checkpoint.write(Path(checkpoint), identity, following, iteration.state, history)
+
+    iteration = GapIteration(unknowns, equation, state, tol, max_iterations, history)
+    iteration.run(point, _bar(progress, max_iterations), save)
+    point = iteration.point if iteration.converged else iteration.best[1]
+    result = _result(iteration, point, start, resumed)
+    if not iteration.converged:
+        raise ConvergenceError(_missed(iteration, point), result)
+    if result.evidence.open_phases:
+        warnings.warn(
+            f"solve_gap: {result.evidence.open_phases} relative phases of parts that hardly touch stay about where the "
+            "start had them: the energies that decide them are below rounding. Amplitudes are not affected",
+            stacklevel=2,
         )
+    normal = iteration.normal
     lost = np.zeros(0, dtype=int) if normal else unknowns.without_amplitude(point, tol)
     if lost.size:
         raise ConvergenceError(
@@ -217,26 +212,32 @@ def solve_gap(
     return result
 
 
-def _result(
-    unknowns: GapUnknowns,
-    equation: GapEquation,
-    point: np.ndarray,
-    error: float,
-    converged: bool,
-    normal: bool,
-    temperature: float,
-    history: list[float],
-    state: AndersonMixing,
-    start: float,
-    resumed: int,
-) -> Gap:
+def _missed(iteration: GapIteration, point: np.ndarray) -> str:
+    wanted = iteration.tol * iteration.unknowns.largest(point)
+    start = (
+        f"solve_gap: after {len(iteration.history)} iterations the estimated error of Delta is {iteration.error:.2g}"
+    )
+    if iteration.hopeless:
+        return (
+            f"{start}, of which rounding leaves {iteration.rounding:.2g}, above tol * max|Delta| = {wanted:.2g}: the "
+            "solution is hardly stable, or levels lie at zero energy. Take a larger tol; `.result` holds the best state"
+        )
+    return (
+        f"{start}, above tol * max|Delta| = {wanted:.2g}. Take more max_iterations, a start closer to the solution (a "
+        "warm start in temperature or phase), or a larger tol; `.result` holds the best state"
+    )
+
+
+def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: int) -> Gap:
+    unknowns, equation = iteration.unknowns, iteration.equation
+    normal = iteration.converged and iteration.normal
     if normal:
         point = unknowns.without_gap(point)
     delta, shift, _ = unknowns.unpack(point)
     system = unknowns.system_at(point)
     method = equation.facts.get("method", "dense")
     kind = "dense" if method == "dense" else "poles"
-    energy = free_energy(system, temperature, method=kind, device=equation.backend.device)
+    energy = free_energy(system, equation.temperature, method=kind, device=equation.backend.device)
     value = energy.value
     if unknowns.hartree:  # U <n_up><n_dn> was counted once for each spin
         value += float((unknowns.system.attraction * equation.density**2).sum()) / 4
@@ -247,29 +248,27 @@ def _result(
         backend=equation.backend,
         dtype=equation.facts.get("dtype", "float64"),
         start=start,
-        converged=converged,
-        residual=history[-1],
-        slowest_rate=state.slowest_rate(),
-        mixing_restarts=state.restarts,
+        converged=iteration.converged,
         sums_by_accuracy=equation.evaluations,
         uniform_guess=unknowns.uniform_guess,
+        guessed_sites=unknowns.guessed_sites,
         normal_state=normal,
         resumed_after=resumed,
         free_energy_error=energy.error,
-        **({} if state.slow_modes is None else state.slow_modes.facts()),
+        **iteration.facts(),
         **facts,
     )
     return Gap(
         delta=delta,
         system=system,
-        iterations=len(history),
-        error=0.0 if normal else float(error),
-        converged=converged,
+        iterations=len(iteration.history),
+        error=0.0 if normal and iteration.finding is None else float(iteration.error),
+        converged=iteration.converged,
         free_energy=value,
-        temperature=temperature,
+        temperature=equation.temperature,
         chemical_shift=shift,
         density=equation.density,
-        history=np.array(history),
+        history=np.array(iteration.history),
         evidence=evidence,
     )
 

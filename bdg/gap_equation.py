@@ -9,13 +9,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.arguments import require_sites
+from bdg.gap_parts import GapParts, islands, without_start
 from bdg.gpu.backend import Backend
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.system import System
 from bdg.pairing import amplitude_of_size
 from bdg.thermal_elements import thermal_elements
 
-GUESS = 0.2  # of the mean attraction: Delta of a uniform system in which U is about half the band width
+GUESS = 0.2  # of the attraction: Delta of a uniform system in which U is about half the band width
 THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
 RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
 ROUGHEST = 1e-3  # of max|Delta|: what they may be off by at first
@@ -24,7 +25,16 @@ LEVEL = 10.0  # the accuracy goes in such steps, so poles and the map change a f
 
 
 class GapUnknowns:
-    """What is iterated, as one real vector: Delta on free sites, chemical shift, Hartree shifts."""
+    """What is iterated, as one real vector: Delta on free sites, chemical shift, Hartree shifts.
+
+    Attributes
+    ----------
+    free : array (K,) of int
+        Sites with attraction that are not pinned.
+    scales : array (unknowns,)
+        Attraction that stands before each residual; the slope is symmetric with their roots (without a density).
+    parts : GapParts
+    """
 
     def __init__(self, system: System, pinned: Any, filling: float | None, hartree: bool) -> None:
         self.system, self.filling, self.hartree = system, filling, hartree
@@ -42,10 +52,12 @@ class GapUnknowns:
             raise ValueError("pinned covers every site with attraction: nothing is left to be solved for")
         self.attractive = attractive
         self.free = np.flatnonzero(attractive if self.phase_only else attractive & ~held)
-        start = system.delta[self.free]
-        self.uniform_guess = not system.delta[attractive].any()
-        if self.uniform_guess:
-            start = np.full(self.free.size, GUESS * float(system.attraction[attractive].mean()))
+        self.islands = islands(system)
+        start, empty = system.delta[self.free], without_start(system, self.free, self.islands)
+        self.uniform_guess, self.guessed_sites = bool(empty.all()), int(empty.sum())
+        common = start.sum()
+        phase = common / abs(common) if common else 1.0
+        start = np.where(empty, GUESS * system.attraction[self.free] * phase, start)
         self.initial = start
         self.is_complex = not system.is_real
         held_free = held[self.free] if self.phase_only else np.zeros(self.free.size, dtype=bool)
@@ -53,6 +65,15 @@ class GapUnknowns:
         size = abs(start)
         phases[size > 0] = start[size > 0] / size[size > 0]
         self.held_phase = np.where(held_free, phases, 0)  # 0: the phase is free
+        self.parts = GapParts.of(system, self.free, held_free)
+        attraction = system.attraction
+        self.scales = np.concatenate(
+            [
+                *[attraction[self.free]] * (1 + self.is_complex),
+                np.ones(int(filling is not None)),
+                *[np.where(attractive, attraction, 1.0)] * int(hartree),
+            ]
+        )
         # an electron more on every site costs about a band width
         width = float(abs(system.hamiltonian).sum(axis=1).max())
         self.compressibility = 2.0 / (width or float(system.attraction.max()))
@@ -93,11 +114,53 @@ class GapUnknowns:
             changed = changed.with_onsite(hartree - shift)
         return changed
 
-    def without_gap(self, point: np.ndarray) -> np.ndarray:
-        """Return a point with Delta = 0 on free sites."""
-        point = point.copy()
-        point[: self.free.size * (1 + self.is_complex)] = 0.0
-        return point
+    def without_gap(self, point: np.ndarray, parts: np.ndarray | None = None) -> np.ndarray:
+        """Return a point with Delta = 0 on free sites, or on those of the chosen parts."""
+        chosen = np.ones(self.parts.can_vanish.size, dtype=bool) if parts is None else parts
+        return np.where(self.of_parts(chosen), 0.0, point)
+
+    def sizes(self, point: np.ndarray) -> np.ndarray:
+        """Return |Delta| on free sites."""
+        return abs(self.unpack(point)[0][self.free])
+
+    def moved(self, point: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """Return ``point + step``; where Delta turns it keeps its modulus."""
+        whole = point + step
+        if not self.is_complex:
+            return whole
+        delta, change = (x[: self.free.size] + 1j * x[self.free.size : self.shift_at] for x in (point, step))
+        relative = np.divide(change, delta, out=np.full(delta.size, np.inf, dtype=complex), where=delta != 0)
+        small = abs(relative) < 1
+        delta = np.where(small, delta * np.exp(1j * np.where(small, relative, 0).imag), delta + change)
+        delta[small] *= 1 + relative[small].real
+        whole[: self.shift_at] = np.concatenate([delta.real, delta.imag])
+        return whole
+
+    def turned(self, point: np.ndarray) -> np.ndarray:
+        """Return the derivative of a point by a common phase of Delta."""
+        delta, rest = self.unpack(point)[0][self.free], np.zeros(point.size - self.shift_at)
+        return np.concatenate([-delta.imag, delta.real, rest] if self.is_complex else [0.0 * delta, rest])
+
+    def of_parts(self, chosen: np.ndarray) -> np.ndarray:
+        """Return which unknowns are Delta on the chosen of `parts`."""
+        inside = np.zeros(self.scales.size, dtype=bool)
+        inside[: self.shift_at] = np.tile(chosen[self.parts.labels], 1 + self.is_complex)
+        return inside
+
+    def parts_at_rest(self, point: np.ndarray) -> np.ndarray:
+        """Return on which of `parts` Delta vanishes, and may."""
+        moving = np.zeros(self.parts.can_vanish.size, dtype=bool)
+        moving[self.parts.labels[self.sizes(point) > 0]] = True
+        return self.parts.can_vanish & ~moving
+
+    def noise(self, amplitude_error: float) -> np.ndarray:
+        """Return what an error of F (half of that of the density) leaves on each residual."""
+        noise = self.scales * amplitude_error
+        if self.filling is not None:
+            noise[self.shift_at] = 2 * amplitude_error / self.compressibility
+        if self.hartree:
+            noise[-self.system.n_sites :] = self.system.attraction * amplitude_error
+        return noise
 
     def largest(self, point: np.ndarray) -> float:
         """Return max|Delta| over free sites."""
@@ -134,6 +197,13 @@ class GapUnknowns:
         allowed[:n], allowed[n : 2 * n] = delta.real, delta.imag
         return allowed
 
+    def groups(self) -> np.ndarray:
+        """Return a number for each unknown: that of the island of its site, one more for all that is no Delta."""
+        delta = np.tile(self.islands[self.free], 1 + self.is_complex)
+        others = int(self.filling is not None) + self.system.n_sites * self.hartree
+        _, numbers = np.unique(np.concatenate([delta, np.full(others, -1)]), return_inverse=True)
+        return numbers
+
     def laplacian(self) -> sp.csr_matrix:
         """Return the graph Laplacian of the sites with attraction, restricted to Delta on the free ones."""
         links = self.system.adjacency.astype(float)[self.attractive][:, self.attractive].tocsr()
@@ -146,6 +216,11 @@ class GapUnknowns:
         """Return what errors of F leave on Delta at a fixed point that attracts at this rate."""
         largest = float(self.system.attraction[self.free].max())
         return largest * amplitude_error / max(1 - rate, 1e-3)
+
+    @property
+    def shift_at(self) -> int:
+        """Where in the vector the shift of the chemical potential stands."""
+        return self.free.size * (1 + self.is_complex)
 
     @property
     def needs_density(self) -> bool:

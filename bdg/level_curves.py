@@ -20,10 +20,11 @@ import numpy as np
 from bdg.arguments import require_seed, require_system
 from bdg.continuation import Following, Point
 from bdg.gpu.backend import select_backend
+from bdg.gpu.scales import level_scales
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.multiplets import at_the_end, level_scales, multiplets, state_widths
+from bdg.multiplets import at_the_end, multiplets, state_widths
 from bdg.results import Evidence, Result, quantity
 from bdg.spectrum import BoundStates, bound_states
 

@@ -49,6 +49,9 @@ class AndersonMixing:
         How often the residual grew so much that the history was dropped.
     slow_modes : SlowModes, optional
         P.
+    groups : array (unknowns,) of int, optional
+        Numbers of the parts that hardly know of each other: the error of each is told by its own way. A slow part
+        would hide behind the residuals of fast ones.
     """
 
     memory: int = HISTORY
@@ -60,6 +63,7 @@ class AndersonMixing:
     best: float = np.inf
     earlier_rate: float = 0.0
     slow_modes: SlowModes | None = None
+    groups: np.ndarray | None = None
 
     def next(self, point: np.ndarray, residual: np.ndarray, noise: float = 0.0) -> np.ndarray:
         """Return the next point from the last one, its residual, and how much each element of that may be off."""
@@ -139,16 +143,29 @@ class AndersonMixing:
         rate = self.slowest_rate()
         if rate >= 1:
             return float(np.inf)
-        size = float(abs(residual).max())
+        size = self._largest(residual)
         largest = size / (1 - max(rate, 0.0))
         seen = self._error_from_the_way(following, size)
-        return _SAFETY * max(float(abs(following - point).max()), min(seen, largest))
+        return _SAFETY * float(np.maximum(self._largest(following - point), np.minimum(seen, largest)).max())
 
-    def _error_from_the_way(self, following: np.ndarray, size: float) -> float:
+    def _error_from_the_way(self, following: np.ndarray, size: np.ndarray) -> np.ndarray:
         """Return ``q |r|``: an earlier error ``q |r_j|`` is the way from there, and what is left: ``q |r|``."""
-        earlier = [(x, float(abs(r).max())) for x, r in zip(self.points[:-1], self.residuals[:-1], strict=True)]
-        told = [float(abs(following - x).max()) / (r - size) for x, r in earlier if r > FALLEN * size]
-        return max(told) * size if told else np.inf
+        told, known = np.zeros(size.shape), np.zeros(size.shape, dtype=bool)
+        for x, r in zip(self.points[:-1], self.residuals[:-1], strict=True):
+            fallen = self._largest(r) - size
+            way = self._largest(following - x) / np.where(fallen > 0, fallen, 1.0)
+            tells = fallen > (FALLEN - 1) * size
+            told, known = np.where(tells, np.maximum(told, way), told), known | tells
+        return np.where(known, told * size, np.inf)
+
+    def _largest(self, vector: np.ndarray) -> np.ndarray:
+        """Return the largest modulus in each group."""
+        size = abs(vector)
+        if self.groups is None:
+            return size.max(keepdims=True)
+        largest = np.zeros(int(self.groups.max()) + 1)
+        np.maximum.at(largest, self.groups, size)
+        return largest
 
     def _restart(self, size: float) -> None:
         self.earlier_rate = min(self.slowest_rate(), 0.999)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.gpu.scales import level_scales
+
 ROUNDING = 64 * np.finfo(float).eps  # of the scale of a level: LAPACK splits multiplets by up to 10 eps
 GRADED = 4.0  # largest level over the scale of another: beyond, rounding of the largest is seen in the other
-_COLUMNS = 16  # handled at a time: the vectors are a large part of the memory
 
 
 def multiplets(energies: np.ndarray, width: float | np.ndarray) -> list[np.ndarray]:
@@ -25,16 +26,6 @@ def multiplets(energies: np.ndarray, width: float | np.ndarray) -> list[np.ndarr
     widths = np.broadcast_to(np.asarray(width, dtype=float), energies.shape)[order]
     breaks = np.flatnonzero(np.diff(energies[order]) > np.maximum(widths[1:], widths[:-1])) + 1
     return [group for group in np.split(order, breaks) if group.size]
-
-
-def level_scales(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
-    """Return ``|| |H| |x| ||`` of each column x, the size of the terms that an energy is the sum of."""
-    sizes = abs(matrix)
-    scales = np.empty(vectors.shape[1])
-    for begin in range(0, scales.size, _COLUMNS):
-        part = slice(begin, begin + _COLUMNS)
-        scales[part] = np.linalg.norm(sizes @ abs(vectors[:, part]), axis=0)
-    return scales
 
 
 def level_widths(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:

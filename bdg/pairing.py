@@ -21,10 +21,12 @@ from bdg.gpu import chebyshev, dense
 from bdg.gpu.backend import Backend, select_backend
 from bdg.gpu.cost import Option
 from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.gpu.scales import level_scales
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
+from bdg.thermal_levels import rounding_of_sums, thermal_weights, weight_at_zero
 from bdg.thermal_sums import pair_amplitude_by_poles
 
 if TYPE_CHECKING:
@@ -284,16 +286,14 @@ def _dense(
     hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, backend: Backend
 ) -> tuple[np.ndarray, float, dict[str, Any]]:
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
-    scale = abs(energies).max()
-    if temperature > 0:
-        weight = np.tanh(energies / (2 * temperature))
-    else:  # levels that are zero to rounding contribute nothing: the limit T -> 0 of tanh
-        weight = np.where(abs(energies) > 1e-12 * scale, np.sign(energies), 0.0)
+    scales = level_scales(hamiltonian.matrix, vectors)
+    weight = thermal_weights(energies, temperature, scales)
     norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
     u = vectors[:half].reshape(-1, norbs, energies.size)[sites]
     v = vectors[half:].reshape(-1, norbs, energies.size)[sites]
     values = np.einsum("isn,isn,n->i", u, v.conj(), weight).astype(complex) / (2 * norbs)
-    error = 10 * np.finfo(float).eps * np.sqrt(energies.size) * (1 + scale / max(temperature, 1e-3 * scale))
+    undecided = weight_at_zero(u, v, energies, temperature, scales).max(initial=0.0) / 2
+    error = 0.5 * rounding_of_sums(energies, temperature, scales) + undecided
     return values, float(error), {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
 
 

@@ -27,9 +27,11 @@ from bdg.gpu.multifrontal import SitePattern
 from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.quaternion import QuaternionFactor
 from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.gpu.scales import level_scales
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import particle_hole
 from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.thermal_levels import rounding_of_sums, thermal_weights, weight_at_zero
 
 METHODS = ("auto", "dense", "poles")
 DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
@@ -216,14 +218,12 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) ->
     system = hamiltonian.system
     pattern = quaternion_symbolic(system, backend).pattern
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
-    scale = float(abs(energies).max())
+    scales = level_scales(hamiltonian.matrix, vectors)
+    weight = thermal_weights(energies, temperature, scales)
+    log_cosh = np.inf
     if temperature > 0:
-        weight = np.tanh(energies / (2 * temperature))
         size = abs(energies) / (2 * temperature)
         log_cosh = float((size + np.log1p(np.exp(-2 * size))).sum())
-    else:  # levels that are zero to rounding contribute nothing: the limit T -> 0
-        weight = np.where(abs(energies) > 1e-12 * scale, np.sign(energies), 0.0)
-        log_cosh = np.inf
     half, spins = hamiltonian.shape[0] // 2, system.norbs
     u, v = (part.reshape(-1, spins, energies.size) for part in (vectors[:half], vectors[half:]))
     normal = np.empty((pattern.n_blocks, spins, spins), dtype=complex)
@@ -235,8 +235,10 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) ->
         second = pattern.second[chosen]
         normal[chosen] = np.matmul(left, u[second].conj().swapaxes(1, 2))
         anomalous[chosen] = np.matmul(left, v[second].conj().swapaxes(1, 2))
+    sums = np.concatenate([u, v])  # the largest element that levels at zero leave open is one of a row with itself
+    undecided = weight_at_zero(sums, sums, energies, temperature, scales).max(initial=0.0)
+    error = float(rounding_of_sums(energies, temperature, scales) + undecided)
     rounding = 10 * np.finfo(float).eps * np.sqrt(energies.size)
-    error = float(rounding * (1 + (scale / max(temperature, 1e-3 * scale) if scale else 0.0)))
     facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size), "temperature_zero": temperature == 0}
     facts["sum_of_levels"] = float(abs(energies).sum())
     return ThermalElements(pattern, normal, anomalous, error, log_cosh, float(rounding * abs(energies).sum()), facts)

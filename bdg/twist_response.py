@@ -19,15 +19,18 @@ from bdg.gpu.multifrontal import SitePattern
 from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
-from bdg.multiplets import ROUNDING, refined_levels
+from bdg.multiplets import refined_levels
 from bdg.structure import quaternion_symbolic
 from bdg.thermal_elements import thermal_elements
+from bdg.thermal_levels import thermal_quotients, thermal_weights
 from bdg.twists import Twist
 
-STEP = 0.01  # radian over the longest bond, of first differences of the current
-THERMAL_STEP = 0.1  # of T/hopping: the twist must not move levels by more than T
+STEP = 0.0025  # radian over the longest bond, of first differences of elements that are known to STEP_TOL
+STEP_TOL = 1e-11
+LARGEST_STEP = 0.01
+THERMAL_STEP = 0.025  # of T/hopping, the same: levels that move by T change the elements
 SMALLEST_STEP = 3e-4
-TWIST_STEP = 0.005  # of second differences of the free energy
+TWIST_STEP, THERMAL_TWIST, SMALLEST_TWIST = 0.0025, 0.04, 8e-4  # the same of second differences of the free energy
 
 Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
 
@@ -91,7 +94,7 @@ class KuboResponse(Response):
         energies, vectors = dense.eigh(hamiltonian.matrix, self.backend)
         scale = float(abs(energies).max())
         energies, vectors, scales = refined_levels(hamiltonian.matrix, energies, vectors)
-        weight, quotients = _thermal_quotients(energies, self.temperature, ROUNDING * scales)
+        weight, quotients = (f(energies, self.temperature, scales) for f in (thermal_weights, thermal_quotients))
         pattern = quaternion_symbolic(self.system, self.backend).pattern
         identity = np.diag(weight)
         normal, _ = _pattern_elements(vectors, identity, pattern, self.system.norbs)
@@ -116,8 +119,7 @@ class CurrentResponse(Response):
         """Return both parts, the error, the imbalance and the facts."""
         plain = self.elements()
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
-        limit = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
-        angle = min(STEP, max(limit, SMALLEST_STEP)) if self.temperature > 0 else SMALLEST_STEP
+        angle = self._angle()
         step = angle / self.longest
         near, far = (self._slopes(axes, factor * step) for factor in (1, 2))
         values = [self.paramagnetic(axes, plain.pattern, [normal for normal, _ in slopes]) for slopes in (near, far)]
@@ -130,6 +132,14 @@ class CurrentResponse(Response):
         facts["elements"] = facts.pop("method")
         error = difference + (moved / step + self.longest * moved) * plain.error
         return diamagnetic, 0.5 * (paramagnetic + paramagnetic.T), error, imbalance, facts
+
+    def _angle(self) -> float:
+        """Return the twist over the longest bond: two of them leave its fourth power and ``tol`` over it."""
+        rougher = max(self.tol / STEP_TOL, 1.0) ** 0.2
+        if not self.temperature:
+            return SMALLEST_STEP * rougher
+        thermal = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
+        return min(LARGEST_STEP, rougher * min(STEP, max(thermal, SMALLEST_STEP)))
 
     def _slopes(self, axes: list[int], step: float) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the derivatives of both blocks along each axis by central differences."""
@@ -154,7 +164,8 @@ class FreeEnergyResponse(Response):
         """Return both parts, the error, the imbalance and the facts."""
         plain = self.elements(log_cosh=True)
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
-        step = TWIST_STEP / self.longest
+        thermal = THERMAL_TWIST * self.temperature / max(strongest_hopping(self.system), 1e-300)
+        step = min(TWIST_STEP, max(thermal, SMALLEST_TWIST)) / self.longest
         values = [self._stiffness(axes, factor * step, plain) for factor in (1, 2)]
         stiffness = (4 * values[0] - values[1]) / 3
         difference = float(abs(stiffness - values[0]).max())
@@ -179,20 +190,6 @@ class FreeEnergyResponse(Response):
     def _energy(self, found: Any) -> float:
         """Return F without the terms that a twist does not change."""
         return -found.thermal_trace(self.temperature) / self.system.norbs
-
-
-def _thermal_quotients(energies: np.ndarray, temperature: float, widths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return tanh(E/2T), and ``(t_m - t_n)/(E_m - E_n)`` of all pairs with its limit at equal energies."""
-    difference = energies[:, None] - energies[None, :]
-    if temperature == 0:
-        weight = np.where(abs(energies) > widths, np.sign(energies), 0.0)
-        close = abs(difference) <= np.maximum(widths[:, None], widths)
-        return weight, np.where(close, 0.0, (weight[:, None] - weight) / np.where(close, 1.0, difference))
-    weight = np.tanh(energies / (2 * temperature))
-    close = abs(difference) < 1e-5 * temperature  # the limit at the mean energy errs by 1e-10/12 of itself
-    mean = 0.25 * (energies[:, None] + energies[None, :]) / temperature
-    slope = (1 - np.tanh(mean) ** 2) / (2 * temperature)
-    return weight, np.where(close, slope, (weight[:, None] - weight) / np.where(close, 1.0, difference))
 
 
 def _pattern_elements(

@@ -57,15 +57,20 @@ class Scales:
         """Return how much rounding errors may move each level, for columns (n, m) that are nearly eigenvectors."""
         if not self.wide:
             return np.full(energies.size, ROUNDING * self.whole)
-        size, magnitude = abs(self.matrix), np.empty(energies.size)
-        for begin in range(0, energies.size, _COLUMNS):
-            some = slice(begin, begin + _COLUMNS)
-            magnitude[some] = np.linalg.norm(size @ abs(vectors[:, some]), axis=0)
-        return ROUNDING * np.maximum(magnitude, abs(energies))
+        return ROUNDING * np.maximum(level_scales(self.matrix, vectors), abs(energies))
 
     def tolerance(self, tol: float) -> float:
         """Return a tolerance given in units of the hopping as an energy: relative where levels are below one."""
         return tol * min(1.0, self.level) if self.level else tol
+
+
+def level_scales(matrix: sp.csr_matrix, vectors: np.ndarray) -> np.ndarray:
+    """Return ``|| |H| |x| ||`` of each column x, the size of the terms that an energy is the sum of."""
+    size, scales = abs(matrix), np.empty(vectors.shape[1])
+    for begin in range(0, scales.size, _COLUMNS):
+        some = slice(begin, begin + _COLUMNS)
+        scales[some] = np.linalg.norm(size @ abs(vectors[:, some]), axis=0)
+    return scales
 
 
 def is_wide(sizes: np.ndarray) -> bool:
