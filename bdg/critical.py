@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TOLERANCES = 1e-8, 0.1  # of Tc: rounding of the response below, no number worth the name above
-LOWEST = 1e-5  # of max U: below, no transition is looked for
+LOWEST, LEAST = 1e-5, 1e-9  # of the least and the largest U of a part: below, no transition is looked for
 ROUNDING_SHARE = 1e3  # and not below this many times the rounding of the levels
 LEVELS_UP_TO = 1500  # orbitals of a part whose levels are all taken
 WORK_UP_TO = 4e9  # and the products that one vector of its kernel costs: all of it then takes about 20 CPU seconds
@@ -132,13 +132,13 @@ def critical_temperature(
     select_backend(device)  # refused before any work
     parts = _parts(system)
     search = _Search(method, device, tol, np.random.default_rng(seed), progress)
-    lowest = LOWEST * float(system.attraction.max())
     for part in parts:
-        search.take(part, lowest)
+        search.take(part)
+    search.take_again()
     found = search.corrected()
     mode = np.zeros(system.n_sites, dtype=found.mode.dtype)
     mode[found.part.active] = found.mode
-    error = max(found.error, search.open_to - found.temperature)
+    error = max(found.error if found.temperature else search.lowest, search.open_to - found.temperature)
     evidence = Evidence.of(
         method=found.method,
         why=found.why,
@@ -174,6 +174,17 @@ class _Part:
         h, norbs = self.system.hamiltonian, self.system.norbs
         work = (norbs * self.active.size) ** 2 * h.shape[0] * (4.0 if h.dtype.kind == "c" else 1.0)
         return h.shape[0] <= LEVELS_UP_TO and work <= WORK_UP_TO
+
+    @property
+    def strongest(self) -> float:
+        """Return max U."""
+        return float(self.system.attraction.max())
+
+    @property
+    def lowest(self) -> float:
+        """Return the temperature down to which a transition is looked for."""
+        attraction = self.system.attraction
+        return max(LOWEST * float(attraction[attraction > 0].min()), LEAST * self.strongest)
 
 
 def _parts(system: System) -> list[_Part]:
@@ -228,6 +239,11 @@ class _Found:
     eigenvalue_error: float
     residual: float
 
+    @property
+    def reached(self) -> float:
+        """The temperature that another part has to exceed."""
+        return self.temperature + self.error if self.temperature else 0.0
+
 
 class _Search:
     """The highest transition of the parts that were taken so far."""
@@ -237,25 +253,44 @@ class _Search:
         self._best: _Found | None = None
         self.applications = 0
         self.open_to, self.lowest = 0.0, 0.0
+        self._without: list[tuple[_Part, float]] = []
         self.eigenvalues: dict[float, float] = {}
         self.proofs: set[str] = set()
 
-    def take(self, part: _Part, lowest: float) -> None:
-        """Look for a transition of a part above the highest one."""
+    def take(self, part: _Part) -> None:
+        """Look for a transition of a part above the highest one, down to the lowest temperature that makes sense."""
+        best = self._best
+        if best is not None and part.strongest / 4 <= best.reached:  # no eigenvalue exceeds max U/4T
+            return
         small = self._method == "dense" or part.is_small
         kernel = self._levels(part) if small else self._response(part)
-        lowest = max(lowest, self._lowest_of(part, kernel))
-        self.lowest = max(self.lowest, lowest)
-        floor = lowest if self._best is None else max(lowest, self._best.temperature + self._best.error)
-        if self._best is not None and kernel.strongest / 4 <= floor:  # no eigenvalue exceeds max U/4T
-            return
+        rounding = self._lowest_of(part, kernel)
+        floor = max(part.lowest, rounding) if best is None or not best.temperature else max(best.reached, rounding)
         root = Curve(kernel, floor, self._tell).root(self._tol)
         self.applications += kernel.applications
-        self.proofs.add("all levels" if small else "positive vector" if kernel.positive else "random vectors")
+        symmetric = has_time_reversal(part.system)
+        self.proofs.add("all levels" if small else "positive vector" if symmetric else "random vectors")
         if not root.proven:
             self.open_to = max(self.open_to, root.temperature + root.error)
-        if self._best is None or root.temperature > 0:
+        if not root.temperature:
+            self._without.append((part, floor))
+        if best is None or root.temperature > 0:
             self._best = self._found(part, root, kernel)
+
+    def take_again(self) -> None:
+        """Look once more at the parts without a transition that were left at a temperature above the one found."""
+        found = self._best
+        assert found is not None
+        if not found.temperature:
+            self.lowest = max(floor for _, floor in self._without)
+            return
+        self.lowest = found.part.lowest
+        left, self._without = [part for part, floor in self._without if floor > found.reached], []
+        for part in left:
+            self.take(part)
+        reached = self._best.reached if self._best is not None else 0.0
+        # where rounding does not let them be followed far enough
+        self.open_to = max([self.open_to, *(floor for _, floor in self._without if floor > reached)])
 
     def corrected(self) -> _Found:
         """Return the highest transition; where "poles" is asked for and all levels gave it, by the response instead."""
@@ -285,10 +320,18 @@ class _Search:
         mode = mode / mode[abs(mode).argmax()]
         if has_time_reversal(part.system):
             mode = mode.real
-        error = root.error if root.temperature else self.lowest
         method, why = kernel.facts.get("method", self._method), kernel.facts.get("why", "")
         return _Found(
-            part, root, root.temperature, error, mode, method, why, kernel.backend, root.eigenvalue_error, kernel.residual
+            part,
+            root,
+            root.temperature,
+            root.error,
+            mode,
+            method,
+            why,
+            kernel.backend,
+            root.eigenvalue_error,
+            kernel.residual,
         )
 
     def _tell(self, temperature: float, point: Point) -> None:

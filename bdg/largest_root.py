@@ -125,7 +125,9 @@ class Curve:
             # a bound that lies above one says where it will not
             enough = (point.upper - 1) / slope if slope > 0 and 1 <= point.upper < np.inf else 0.0
             width = max(4 * width, min(1.2 * enough, 0.4))
-        slope = (self.points[place - width].value - self.points[place + width].value) / (2 * width) if width < 0.5 else 0
+        slope = (
+            (self.points[place - width].value - self.points[place + width].value) / (2 * width) if width < 0.5 else 0
+        )
         return place, width, slope
 
     def _slope(self, place: float, excess: float) -> float:

@@ -7,7 +7,8 @@ The largest eigenvalue is approached from below by Ritz values. What bounds it f
   x if and only if every eigenvalue is below one, however weakly the parts touch;
 - without, a Ritz value of random vectors orthogonal to the leading ones: after k steps from a random start among n
   dimensions the largest eigenvalue d exceeds the Ritz value by more than eta d with a probability of at most
-  ``1.648 sqrt(n) exp(-sqrt(eta) (2k - 1))`` (J. Kuczynski, H. Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1094 (1992)).
+  ``1.648 sqrt(n) exp(-sqrt(eta) (2k - 1))`` (J. Kuczynski, H. Wozniakowski, SIAM J. Matrix Anal. Appl. 13, 1094,
+  1992).
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
 from bdg.gpu.poles import tanh_poles
 from bdg.green import green_function
+from bdg.largest_root import Point
 from bdg.lattices.nambu import spin_flip
 from bdg.lattices.system import System
-from bdg.largest_root import Point
 from bdg.pairing import SMALL_AMPLITUDE, amplitude_of_size
 
 PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
@@ -124,9 +124,7 @@ class ResponseKernel:
         poles = tanh_poles(bound, temperature, LOCAL_ACCURACY)
         x = np.concatenate([[1e-6 * temperature], np.geomspace(1e-3 * temperature, max(bound, temperature), 2000)])
         margin = float((np.tanh(x / (2 * temperature)) / poles.tanh(x)).max())
-        green = green_function(
-            self._system.with_delta(0.0), 1j * poles.frequencies, device=self.backend.device
-        )
+        green = green_function(self._system.with_delta(0.0), 1j * poles.frequencies, device=self.backend.device)
         spins = self._system.norbs
         normal = np.trace(green.values[:, self.active, :spins, :spins], axis1=2, axis2=3).imag / spins
         terms = (poles.weights / poles.frequencies) @ -normal

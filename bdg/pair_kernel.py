@@ -1,4 +1,4 @@
-r"""The kernel of the linearised gap equation from the levels of the normal part, whole: all its eigenvalues are at hand.
+r"""The kernel of the linearised gap equation from the levels of the normal part: whole, with all its eigenvalues.
 
 With eigenpairs (e_a, phi_a) of h
 
