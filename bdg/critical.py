@@ -318,7 +318,7 @@ class _Search:
     def _found(self, part: _Part, root: Root, kernel: LevelKernel | ResponseKernel) -> _Found:
         mode = kernel.weight * root.vector if root.vector.size else kernel.weight
         mode = mode / mode[abs(mode).argmax()]
-        if has_time_reversal(part.system):
+        if has_time_reversal(part.system) or part.system.hamiltonian.dtype.kind != "c":
             mode = mode.real
         method, why = kernel.facts.get("method", self._method), kernel.facts.get("why", "")
         return _Found(

@@ -144,15 +144,15 @@ class Curve:
         pending = list(zip(places[:-1], places[1:], strict=True))
         while pending:
             low, high = pending.pop()  # from above
+            end = high + float(np.log(self.points[high].upper))  # down to here the upper end alone excludes one
             is_low = self.points[low].upper < 1 if low in self.points else False
-            if is_low and self._excluded(low, high):
+            if end <= low or (is_low and self._excluded(low, high)):
                 continue
             unclear = not is_low and high - low < UNCLEAR
             if unclear or len(self.points) > MAX_EVALUATIONS:
                 self._open = max(self._open, high)
                 return None
-            # what the eigenvalue at the upper end excludes needs no further point
-            middle = float(0.5 * (low + high + np.log(self.points[high].upper)))
+            middle = 0.5 * (low + end)
             ends = [self.points[p].upper for p in (low, high) if p in self.points]
             distance = 1 - max(upper for upper in ends if upper < 1)
             point = self._value(middle, min(COARSE, max(0.1 * distance, FINE)), True)
@@ -165,8 +165,6 @@ class Curve:
         """Return True if no eigenvalue between two places can be one."""
         first, second, distance = 1 - self.points[low].upper, 1 - self.points[high].upper, high - low
         end = distance + np.log(self.points[high].upper)
-        if end <= 0:
-            return True
         curvature = self._kernel.curvature(float(np.exp(low)), float(np.exp(high)))
         slope = (second - first) / distance
         lowest = np.clip(0.5 * distance - slope / curvature, 0.0, end) if curvature else 0.0

@@ -71,7 +71,7 @@ class ResponseKernel:
         self.positive = has_time_reversal(system)
         self.tol = max(AMPLITUDE_SHARE * tol, 1e-11)
         self.noise, self.finest = PROBE**2 + self.tol, 0.1 * tol
-        self.dtype = np.dtype(float if self.positive else complex)
+        self.dtype = np.dtype(float if self.positive or system.hamiltonian.dtype.kind != "c" else complex)
         self.applications, self.residual = 0, np.inf
         self.facts: dict[str, Any] = {}
         self._response = 0.0  # max|F| / max|Delta| of the last application
@@ -152,17 +152,19 @@ class ResponseKernel:
     def _converged(self, apply: Callable[[np.ndarray], np.ndarray], accuracy: float) -> _RitzSpace:
         """Return a space in which the largest eigenvalue is known well enough."""
         size = self.active.size
-        fresh = self._rng.standard_normal(size)
-        if self.dtype.kind == "c":
-            fresh = fresh + 1j * self._rng.standard_normal(size)
         space = _RitzSpace(apply)
-        for vector in (*self._kept, fresh):
+        for vector in (*self._kept, self._random()):
             space.add(vector)
         while space.size < min(size, MAX_STEPS):
             # far from one the value itself need not be exact
             if space.error <= max(accuracy, 1e-3 * abs(space.value - 1)) or not space.add(space.remainder):
                 break
         return space
+
+    def _random(self) -> np.ndarray:
+        """Return a vector without a preferred direction."""
+        vector = self._rng.standard_normal(self.active.size)
+        return vector + 1j * self._rng.standard_normal(vector.size) if self.dtype.kind == "c" else vector
 
     def _positive_bound(
         self, space: _RitzSpace, apply: Callable[[np.ndarray], np.ndarray], tol: float
@@ -196,7 +198,7 @@ class ResponseKernel:
             return space.value + coupling
         project = lambda x: x - locked @ (locked.conj().T @ x)  # noqa: E731
         rest = _RitzSpace(lambda x: project(apply(x)))
-        rest.add(project(self._rng.standard_normal(size) + 1j * self._rng.standard_normal(size)))
+        rest.add(project(self._random()))
         while rest.size < min(size - locked.shape[1], RANDOM_STEPS) and rest.add(project(rest.images[-1])):
             pass
         dimensions = size - locked.shape[1]
