@@ -67,6 +67,7 @@ class Curve:
         # max U/4T bounds every eigenvalue: one half at twice the temperature where it is one
         self._top = float(np.log(kernel.strongest / 2))
         self.points = {self._top: Point(0.5, 0.0, 0.5, np.zeros(0))}
+        self._exact: set[float] = set()  # places with the last digit
         self._open = -np.inf  # the highest place that is not excluded
 
     def root(self, tol: float) -> Root:
@@ -86,8 +87,11 @@ class Curve:
         """Return the point at ln T = ``place``; where one lies within the error it is computed to the last digit."""
         point = self._kernel.largest(float(np.exp(place)), accuracy, bound)
         if abs(point.value - 1) <= point.error and accuracy > FINE:
+            accuracy = FINE
             point = self._kernel.largest(float(np.exp(place)), FINE, bound)
         self.points[place] = point
+        if accuracy <= FINE:
+            self._exact.add(place)
         self._tell(float(np.exp(place)), point)
         return point
 
@@ -107,7 +111,8 @@ class Curve:
 
         def excess(place: float) -> float:
             point = self.points.get(place)
-            if point is None or abs(point.value - 1) <= 20 * point.error:  # ends of the bracket need not be exact
+            # ends of the bracket need not be exact
+            if point is None or (place not in self._exact and abs(point.value - 1) <= 20 * point.error):
                 point = self._value(place, FINE, False)
             return point.value - 1
 

@@ -191,7 +191,7 @@ def test_superconducting_between_two_temperatures(attraction):
 
 @pytest.mark.parametrize("large", [False, True])
 def test_a_narrow_range_of_temperatures_above_a_lower_transition(large, monkeypatch):
-    """The same dimer, superconducting from 0.38 to 0.46 t, and a site with Tc = 0.01 t where a search from below ends."""
+    """The same dimer, superconducting about 0.42 t, and a site with Tc = 0.01 t where a plain search ends."""
     if large:
         monkeypatch.setattr(critical, "LEVELS_UP_TO", 0)
     h = [[0.0, 1.0, 0.0], [1.0, 0.0, 1e-5], [0.0, 1e-5, 0.0]]
@@ -215,7 +215,7 @@ def test_parts_of_very_different_scales():
 
 
 def test_a_mode_that_no_vector_sees_is_found_by_the_search_for_a_positive_one(monkeypatch):
-    """Both start vectors on the chain that is normal at this temperature; the link of 1e-7 leads nowhere in few steps."""
+    """Both start vectors on the chain that is normal at this temperature; few steps lead nowhere across the link."""
     h = sl.block_diag(*(-mu * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1) for n, mu in ((5, 0.0), (6, 2.6))))
     h[4, 5] = h[5, 4] = -1e-7
     system = bdg.lattices.from_hamiltonian(h, np.arange(11), attraction=np.repeat([0.9, 3.2], [5, 6]))
