@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 TOLERANCES = 1e-8, 0.1  # of Tc: rounding of the response below, no number worth the name above
 LOWEST, LEAST = 1e-5, 1e-9  # of the least and the largest U of a part: below, no transition is looked for
 ROUNDING_SHARE = 1e3  # and not below this many times the rounding of the levels
-LEVELS_UP_TO = 1500  # orbitals of a part whose levels are all taken
-WORK_UP_TO = 4e9  # and the products that one vector of its kernel costs: all of it then takes about 20 CPU seconds
+LEVELS_UP_TO = 2000  # orbitals of a part whose levels are all taken
+WORK_UP_TO = 8e9  # and the products that one vector of its kernel costs: all of it then takes about 100 CPU seconds
 MAX_CORRECTIONS = 6
 
 
@@ -94,7 +94,7 @@ def critical_temperature(
         Relative error of Tc that is aimed for, from 1e-8 (rounding of the response) to 0.1.
     method : {"auto", "dense", "poles"}
         "dense" takes the whole kernel from all levels of h, "poles" the pair amplitude of a tiny Delta
-        (`bdg.pair_amplitude`) and, up to about 1500 orbitals, checks it by all levels. "auto" is "dense" for connected
+        (`bdg.pair_amplitude`) and, up to about 2000 orbitals, checks it by all levels. "auto" is "dense" for connected
         parts up to that size, and leaves the pair amplitude of larger ones to what is quickest.
     device : {"auto", "cpu", "gpu"}
     seed : int, optional
