@@ -121,7 +121,7 @@ class Curve:
         if excess(below) > 0:
             place = float(brentq(excess, below, high, xtol=max(0.02 * tol, 0.3 * noise), rtol=1e-15))
         slope = self._slope(place, excess(place))
-        error = 1.5 * (self.points[place].error + abs(excess(place)))
+        error = 1.5 * (self.points[place].error + abs(excess(place)) + 2 * noise)
         width = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol
         while width < 0.5:
             point = self._value(place + width, FINE, True)
@@ -158,9 +158,8 @@ class Curve:
                 self._open = max(self._open, high)
                 return None
             middle = 0.5 * (low + end)
-            ends = [self.points[p].upper for p in (low, high) if p in self.points]
-            distance = 1 - max(upper for upper in ends if upper < 1)
-            point = self._value(middle, min(COARSE, max(0.1 * distance, FINE)), True)
+            distance = 1 - self.points[high].upper
+            point = self._value(middle, min(COARSE, max(0.03 * distance, FINE)), True)
             if _is_above(point):
                 return middle
             pending += [(low, middle), (middle, high)] if point.upper < 1 else [(middle, high)]

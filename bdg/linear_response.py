@@ -136,7 +136,8 @@ class ResponseKernel:
         tol = float(np.clip(1e-3 * accuracy, self.tol, 1e-5))
         apply = lambda x: self(x, temperature, tol)  # noqa: E731
         for _ in range(3):
-            space = self._converged(apply, accuracy)
+            # far from one the value itself need not be exact, least where the bound counts
+            space = self._converged(apply, accuracy, 0.03 if bound else 1e-3)
             value, error = space.value, space.error + PROBE**2 + tol
             self._kept, self.residual = space.leading(_KEPT), space.residual
             if not bound or value + error >= 1:
@@ -149,15 +150,14 @@ class ResponseKernel:
             self._kept = [unstable, *self._kept]  # an eigenvalue above one that the Ritz vectors do not see
         return Point(value, error, upper, self._kept[0])
 
-    def _converged(self, apply: Callable[[np.ndarray], np.ndarray], accuracy: float) -> _RitzSpace:
+    def _converged(self, apply: Callable[[np.ndarray], np.ndarray], accuracy: float, share: float) -> _RitzSpace:
         """Return a space in which the largest eigenvalue is known well enough."""
         size = self.active.size
         space = _RitzSpace(apply)
         for vector in (*self._kept, self._random()):
             space.add(vector)
         while space.size < min(size, MAX_STEPS):
-            # far from one the value itself need not be exact
-            if space.error <= max(accuracy, 1e-3 * abs(space.value - 1)) or not space.add(space.remainder):
+            if space.error <= max(accuracy, share * abs(space.value - 1)) or not space.add(space.remainder):
                 break
         return space
 
