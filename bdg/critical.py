@@ -6,39 +6,44 @@ the largest eigenvalue of the Hermitian kernel reaches one:
 .. math:: \lambda\big[ U^{1/2} \chi(T) \, U^{1/2} \big] = 1, \qquad
           \chi_{ij} = T \sum_\omega G_{ij}(i\omega) \, G_{ji}(i\omega)^*
 
-The kernel is never formed. Applied to a vector it is the pair amplitude of a Delta so small that the response is
-linear; Lanczos finds the eigenvalue, and a bracketed secant in ln T the temperature. Nothing is iterated to
-self-consistency, so this works where Delta(T) is too small for that.
+Tc is the highest such temperature. Parts of the system that do not touch each have their own; the highest counts. A
+small part gives its whole kernel from the levels of h (`bdg.pair_kernel`), a large one the response to vectors, with
+bounds of the eigenvalues that no vector saw (`bdg.linear_response`). Either way `bdg.largest_root` shows that no
+eigenvalue is one above the answer. Nothing is iterated to self-consistency, so this works where Delta(T) is too small
+for that.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
+from bdg import costs
 from bdg.arguments import require_choice, require_seed, require_system
-from bdg.errors import ConvergenceError
 from bdg.gpu.backend import Backend, select_backend
+from bdg.largest_root import FINE, Curve, Point, Root
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.pairing import SMALL_AMPLITUDE, amplitude_of_size
+from bdg.linear_response import ResponseKernel, has_time_reversal
+from bdg.pair_kernel import LevelKernel
+from bdg.pairing import smallest_temperatures
 from bdg.results import Evidence, Result, quantity
 from bdg.thermal_elements import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
 TOLERANCES = 1e-8, 0.1  # of Tc: rounding of the response below, no number worth the name above
-AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
-_SHARE_EXPECTED = 0.5  # of the pair amplitude that the last response foretells
-LOWEST = 1e-5  # of the norm of h: below, no transition is looked for
-MAX_STEPS = 40  # of Lanczos
-MAX_TEMPERATURES = 60
+LOWEST, LEAST = 1e-5, 1e-9  # of the least and the largest U of a part: below, no transition is looked for
+ROUNDING_SHARE = 1e3  # and not below this many times the rounding of the levels
+LEVELS_UP_TO = 2000  # orbitals of a part whose levels are all taken
+WORK_UP_TO = 8e9  # and the products that one vector of its kernel costs: all of it then takes about 100 CPU seconds
+MAX_CORRECTIONS = 6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,11 +53,13 @@ class CriticalTemperature(Result):
     Attributes
     ----------
     temperature : float
-        k_B Tc; 0 if the kernel stays below one down to ``evidence.lowest``.
+        k_B Tc, the highest temperature at which the largest eigenvalue of the kernel is one; 0 if it stays below one
+        down to ``evidence.lowest``.
     error : float
-        Of the temperature, from the errors of the eigenvalue.
+        Of the temperature. It covers every temperature above at which an eigenvalue of one could not be excluded;
+        ``evidence.proven`` is True where there is none.
     mode : array (N,)
-        Delta of the transition, largest modulus 1; real if h is.
+        Delta of the transition, largest modulus 1; real if h is. It lives on one connected part of the system.
     positions : array (N, dim)
     """
 
@@ -86,19 +93,25 @@ def critical_temperature(
     tol : float
         Relative error of Tc that is aimed for, from 1e-8 (rounding of the response) to 0.1.
     method : {"auto", "dense", "poles"}
-        Of the pair amplitude (`bdg.pair_amplitude`).
+        "dense" takes the whole kernel from all levels of h, "poles" the pair amplitude of a tiny Delta
+        (`bdg.pair_amplitude`) and, up to about 2000 orbitals, checks it by all levels. "auto" is "dense" for connected
+        parts up to that size, and leaves the pair amplitude of larger ones to what is quickest.
     device : {"auto", "cpu", "gpu"}
     seed : int, optional
-        Of the start vector of Lanczos; None means 0.
+        Of the random vectors; None means 0.
     progress : bool
         Show temperatures and eigenvalues as they are found.
+
+    Returns
+    -------
+    CriticalTemperature
+        ``evidence.proof`` says what shows that no eigenvalue is one above: "all levels"; "positive vector" (large parts
+        with time reversal); "random vectors", which fails with a probability of 1e-6 (large parts in a field).
 
     Raises
     ------
     ValueError
         If ``tol`` is out of range, no site has attraction, or pairing is imposed on sites without.
-    ConvergenceError
-        If the bracket does not close; ``result`` is None.
 
     References
     ----------
@@ -109,78 +122,238 @@ def critical_temperature(
     tol = _require_tol(tol)
     require_choice("method", method, METHODS)
     seed = require_seed(seed)
-    active = np.flatnonzero(system.attraction > 0)
-    if not active.size:
+    if not (system.attraction > 0).any():
         raise ValueError("system has no attraction: U_i = 0 on all sites, so there is no transition")
     if system.pairing is not None or system.delta[system.attraction == 0].any():
         raise ValueError(
             "pairing is imposed on sites without attraction (delta or pairing), so there is no normal state; remove it "
             "with with_delta(0)"
         )
-    kernel = _Kernel(system, active, method, AMPLITUDE_SHARE * tol, select_backend(device))
-    scale = float(abs(system.hamiltonian).sum(axis=1).max())
-    search = _Search(kernel, np.random.default_rng(seed), tol, progress)
-    lowest = LOWEST * max(scale, float(system.attraction.max()))
-    temperature, error = _root(search, 0.1 * float(system.attraction.max()), lowest, tol)
-    vector = search.vector
-    mode = np.zeros(system.n_sites, dtype=vector.dtype)
-    mode[active] = kernel.weight * vector
-    largest = mode[abs(mode).argmax()]
+    select_backend(device)  # refused before any work
+    parts = _parts(system)
+    search = _Search(method, device, tol, np.random.default_rng(seed), progress)
+    for part in parts:
+        search.take(part)
+    search.take_again()
+    found = search.corrected()
+    mode = np.zeros(system.n_sites, dtype=found.mode.dtype)
+    mode[found.part.active] = found.mode
+    error = max(found.error if found.temperature else search.lowest, search.open_to - found.temperature)
     evidence = Evidence.of(
-        method=kernel.facts.get("method", method),
-        why=kernel.facts.get("why", ""),
-        backend=kernel.backend,
-        dtype=vector.dtype,
+        method=found.method,
+        why=found.why,
+        backend=found.backend,
+        dtype=mode.dtype,
         start=start,
-        applications=kernel.applications,
+        applications=search.applications,
         temperatures=sorted(search.eigenvalues),
         eigenvalues=[search.eigenvalues[t] for t in sorted(search.eigenvalues)],
-        eigenvalue_error=search.error,
-        residual=search.residual,
-        lowest=lowest,
-        converged=True,
+        eigenvalue_error=found.eigenvalue_error,
+        residual=found.residual,
+        parts=len(parts),
+        proven=search.open_to == 0,
+        proof=", ".join(sorted(search.proofs)),
+        lowest=search.lowest,
+        converged=error <= max(tol * found.temperature, search.lowest * (found.temperature == 0)),
     )
     return CriticalTemperature(
-        temperature=temperature,
-        error=error,
-        mode=mode / largest if largest else mode,
-        positions=system.positions,
-        evidence=evidence,
+        temperature=found.temperature, error=error, mode=mode, positions=system.positions, evidence=evidence
     )
 
 
-class _Kernel:
-    """``U^(1/2) chi(T) U^(1/2)`` applied to vectors on the sites with attraction."""
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Sites that hoppings connect, as a system of their own; ``active`` are those with attraction, of the whole."""
 
-    def __init__(self, system: System, active: np.ndarray, method: str, tol: float, backend: Backend) -> None:
-        self.system, self.active, self.method, self.backend = system, active, method, backend
-        self.tol = max(tol, 1e-11)
-        self.weight = np.sqrt(system.attraction[active])
-        self.dtype = np.dtype(float if system.hamiltonian.dtype.kind != "c" else complex)
+    system: System
+    active: np.ndarray
+
+    @property
+    def is_small(self) -> bool:
+        """True if all levels are soon at hand."""
+        h, norbs = self.system.hamiltonian, self.system.norbs
+        work = (norbs * self.active.size) ** 2 * h.shape[0] * (4.0 if h.dtype.kind == "c" else 1.0)
+        return h.shape[0] <= LEVELS_UP_TO and work <= WORK_UP_TO
+
+    @property
+    def strongest(self) -> float:
+        """Return max U."""
+        return float(self.system.attraction.max())
+
+    @property
+    def lowest(self) -> float:
+        """Return the temperature down to which a transition is looked for."""
+        attraction = self.system.attraction
+        return max(LOWEST * float(attraction[attraction > 0].min()), LEAST * self.strongest)
+
+
+def _parts(system: System) -> list[_Part]:
+    """Return the connected parts that may decide, those with the strongest attraction first."""
+    count, label = connected_components(system.adjacency, directed=False)
+    sites = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label, minlength=count))[:-1])
+    strongest = np.zeros(count)
+    np.maximum.at(strongest, label, system.attraction)
+    strongest[_lone_sites_that_lose(system, sites)] = 0.0
+    order = [n for n in np.argsort(-strongest, kind="stable") if strongest[n] > 0]
+    return [_Part(_restricted(system, sites[n]), sites[n][system.attraction[sites[n]] > 0]) for n in order]
+
+
+def _lone_sites_that_lose(system: System, sites: list[np.ndarray]) -> list[int]:
+    """Return the parts of one site, norbs = 1, but for the one of highest Tc: |x|/(2 artanh(2|x|/U))."""
+    lone = [n for n, part in enumerate(sites) if part.size == 1 and system.attraction[part[0]] > 0]
+    if system.norbs == 2 or not lone:
+        return []
+    which = np.array([sites[n][0] for n in lone])
+    x, u = abs(system.hamiltonian.diagonal().real[which]), system.attraction[which]
+    ratio = np.clip(2 * x / u, 1e-9, 1 - 1e-16)
+    best = int(np.where(2 * x < u, u * ratio / (4 * np.arctanh(ratio)), 0.0).argmax())
+    return [n for k, n in enumerate(lone) if k != best]
+
+
+def _restricted(system: System, sites: np.ndarray) -> System:
+    """Return the system of these sites alone, without pairing."""
+    if sites.size == system.n_sites:
+        return system.with_delta(0.0)
+    rows = (system.norbs * sites[:, None] + np.arange(system.norbs)).ravel()
+    return System(
+        hamiltonian=system.hamiltonian[rows][:, rows],
+        positions=system.positions[sites],
+        attraction=system.attraction[sites],
+        period=system.period,
+        norbs=system.norbs,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Transition of a part."""
+
+    part: _Part
+    root: Root
+    temperature: float
+    error: float
+    mode: np.ndarray
+    method: str
+    why: str
+    backend: Backend
+    eigenvalue_error: float
+    residual: float
+
+    @property
+    def reached(self) -> float:
+        """The temperature that another part has to exceed."""
+        return self.temperature + self.error if self.temperature else 0.0
+
+
+class _Search:
+    """The highest transition of the parts that were taken so far."""
+
+    def __init__(self, method: str, device: str, tol: float, rng: np.random.Generator, progress: bool) -> None:
+        self._method, self._device, self._tol, self._rng, self._progress = method, device, tol, rng, progress
+        self._best: _Found | None = None
         self.applications = 0
-        self._response = 0.0  # max|F| / max|Delta| of the last application
-        self.facts: dict[str, Any] = {}
+        self.open_to, self.lowest = 0.0, 0.0
+        self._without: list[tuple[_Part, float]] = []
+        self.eigenvalues: dict[float, float] = {}
+        self.proofs: set[str] = set()
 
-    def __call__(self, vector: np.ndarray, temperature: float) -> np.ndarray:
-        small = PROBE * temperature * self.weight * vector
-        scale = float(abs(small).max()) / (PROBE * temperature)
-        delta = np.zeros(self.system.n_sites, dtype=self.dtype)
-        delta[self.active] = small / scale
-        largest = float(abs(delta).max())
-        amplitude = amplitude_of_size(
-            _SHARE_EXPECTED * self._response * largest if self._response else SMALL_AMPLITUDE,
-            self.system.with_delta(delta),
-            temperature,
-            sites=self.active,
-            method=self.method,
-            tol=self.tol,
-            device=self.backend.device,
+    def take(self, part: _Part) -> None:
+        """Look for a transition of a part above the highest one, down to the lowest temperature that makes sense."""
+        best = self._best
+        if best is not None and part.strongest / 4 <= best.reached:  # no eigenvalue exceeds max U/4T
+            return
+        small = self._method == "dense" or part.is_small
+        kernel = self._levels(part) if small else self._response(part)
+        rounding = self._lowest_of(part, kernel)
+        floor = max(part.lowest, rounding) if best is None or not best.temperature else max(best.reached, rounding)
+        root = Curve(kernel, floor, self._tell).root(self._tol)
+        self.applications += kernel.applications
+        symmetric = has_time_reversal(part.system)
+        self.proofs.add("all levels" if small else "positive vector" if symmetric else "random vectors")
+        if not root.proven:
+            self.open_to = max(self.open_to, root.temperature + root.error)
+        if not root.temperature:
+            self._without.append((part, floor))
+        if best is None or root.temperature > 0:
+            self._best = self._found(part, root, kernel)
+
+    def take_again(self) -> None:
+        """Look once more at the parts without a transition that were left at a temperature above the one found."""
+        found = self._best
+        assert found is not None
+        if not found.temperature:
+            self.lowest = max(floor for _, floor in self._without)
+            return
+        self.lowest = found.part.lowest
+        left, self._without = [part for part, floor in self._without if floor > found.reached], []
+        for part in left:
+            self.take(part)
+        reached = self._best.reached if self._best is not None else 0.0
+        # where rounding does not let them be followed far enough
+        self.open_to = max([self.open_to, *(floor for _, floor in self._without if floor > reached)])
+
+    def corrected(self) -> _Found:
+        """Return the highest transition; where "poles" is asked for and all levels gave it, by the response instead."""
+        found = self._best
+        assert found is not None
+        if self._method != "poles" or found.method == "poles" or not found.temperature or not found.root.slope > 0:
+            return found
+        kernel = self._response(found.part)
+        kernel.start_from(found.mode / kernel.weight)
+        temperature = found.temperature
+        for _ in range(MAX_CORRECTIONS):
+            point = kernel.largest(temperature, FINE, False)
+            self._tell(temperature, point)
+            shift = (point.value - 1) / found.root.slope
+            error = point.error / found.root.slope + 0.3 * abs(shift)
+            temperature *= float(np.exp(np.clip(shift, -0.3, 0.3)))
+            if abs(shift) < 0.1 * self._tol:
+                break
+        self.applications += kernel.applications
+        own = self._found(found.part, found.root, kernel)
+        # all levels say how far off the response is
+        error = max(temperature * error, abs(temperature - found.temperature) + found.error)
+        return dataclasses.replace(own, temperature=temperature, error=error, eigenvalue_error=point.error)
+
+    def _found(self, part: _Part, root: Root, kernel: LevelKernel | ResponseKernel) -> _Found:
+        mode = kernel.weight * root.vector if root.vector.size else kernel.weight
+        mode = mode / mode[abs(mode).argmax()]
+        if has_time_reversal(part.system) or part.system.hamiltonian.dtype.kind != "c":
+            mode = mode.real
+        method, why = kernel.facts.get("method", self._method), kernel.facts.get("why", "")
+        return _Found(
+            part,
+            root,
+            root.temperature,
+            root.error,
+            mode,
+            method,
+            why,
+            kernel.backend,
+            root.eigenvalue_error,
+            kernel.residual,
         )
-        self.applications += 1
-        self._response = float(abs(amplitude.values).max()) / largest if largest else 0.0
-        self.facts = {"method": amplitude.evidence.method, "why": amplitude.evidence.why}
-        response = self.weight * amplitude.values * (scale / (PROBE * temperature))
-        return response.real if self.dtype.kind != "c" else response
+
+    def _tell(self, temperature: float, point: Point) -> None:
+        self.eigenvalues[float(temperature)] = point.value
+        if self._progress:
+            print(f"T = {temperature:.8g}: eigenvalue {point.value:.8g}")
+
+    def _levels(self, part: _Part) -> LevelKernel:
+        system = part.system
+        backend = costs.devices(self._device, 2 * system.hamiltonian.shape[0])[0]
+        why = "as asked" if self._method == "dense" else f"a part of {system.hamiltonian.shape[0]} orbitals"
+        return LevelKernel(system.hamiltonian, system.attraction, system.norbs, backend, why)
+
+    def _response(self, part: _Part) -> ResponseKernel:
+        return ResponseKernel(part.system, self._method, self._tol, select_backend(self._device), self._rng)
+
+    def _lowest_of(self, part: _Part, kernel: LevelKernel | ResponseKernel) -> float:
+        """Return the lowest temperature that the kernel can be computed at."""
+        if isinstance(kernel, LevelKernel):
+            return ROUNDING_SHARE * kernel.rounding
+        bound = float(abs(part.system.hamiltonian).sum(axis=1).max())
+        return 1.1 * smallest_temperatures(bound, kernel.tol)["poles"]
 
 
 def _require_tol(tol: Any) -> float:
@@ -190,90 +363,3 @@ def _require_tol(tol: Any) -> float:
         cure = "Leave it out for 1e-6, or take one in between"
         raise ValueError(f"tol must lie between {low:g} and {high:g} (relative error of Tc); got {tol!r}. {cure}")
     return number
-
-
-class _Search:
-    """Largest eigenvalue of the kernel at one temperature after the other, each started from the last vector."""
-
-    def __init__(self, kernel: _Kernel, rng: np.random.Generator, tol: float, progress: bool) -> None:
-        self.kernel, self._tol, self._progress = kernel, tol, progress
-        size = kernel.active.size
-        # the first mode has no nodes where h is real; a little noise reaches the others
-        self.vector = (1.0 + 0.1 * rng.standard_normal(size)).astype(kernel.dtype)
-        self.eigenvalues: dict[float, float] = {}
-        self.error, self.residual = np.inf, np.inf
-
-    def __call__(self, temperature: float) -> float:
-        value, self.vector, self.residual, self.error = _largest_eigenvalue(
-            lambda x: self.kernel(x, temperature), self.vector, self._tol
-        )
-        self.eigenvalues[float(temperature)] = value
-        if self._progress:
-            print(f"T = {temperature:.8g}: eigenvalue {value:.8g} (applications: {self.kernel.applications})")
-        return value
-
-
-def _largest_eigenvalue(
-    apply: Callable[[np.ndarray], np.ndarray], start: np.ndarray, tol: float
-) -> tuple[float, np.ndarray, float, float]:
-    """Return eigenvalue, vector, residual and a bound of the eigenvalue's error, by Lanczos.
-
-    The error is at most the residual, and its square over the distance to the next Ritz value.
-    """
-    basis = [start / np.linalg.norm(start)]
-    images: list[np.ndarray] = []
-    while True:
-        images.append(apply(basis[-1]))
-        space, mapped = np.array(basis).T, np.array(images).T
-        projected = space.conj().T @ mapped
-        values, rotation = np.linalg.eigh(0.5 * (projected + projected.conj().T))
-        value, vector = float(values[-1]), space @ rotation[:, -1]
-        remainder = mapped @ rotation[:, -1] - value * vector
-        residual = float(np.linalg.norm(remainder))
-        distance = max(value - float(values[-2]), residual) if values.size > 1 else np.inf
-        error = min(residual, residual**2 / distance) if values.size > 1 else residual
-        exhausted = len(basis) >= min(start.size, MAX_STEPS)
-        if error <= 0.1 * tol * abs(value) or exhausted:
-            return value, vector, residual, error
-        following = mapped[:, -1]
-        for _ in range(2):
-            following = following - space @ (space.conj().T @ following)
-        norm = np.linalg.norm(following)
-        if norm <= 1e-12 * abs(value):
-            return value, vector, residual, error
-        basis.append(following / norm)
-
-
-def _root(search: _Search, guess: float, lowest: float, tol: float) -> tuple[float, float]:
-    """Return the temperature where the eigenvalue is 1 and its error; (0, lowest) if there is none above ``lowest``.
-
-    The eigenvalue falls with temperature, like ``a - b ln T`` at weak coupling.
-    """
-    x = np.log(guess)
-    above: tuple[float, float] | None = None  # (ln T, eigenvalue) with eigenvalue < 1
-    below: tuple[float, float] | None = None
-    for _ in range(MAX_TEMPERATURES):
-        value = search(float(np.exp(x)))
-        if value >= 1:
-            below = (x, value)
-        else:
-            above = (x, value)
-        if below is None:
-            assert above is not None
-            if x <= np.log(lowest) + 1e-9:
-                return 0.0, lowest
-            x = max(x - np.log(4.0), np.log(lowest))
-            continue
-        if above is None:
-            x += np.log(4.0)
-            continue
-        slope = (above[1] - below[1]) / (above[0] - below[0])
-        width = above[0] - below[0]
-        root = below[0] + (1 - below[1]) / slope
-        step = abs(root - x)
-        if step < 0.3 * tol or width < tol:
-            error = (abs(root - x) + (search.error + PROBE**2 + search.kernel.tol) / abs(slope)) * np.exp(root)
-            return float(np.exp(root)), float(error)
-        # keep away from the ends, or the bracket would shrink from one side only
-        x = float(np.clip(root, below[0] + 1e-3 * width, above[0] - 1e-3 * width))
-    raise ConvergenceError(f"critical_temperature: the bracket did not close in {MAX_TEMPERATURES} temperatures")

@@ -72,8 +72,8 @@ def _gap(parameters: Parameters) -> Steps:
 
 
 def _critical_temperature(parameters: Parameters) -> Steps:
-    from bdg.critical import AMPLITUDE_SHARE
     from bdg.jobs.kinds.slabs import slabs
+    from bdg.linear_response import AMPLITUDE_SHARE
 
     keys = parameters["system"]
     system = slabs(keys, 0.05 * keys["attraction_meV"] / keys["hopping_meV"])
