@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 
 DIGITS = 50
+ROUNDING = 1e-13  # of an eigenvalue of the kernel: a site at its threshold U = 2|x| never pairs
 
 
 def count_within(matrix: np.ndarray, energy: float) -> int:
@@ -69,11 +70,11 @@ def highest_transition(h: np.ndarray, attraction: np.ndarray, norbs: int, lowest
     grid = np.geomspace(attraction.max(), lowest, 160)  # no pairing above U/4
     above = grid[0]
     for temperature in grid[1:]:
-        if excess(temperature) >= 0:
+        if excess(temperature) >= ROUNDING:
             low, high = temperature, above
             for _ in range(60):
                 middle = np.sqrt(low * high)
-                low, high = (middle, high) if excess(middle) >= 0 else (low, middle)
+                low, high = (middle, high) if excess(middle) >= ROUNDING else (low, middle)
             return float(low)
         above = temperature
     return 0.0
