@@ -197,12 +197,12 @@ class GapUnknowns:
         allowed[:n], allowed[n : 2 * n] = delta.real, delta.imag
         return allowed
 
-    def groups(self) -> np.ndarray:
+    def groups(self) -> np.ndarray | None:
         """Return a number for each unknown: that of the island of its site, one more for all that is no Delta."""
         delta = np.tile(self.islands[self.free], 1 + self.is_complex)
         others = int(self.filling is not None) + self.system.n_sites * self.hartree
         _, numbers = np.unique(np.concatenate([delta, np.full(others, -1)]), return_inverse=True)
-        return numbers
+        return numbers if numbers.any() else None
 
     def laplacian(self) -> sp.csr_matrix:
         """Return the graph Laplacian of the sites with attraction, restricted to Delta on the free ones."""

@@ -120,7 +120,7 @@ class GapIteration:
             size = float(abs(finding.step).max(initial=0.0))
             self.error = finding.error if finding.escape is None else np.inf
             self.normal = not self.unknowns.largest(self.point)
-            sure = finding.lowest > SLOW or size <= promised or size <= finding.noise_error or self.normal
+            sure = abs(finding.lowest) > SLOW or size <= promised or size <= finding.noise_error or self.normal
             sure = sure and not finding.early and self.equation.final
             if finding.escape is None and finding.error <= allowed and sure:
                 return True
@@ -134,6 +134,8 @@ class GapIteration:
             if finding.escape is not None:
                 self._start_again(self.unknowns.moved(self.point, finding.escape))
                 return False
+            if finding.lowest < 0 and finding.error > allowed and self.unknowns.held_phase.any():
+                return False  # Newton's method is drawn to saddles, Delta = 0 above all
             if self._limited_by_noise(finding, allowed):
                 return False
             vanishing = finding.vanishing & ~self._tried
