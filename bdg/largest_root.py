@@ -73,14 +73,15 @@ class Curve:
     def root(self, tol: float) -> Root:
         """Return the highest root above the floor; the relative error aimed for is ``tol``."""
         below = self._descend()
-        place, width, slope = self._floor, 0.0, np.inf
+        place, down, up, slope = self._floor, 0.0, 0.0, np.inf
         while below is not None and len(self.points) < MAX_EVALUATIONS:
-            place, width, slope = self._refine(below, tol)
-            below = self._uncovered(place + width)
+            place, down, up, slope = self._refine(below, tol)
+            below = self._uncovered(place + up)
         point = self.points[place]
         open_to = max(self._open, below if below is not None else -np.inf)
         temperature = float(np.exp(place)) if place > self._floor else 0.0
-        error = float(np.exp(max(place + width, open_to)) - temperature)
+        error = float(np.exp(max(place + up, open_to)) - temperature)
+        error = max(error, float(-temperature * np.expm1(-down)))
         return Root(temperature, error, point.vector, point.error, slope, open_to == -np.inf)
 
     def _value(self, place: float, accuracy: float, bound: bool) -> Point:
@@ -105,8 +106,8 @@ class Curve:
                 return self._uncovered(self._floor)
             place = max(place - np.log(4.0), self._floor)
 
-    def _refine(self, below: float, tol: float) -> tuple[float, float, float]:
-        """Return the root above ``below``, the half width in ln T in which it lies for sure, and the slope there."""
+    def _refine(self, below: float, tol: float) -> tuple[float, float, float, float]:
+        """Return the root above ``below``, how far below and above in ln T it lies for sure, and the slope there."""
         high = min(place for place, point in self.points.items() if place > below and point.value < 1)
 
         def excess(place: float) -> float:
@@ -122,18 +123,19 @@ class Curve:
             place = float(brentq(excess, below, high, xtol=max(0.02 * tol, 0.3 * noise), rtol=1e-15))
         slope = self._slope(place, excess(place))
         error = 1.5 * (self.points[place].error + abs(excess(place)) + 2 * noise)
-        width = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol
-        while width < 0.5:
-            point = self._value(place + width, FINE, True)
-            if _is_above(self._value(place - width, FINE, False)) and point.upper < 1:
-                break
+        down = up = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol
+        while down < 0.5 and not _is_above(self._value(place - down, FINE, False)):
+            down *= 4
+        while up < 0.5 and not (point := self._value(place + up, FINE, True)).upper < 1:
             # a bound that lies above one says where it will not
-            enough = (point.upper - 1) / slope if slope > 0 and 1 <= point.upper < np.inf else 0.0
-            width = max(4 * width, min(1.2 * enough, 0.4))
-        slope = (
-            (self.points[place - width].value - self.points[place + width].value) / (2 * width) if width < 0.5 else 0
-        )
-        return place, width, slope
+            enough = (point.upper - 1) / slope if slope > 0 and point.upper < np.inf else 0.0
+            up = max(4 * up, min(1.2 * enough, 0.4))
+        known = max(down, up) < 0.5
+        return place, down, up, self._between(place - down, place + up) if known else 0.0
+
+    def _between(self, low: float, high: float) -> float:
+        """Return ``-d lambda/d ln T`` between two places."""
+        return (self.points[low].value - self.points[high].value) / (high - low)
 
     def _slope(self, place: float, excess: float) -> float:
         """Return ``-d lambda/d ln T`` by the nearest point that is not too near."""

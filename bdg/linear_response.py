@@ -30,7 +30,8 @@ PROBE = 3e-4  # Delta of the linear response in units of T: its square is the re
 AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
 LOCAL_CURVATURE = 1.25  # C <= 1.25 max(U_i L_i): 1.2233 is the largest -K''_ab over (K_aa + K_bb)/2
 MAX_STEPS = 40  # of Lanczos, and of the solve that gives a positive vector
-RANDOM_STEPS = 30
+RANDOM_STEPS = 15, 30, 60, 120
+RANDOM_TOL = 1e-6  # relative error of the pair amplitude in these
 FAILURE = 1e-6  # probability that the bound from random vectors does not hold
 LOCAL_ACCURACY = 1e-2  # of tanh(h/2T), for C
 _KEPT = 2  # Ritz vectors that the next temperature begins with
@@ -143,7 +144,8 @@ class ResponseKernel:
             if not bound or value + error >= 1:
                 return Point(value, error, np.inf, self._kept[0])
             if not self.positive:
-                return Point(value, error, self._random_bound(space, apply), self._kept[0])
+                coarse = lambda x: self(x, temperature, RANDOM_TOL)  # noqa: E731
+                return Point(value, error, self._random_bound(space, coarse), self._kept[0])
             upper, unstable = self._positive_bound(space, apply, tol)
             if unstable is None:
                 break
@@ -198,18 +200,23 @@ class ResponseKernel:
             return space.value + coupling
         project = lambda x: x - locked @ (locked.conj().T @ x)  # noqa: E731
         rest = _RitzSpace(lambda x: project(apply(x)))
-        rest.add(project(self._random()))
-        while rest.size < min(size - locked.shape[1], RANDOM_STEPS) and rest.add(project(rest.images[-1])):
-            pass
-        dimensions = size - locked.shape[1]
-        share = (np.log(1.648 * np.sqrt(dimensions) / FAILURE) / (2 * rest.size - 1)) ** 2
-        if rest.size >= dimensions:
-            share = 0.0
-        if share >= 1:
-            return np.inf
-        other = rest.value / (1 - share) + rest.error * (share == 0)
-        mean, half = 0.5 * (space.value + other), 0.5 * (space.value - other)
-        return float(mean + np.hypot(half, coupling))
+        vector, bound = project(self._random()), np.inf
+        for steps in RANDOM_STEPS:  # looked at this often, each may fail with its share of the probability
+            more = True
+            while more and rest.size < steps:
+                more = rest.add(vector)
+                vector = project(rest.images[-1])
+            failure = FAILURE / len(RANDOM_STEPS)
+            share = (np.log(1.648 * np.sqrt(size - locked.shape[1]) / failure) / (2 * rest.size - 1)) ** 2
+            if not more or rest.size >= size - locked.shape[1]:  # nothing is left
+                share, more = 0.0, False
+            if share < 1:
+                other = rest.value / (1 - share) + rest.error * (share == 0) + 10 * RANDOM_TOL
+                mean, half = 0.5 * (space.value + other), 0.5 * (space.value - other)
+                bound = min(bound, float(mean + np.hypot(half, coupling)))
+            if bound < 1 or not more:
+                break
+        return bound
 
 
 class _RitzSpace:
@@ -259,11 +266,11 @@ class _RitzSpace:
         return self.vectors @ x, source - self.vectors @ x + self._mapped @ x
 
     def locked(self) -> tuple[np.ndarray, float]:
-        """Return the leading Ritz vectors that are eigenvectors to a percent, and the norm that couples to the rest."""
+        """Return the Ritz vectors that are as exact as the leading one, and the norm that couples them to the rest."""
         rests = self._mapped - self.vectors * self.values
         sizes = np.linalg.norm(rests, axis=0)
         number = 1
-        while number < self.size and sizes[-1 - number] <= 1e-2 * abs(self.value):
+        while number < self.size and sizes[-1 - number] <= max(2 * sizes[-1], 1e-5 * abs(self.value)):
             number += 1
         chosen = self.vectors[:, -number:]
         rests = rests[:, -number:]
