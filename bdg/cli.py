@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bdg.errors import JobError
-from bdg.gpu.backend import BackendUnavailableError, select_backend
+from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError, select_backend
 from bdg.jobs.config import JOB_KEYS, load_job
 from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.progress import words
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         return chosen.act(chosen)
-    except (JobError, BackendUnavailableError) as error:
+    except (JobError, BackendUnavailableError, MemoryBudgetError) as error:
         for line in getattr(error, "problems", (str(error),)):
             print(line, file=sys.stderr)
         return 2
@@ -229,7 +229,7 @@ def _estimate(chosen: argparse.Namespace) -> int:
 
     job = load_job(chosen.job, chosen.overrides)
     try:
-        found = estimate_job(job, workers=chosen.workers, device=chosen.device)
+        found = estimate_job(job, workers=chosen.workers, device=chosen.device, progress=None)
     except ValueError as error:  # what the functions refuse, in their words
         print(f"bdg: {chosen.job}: {error}", file=sys.stderr)
         return 2

@@ -64,7 +64,7 @@ BUILT = {
         (60, 60), 1.0, periodic=True, host=HOST | {"correlation_length": 3e4}, **GRAINS
     ),
     "packing": lambda: pack_spheres((36, 36, 36), volume_fraction=0.1, diameter=1.0, seed=1),
-    "dense packing": lambda: pack_spheres((14, 14, 14), volume_fraction=0.3, diameter=1.0, seed=1),
+    "dense packing": lambda: pack_spheres((18, 18, 18), volume_fraction=0.3, diameter=1.0, seed=1),
     "open packing": lambda: pack_spheres((22, 22, 22), volume_fraction=0.1, diameter=1.0, periodic=False, seed=1),
     "band": lambda: from_hamiltonian(chain_matrix(20000), np.arange(20000)),
     "spins": lambda: from_hamiltonian(chain_matrix(20000), np.arange(10000), norbs=2, delta=0.1),
@@ -237,7 +237,7 @@ def test_any_import_puts_the_judge_in_place_and_a_limit_of_the_process_counts():
     assert answer.stdout.startswith("bdg.gpu.backend MemoryBudgetError grain_composite of 128 x 128 x 128"), answer
 
 
-# ---------------------------------------------------------------------------------------------------- memory of the host
+# --------------------------------------------------------------------------------------------------- memory of the host
 
 
 def groups(monkeypatch, tmp_path, lines, files):
