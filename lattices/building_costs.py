@@ -50,16 +50,15 @@ def grid_cost(shape: Sequence[int], periodic: Sequence[bool], drawn: bool = Fals
     return Cost(_SITE * sites + _ENTRY * entries + (_DRAWN * sites if drawn else 0.0), seconds)
 
 
-def stack_building(shape: tuple[int, ...], periodic: Sequence[bool], drawn: bool) -> Building:
-    """Return what `bdg.lattices.stack` takes for a grid of ``shape``."""
-    flags = (False, *periodic)
+def grid_building(what: str, cure: str, shape: tuple[int, ...], periodic: Sequence[bool], drawn: bool) -> Building:
+    """Return what a `System` on a regular grid takes, ``what`` by name."""
     return Building(
-        what=f"stack of {shape_in_words(shape)} sites",
-        **grid_cost(shape, flags, drawn)._asdict(),
+        what=f"{what} of {shape_in_words(shape)} sites",
+        **grid_cost(shape, periodic, drawn)._asdict(),
         count=number(math.prod(shape)),
-        cure="take shorter layers or a smaller cross_section",
+        cure=cure,
         shape=shape,
-        periodic=flags,
+        periodic=tuple(periodic),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import math
 import time
@@ -212,12 +211,20 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
         points, buildings = _stated(job, make, MOST_EXTRAPOLATED)
     geometries: dict[str, dict[str, Any]] = {}
     found = _Examined()
-    share = functools.partial(_share, geometries=geometries)
+    large: dict[str, list[StepCost] | None] = {}  # by parameters without the seed, of which nothing depends
     bar = tqdm(points, desc="estimate", unit="point", disable=None if progress is None else not progress, leave=False)
+
+    def share(system: System) -> None:
+        bar.set_postfix_str(f"{system.n_sites} sites")
+        _share(system, geometries)
+
     for point, building in zip(bar, buildings, strict=True):
         costs = None
         if building is not None and _is_large(building):
-            costs = extrapolated(make, point.parameters, building, device, share)
+            key = _without_seed(point.parameters)
+            if key not in large:
+                large[key] = extrapolated(make, point.parameters, building, device, share)
+            costs = large[key]
             found.large += [building.count] if costs is not None else []
         if costs is None:
             costs = _built(make(point.parameters), device, share)
@@ -235,6 +242,11 @@ def _stated(job: Job, make: Callable[[Parameters], Any], most: int) -> tuple[lis
     """
     points = _spread(job.points, most)
     return points, [None if is_own(job.kind) else stated(make, point) for point in points]
+
+
+def _without_seed(parameters: Parameters) -> str:
+    system = {key: value for key, value in parameters["system"].items() if key != "seed"}
+    return repr((sorted(system.items()), sorted(parameters["compute"].items())))
 
 
 def _is_large(building: Building | None) -> bool:

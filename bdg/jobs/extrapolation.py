@@ -24,6 +24,7 @@ from bdg.gpu.cost import Option
 from bdg.gpu.grid_dissection import grid_work
 from bdg.gpu.memory import GIB, available_bytes
 from bdg.jobs.kinds import Step
+from bdg.jobs.kinds.sns import open_channels
 from bdg.jobs.sweep import Parameters
 from bdg.lattices import budget
 from bdg.lattices.budget import Building
@@ -83,10 +84,19 @@ def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters |
     if "superconductor_sites" in system:
         ratio = wanted[0] / shape[0]
         lengths = {key: _scaled(system[key], ratio) for key in ("superconductor_sites", "normal_sites")}
-        return {**parameters, "system": {**system, **lengths, "width": max((1, *wanted[1:]))}}
+        changed = {**system, **lengths, "width": max((1, *wanted[1:]))}
+        return {**parameters, "system": changed, "compute": _as_many_states(parameters)}
     if "sites" in system:
         return {**parameters, "system": {**system, "sites": wanted[0]}}
     return None
+
+
+def _as_many_states(parameters: Parameters) -> dict[str, Any]:
+    """Return [compute] with the number of states that the whole width asks for, where it is left to the channels."""
+    compute = parameters["compute"]
+    if "states" not in compute or compute["states"] is not None:
+        return compute
+    return {**compute, "states": 2 * len(open_channels(parameters["system"])) + 4}
 
 
 def _scaled(length: int, ratio: float) -> int:
