@@ -95,7 +95,7 @@ def test_bytes_are_those_of_the_largest_moment(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["large cube", "plane", "discs in two phases", "more spheres", "dense packing", "small spheres", "band"]
+    "name", ["large cube", "plane", "discs in two phases", "more spheres", "small spheres", "band"]
 )
 def test_seconds_are_right_in_order_of_magnitude(name):
     """Processor seconds, so that a busy machine does not count; a factor of six covers other machines."""

@@ -46,24 +46,27 @@ def largest_built(monkeypatch):
 
 
 CASES = [  # 2e4 to 1e5 sites, where the systems can still be built: cubes, films, bars, chains
-    ("composite", "size_nm=[30, 30, 30]", *BOX),
-    ("composite", "size_nm=[36, 36, 20]", "periodic=true", *BOX),
-    ("composite", "size_nm=[120, 40, 5]", "sample_sites=300", *BOX),
-    ("composite", "size_nm=[30, 30, 30]", "diameter_nm=25", "minimum_gap_nm=2", *BOX[:1], *BOX[2:]),
+    ("composite", "size_nm=[28, 28, 28]", *BOX),
     ("dos", "size_nm=[100, 60, 6]", *BOX),
-    ("ldos", "size_nm=[60, 60, 10]", *BOX),
-    ("loops", "size_nm=[30, 30, 30]", *BOX),
-    ("gap", "width=30", "superconductor_sites=16", "normal_sites=10"),
     ("gap", "width=200", "superconductor_sites=60", "normal_sites=40", "dimensions=2"),
     ("critical_temperature", "width=50", "superconductor_sites=5", "normal_sites=5", "electrodes=1"),
     ("josephson", "width=8", "superconductor_sites=200", "normal_sites=100"),
     ("sns", "superconductor_sites=1500", "width=10"),
-    ("sns", "superconductor_sites=100", "width=120"),
     ("stiffness", "sites=30"),
 ]
+MORE = [
+    ("composite", "size_nm=[36, 36, 20]", "periodic=true", *BOX),
+    ("composite", "size_nm=[120, 40, 5]", "sample_sites=300", *BOX),
+    ("composite", "size_nm=[30, 30, 30]", "diameter_nm=25", "minimum_gap_nm=2", *BOX[:1], *BOX[2:]),
+    ("ldos", "size_nm=[60, 60, 10]", *BOX),
+    ("loops", "size_nm=[30, 30, 30]", *BOX),
+    ("gap", "width=30", "superconductor_sites=16", "normal_sites=10"),
+    ("sns", "superconductor_sites=100", "width=120"),
+]
+EVERY = [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(case[:2]))
+@pytest.mark.parametrize("case", EVERY, ids=lambda case: "-".join(case[:2]))
 def test_it_says_what_the_system_itself_would(monkeypatch, case, largest_built):
     """Within a factor of two, from samples of a quarter of the sites or less."""
     job = job_of(*case)
