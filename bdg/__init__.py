@@ -3,6 +3,7 @@
 A `System` comes from `bdg.lattices`; the functions below take it and return results that carry their evidence.
 """
 
+from bdg import building as building  # compares what builders need with the memory of this machine
 from bdg import lattices
 from bdg.critical import CriticalTemperature, critical_temperature
 from bdg.currents import BondCurrents, bond_currents

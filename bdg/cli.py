@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bdg.errors import JobError
-from bdg.gpu.backend import BackendUnavailableError, select_backend
+from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError, select_backend
 from bdg.jobs.config import JOB_KEYS, load_job
 from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.progress import words
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = chosen.act(chosen)
         sys.stdout.flush()
         return code
-    except (JobError, BackendUnavailableError) as error:
+    except (JobError, BackendUnavailableError, MemoryBudgetError) as error:
         for line in getattr(error, "problems", (str(error),)):
             _complain(line)
         return 2
@@ -260,7 +260,7 @@ def _estimate(chosen: argparse.Namespace) -> int:
 
     job = load_job(chosen.job, chosen.overrides)
     try:
-        found = estimate_job(job, workers=chosen.workers, device=chosen.device)
+        found = estimate_job(job, workers=chosen.workers, device=chosen.device, progress=None)
     except (ValueError, ArithmeticError) as error:  # what the functions refuse, in their words
         _complain(f"bdg: {shown(chosen.job)}: {shown(error, 1000)}")
         return 2

@@ -117,7 +117,7 @@ def estimate(
         Of a job file, as after ``--set``.
     **arguments
         Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
-        ``progress`` have no influence.
+        ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
 
     Returns
     -------
@@ -132,6 +132,9 @@ def estimate(
         If an argument is unknown or out of range.
     JobError
         If the job file breaks a rule, or its kind does not say what its points compute.
+    MemoryBudgetError
+        If the systems of a job cannot be built here. Those of more than 5e4 sites are not built to know what they
+        take: that is extrapolated from smaller ones, and the estimate says so.
     """
     if not isinstance(system_or_job, System):
         return _of_job(system_or_job, what, device, workers, overrides, arguments)
@@ -168,12 +171,15 @@ def _of_job(
     from bdg.jobs.config import Job, load_job
     from bdg.jobs.estimate import estimate_job
 
+    progress = bool(arguments.get("progress", False))
+    arguments = {name: value for name, value in arguments.items() if name != "progress"}
     if what is not None or arguments:
         unexpected = "what" if what is not None else next(iter(arguments))
         raise TypeError(f"{unexpected} belongs to the estimate of a System; a job says itself what it computes")
     if not isinstance(job, Job | str | os.PathLike):
         raise TypeError(f"system_or_job must be a System, a Job or the path of a job file; got {type(job).__name__}")
-    return estimate_job(job if isinstance(job, Job) else load_job(job, overrides), workers=workers, device=device)
+    job = job if isinstance(job, Job) else load_job(job, overrides)
+    return estimate_job(job, workers=workers, device=device, progress=progress)
 
 
 def _result(

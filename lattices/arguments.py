@@ -6,6 +6,8 @@ import math
 from numbers import Real
 from typing import Any
 
+SHORTEST, LONGEST = 1e-60, 1e60  # lengths, in whatever unit: volumes and numbers of grains stay within floats
+
 
 def real_number(name: str, value: Any, unit: str = "") -> float:
     """Return ``value`` as a finite float; TypeError if it is no real number, ValueError if it is NaN or infinite."""
@@ -20,6 +22,16 @@ def positive_number(name: str, value: Any, unit: str = "", *, infinite: bool = F
     number = _float(name, value, unit)
     if not number > 0 or (math.isinf(number) and not infinite):
         raise ValueError(f"{name} must be positive{'' if infinite else ' and finite'}{_in(unit)}; got {value!r}")
+    return number
+
+
+def length_in_range(name: str, value: Any) -> float:
+    """Return ``value`` as a length > 0 whose cube is a number, too."""
+    number = positive_number(name, value)
+    if not SHORTEST <= number <= LONGEST:
+        raise ValueError(
+            f"{name} must lie between {SHORTEST:g} and {LONGEST:g} (any unit of length will do); got {number:g}"
+        )
     return number
 
 

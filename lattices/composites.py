@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from bdg.lattices import budget
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
+from bdg.lattices.building_costs import composite_building
 from bdg.lattices.diameters import Diameters
-from bdg.lattices.disorder import uniform_disorder
+from bdg.lattices.disorder import field_bytes, uniform_disorder
 from bdg.lattices.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
 from bdg.lattices.interface import describe_interface, hopping_scale
 from bdg.lattices.layering import Layers
@@ -28,6 +30,7 @@ from bdg.lattices.packing import (
     flag,
     pack,
     packing_arguments,
+    predicted_packing,
     surface_gaps,
 )
 from bdg.lattices.seeds import DISORDER, HOST, resolve_seed, stream
@@ -175,6 +178,8 @@ def grain_composite(
     TypeError, ValueError
         If an argument is of the wrong type or out of range, if the packing cannot be reached (the text says which
         fraction was), or if no site lies in a grain.
+    MemoryBudgetError
+        If it does not fit into the memory of this machine, with what would; nothing has been made then.
     """
     lengths, wraps = box_lengths(size), flag("periodic", periodic)
     spacing = positive_number("spacing", spacing)
@@ -199,8 +204,21 @@ def grain_composite(
         seed=resolve_seed(seed),
     )
     hopping_scale(given.transparency, given.mu, given.t)  # refuses a transparency outside (0, 1]
+    budget.require(_building(given))
     check_fit(given.box, sizes, gap, wraps, stacked)
     return _build(given)
+
+
+def _building(given: _Arguments) -> budget.Building:
+    """Return what it will take to build this, before anything is made."""
+    lengths = np.array([budget.number(n) for n in given.shape]) * given.spacing
+    packing, _ = predicted_packing(
+        lengths, given.volume_fraction, given.diameters, given.minimum_gap, given.periodic, given.layers
+    )
+    field = 0.0
+    if given.host is not None:
+        field = field_bytes(given.shape, given.spacing, given.host.correlation_length, given.periodic)
+    return composite_building(given.shape, given.periodic, packing, field)
 
 
 def _build(given: _Arguments) -> System:
@@ -243,7 +261,7 @@ def _shape(lengths: np.ndarray, spacing: float, sizes: Diameters, periodic: bool
             f"spacing = {spacing:g} is larger than the smallest diameter {sizes.low:g}: grains would hold no site. "
             "Use a finer grid or larger grains."
         )
-    shape = tuple(round(length / spacing) for length in lengths.tolist())
+    shape = tuple(round(min(length / spacing, budget.MOST)) for length in lengths.tolist())
     fewest = 2 if periodic else 1
     if min(shape) < fewest:
         raise ValueError(

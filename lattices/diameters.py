@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from bdg.lattices.arguments import non_negative_number, positive_number
+from bdg.lattices.arguments import length_in_range, non_negative_number
 from bdg.lattices.box_cut import sphere_volume
 
 MOST_SPHERES = 20_000_000
+WIDEST = 2.0  # standard deviation of ln D: beyond, nearly all of the volume is in grains that are hardly ever drawn
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,13 @@ class Diameters:
         """Read the arguments ``diameter`` (length, or (low, high)) and ``diameter_sigma`` of a builder."""
         sigma = non_negative_number("diameter_sigma", diameter_sigma)
         if not isinstance(diameter, Sequence | np.ndarray) or isinstance(diameter, str):
-            mean = positive_number("diameter", diameter)
+            mean = length_in_range("diameter", diameter)
+            if sigma > WIDEST:
+                raise ValueError(f"diameter_sigma must be at most {WIDEST:g}, the spread of ln D; got {sigma:g}")
             return cls(mean, mean, sigma)
         if len(diameter) != 2:
             raise ValueError(f"diameter must be a length or a pair (low, high); got {diameter!r:.80}")
-        low, high = (positive_number("diameter", end) for end in diameter)
+        low, high = (length_in_range("diameter", end) for end in diameter)
         if low > high:
             raise ValueError(f"diameter = (low, high) must be in ascending order; got ({low:g}, {high:g})")
         if sigma > 0:
@@ -61,22 +64,32 @@ class Diameters:
             power = self.low**dim
         return float(sphere_volume(np.ones(1), dim)[0]) * power
 
+    def check_number(self, expected: float) -> None:
+        """Refuse more spheres than are packed."""
+        if expected > MOST_SPHERES:
+            raise ValueError(
+                f"diameter is so small against size that {expected:.2g} spheres would be needed, more than "
+                f"{MOST_SPHERES:.0e}; are size and diameter in the same unit?"
+            )
+
     def draw(self, volume: float, dim: int, rng: np.random.Generator) -> np.ndarray:
         """Return independent diameters, as many as bring the total volume closest to ``volume``, at least one.
 
         The total misses ``volume`` by at most half of the last sphere (unless a single sphere is already larger).
         """
         expected = volume / self.mean_volume(dim)
-        if expected > MOST_SPHERES:
-            raise ValueError(
-                f"diameter is so small against size that {expected:.2g} spheres would be needed, more than "
-                f"{MOST_SPHERES:.0e}; are size and diameter in the same unit?"
-            )
+        self.check_number(expected)
         if self.low == self.high and self.sigma == 0:
             return np.full(max(1, round(expected)), self.low)
-        drawn = np.empty(0)
+        drawn, more = np.empty(0), int(1.1 * expected) + 16
         while sphere_volume(drawn, dim).sum() <= volume:
-            drawn = np.concatenate([drawn, self._sample(int(1.1 * expected) + 16, rng)])
+            if drawn.size > MOST_SPHERES:  # hardly any sphere is near the mean, which the largest ones make
+                raise ValueError(
+                    f"diameter_sigma = {self.sigma:g} is so large that {drawn.size:.1e} spheres do not have the wanted "
+                    "volume: use a smaller one"
+                )
+            drawn = np.concatenate([drawn, self._sample(more, rng)])
+            more = max(more, drawn.size // 4)
         total = np.cumsum(sphere_volume(drawn, dim))
         return drawn[: max(1, int(abs(total - volume).argmin()) + 1)]
 

@@ -9,7 +9,10 @@ import numpy as np
 import scipy.fft
 import scipy.linalg
 
+from bdg.lattices import budget
+
 LONGEST_DENSE = 1024  # sites of an open axis whose correlation matrix is diagonalised; longer axes are padded
+_FIELD_BYTES, _ROOT_BYTES = 40.0, 24.0  # of an element of the field with its transforms, of a correlation of an axis
 PADDING = 5  # correlation lengths: the two ends of a padded axis are correlated by exp(-12.5) = 4e-6
 
 
@@ -53,6 +56,18 @@ def gaussian_field(
     for axis, (n, root) in enumerate(zip(shape, roots, strict=True)):
         field = np.moveaxis(_filtered(np.moveaxis(field, axis, -1), root, n), -1, axis)
     return np.ascontiguousarray(field)
+
+
+def field_bytes(shape: Sequence[int], spacing: float, correlation_length: float, periodic: bool) -> float:
+    """Return the memory that `gaussian_field` takes, padding and correlations along the axes included."""
+    reach, lengths, largest_root = correlation_length / spacing, [], 0.0
+    for n in map(budget.number, shape):
+        dense = not periodic and n <= LONGEST_DENSE
+        length = n if periodic or dense else n + PADDING * reach
+        images = 2 * (10 * reach / length + 2) + 1
+        largest_root = max(largest_root, n * n if dense else length * images)
+        lengths.append(length)
+    return min(max(_FIELD_BYTES * math.prod(lengths), _ROOT_BYTES * largest_root), float(budget.MOST))
 
 
 def upper_part(values: np.ndarray, fraction: float) -> np.ndarray:

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.lattices import budget
 from bdg.lattices.bloch_momentum import refuse_bloch_momentum
+from bdg.lattices.building_costs import matrix_building
 from bdg.lattices.electron_hole import refuse_declared_holes, refuse_hole_families, refuse_hole_orbitals
 from bdg.lattices.site_values import SiteValue
 from bdg.lattices.system import Lead, System
@@ -124,9 +126,14 @@ def from_hamiltonian(
     ------
     TypeError, ValueError
         If something is not finite, has the wrong shape, is not Hermitian or breaks Fermi statistics.
+    MemoryBudgetError
+        If the copies that are made of the matrices do not fit into the memory of this machine.
     """
     if callable(pairing):
         raise TypeError("pairing must be a matrix here; functions of two sites need a kwant builder (from_kwant)")
+    building = matrix_building(hamiltonian, pairing)
+    if building is not None:
+        budget.require(building)
     return System(
         hamiltonian=hamiltonian,
         positions=positions,

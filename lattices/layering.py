@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import length_in_range, positive_number
+
+SMALLEST_FRACTION = 1e-6  # of a period; borders are told apart to 1e-9 of one
 
 
 def check_keys(name: str, value: Any, required: Iterable[str]) -> dict[str, Any]:
@@ -62,10 +64,14 @@ class Layers:
         if layers is None:
             return None
         values = check_keys("layers", layers, ("thickness", "fraction"))
-        return cls(
-            positive_number("layers['thickness']", values["thickness"]),
+        found = cls(
+            length_in_range("layers['thickness']", values["thickness"]),
             share("layers['fraction']", values["fraction"]),
         )
+        if found.fraction < SMALLEST_FRACTION:
+            raise ValueError(f"layers['fraction'] must be at least {SMALLEST_FRACTION:g}; got {found.fraction:g}")
+        length_in_range("layers: the period thickness/fraction", found.period)
+        return found
 
     @property
     def period(self) -> float:

@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from bdg.lattices.arguments import non_negative_number, positive_number
+from bdg.lattices import budget
+from bdg.lattices.arguments import length_in_range, non_negative_number
 from bdg.lattices.box_cut import cut_box, sphere_volume, volume_inside
+from bdg.lattices.building_costs import Cost, packing_building, packing_cost
 from bdg.lattices.diameters import Diameters
 from bdg.lattices.geometry import Period, periodic_tree, wrap
 from bdg.lattices.layering import Layers, share
 from bdg.lattices.seeds import PACKING, resolve_seed, stream
-from bdg.lattices.sequential_addition import Addition, add_spheres
+from bdg.lattices.sequential_addition import JAMMING, Addition, add_spheres
 
-# Where random sequential addition of equal discs (Hinrichsen, Feder, Jossang 1986) and of equal spheres (Talbot,
-# Schaaf, Tarjus 1991) ends.
-JAMMING = {2: 0.547, 3: 0.382}
+SMALLEST_FRACTION = 1e-30
 TOLERANCE = 0.05  # of the volume of spheres in an open box
 FEWEST_IN_LARGE = 16  # grains of the packing that an open box is cut from, so that its fraction is met closely
 SAMPLE, CLEARLY_SHORT = 2000, 0.97  # spheres of a small trial packing, and the part of them that must be placed
@@ -123,6 +123,8 @@ def pack_spheres(
     TypeError, ValueError
         If an argument is of the wrong type or out of range, or if the packing cannot be reached (the text says which
         fraction was).
+    MemoryBudgetError
+        If so many spheres do not fit into the memory of this machine; nothing has been made then.
 
     References
     ----------
@@ -132,6 +134,9 @@ def pack_spheres(
     fraction, sizes, gap = packing_arguments(volume_fraction, diameter, diameter_sigma, minimum_gap)
     wraps = flag("periodic", periodic)
     check_fit(box, sizes, gap, wraps)
+    cost, spheres = predicted_packing(box, fraction, sizes, gap, wraps)
+    sizes.check_number(spheres)
+    budget.require(packing_building(cost, spheres))
     return pack(box, fraction, sizes, gap, wraps, resolve_seed(seed))
 
 
@@ -146,18 +151,18 @@ def box_lengths(size: Any) -> np.ndarray:
     """Return ``size`` as an array of 2 or 3 positive lengths."""
     if np.ndim(size) != 1 or len(size) not in (2, 3):
         raise ValueError(f"size must be 2 or 3 box lengths, such as (48, 48, 48); got {size!r:.80}")
-    return np.array([positive_number("size", length) for length in np.asarray(size).tolist()])
+    return np.array([length_in_range("size", length) for length in np.asarray(size).tolist()])
 
 
 def packing_arguments(
     volume_fraction: Any, diameter: Any, diameter_sigma: Any, minimum_gap: Any
 ) -> tuple[float, Diameters, float]:
     """Check the arguments that need no box, and return the fraction, the distribution and the gap."""
-    return (
-        share("volume_fraction", volume_fraction),
-        Diameters.parse(diameter, diameter_sigma),
-        non_negative_number("minimum_gap", minimum_gap),
-    )
+    fraction = share("volume_fraction", volume_fraction)
+    if fraction < SMALLEST_FRACTION:
+        raise ValueError(f"volume_fraction must be at least {SMALLEST_FRACTION:g}; got {fraction:g}")
+    sizes, gap = Diameters.parse(diameter, diameter_sigma), non_negative_number("minimum_gap", minimum_gap)
+    return fraction, sizes, gap if gap == 0 else length_in_range("minimum_gap", gap)
 
 
 def check_fit(box: np.ndarray, sizes: Diameters, gap: float, periodic: bool, layers: Layers | None = None) -> None:
@@ -175,6 +180,20 @@ def check_fit(box: np.ndarray, sizes: Diameters, gap: float, periodic: bool, lay
             f"diameter + minimum_gap = {sizes.high + gap:g} must not exceed the shortest length {across.min():g} of a "
             "periodic box: the grain would overlap itself. Use a larger box or periodic=False."
         )
+
+
+def predicted_packing(
+    box: np.ndarray, fraction: float, sizes: Diameters, gap: float, periodic: bool, layers: Layers | None = None
+) -> tuple[Cost, float]:
+    """Return what `pack` will take, and about how many spheres it will place, from its arguments alone."""
+    dim = len(box)
+    large = box if periodic else _large_box(box, fraction, sizes, gap, layers)
+    density = fraction / sizes.mean_volume(dim) * (1.0 if layers is None else layers.fraction)
+    spheres = max(1.0, density * float(np.prod(large)))
+    reach = 0.0 if periodic else sizes.high
+    cut = density * float(np.prod(box + reach) - np.prod(np.maximum(box - reach, 0.0)))
+    with_gap = fraction * (1 + gap / sizes.high) ** dim
+    return packing_cost(spheres, cut, with_gap, dim, sizes.low < sizes.high or sizes.sigma > 0), spheres
 
 
 def pack(

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# Where random sequential addition of equal discs (Hinrichsen, Feder, Jossang 1986) and of equal spheres (Talbot,
+# Schaaf, Tarjus 1991) ends.
+JAMMING = {2: 0.547, 3: 0.382}
 BATCH = 16384  # trials at once: large enough for NumPy, small enough for the cache
 CLASS_RATIO = 1.5  # largest over smallest diameter of a class
 # Budget before giving up: equal spheres in 3-D take 36 trials a sphere to 30 %, 260 to 34 %, 1350 to 36 %.
@@ -43,7 +46,7 @@ class CellGrid:
     def __init__(self, centres: np.ndarray, radii: np.ndarray, box: np.ndarray, reach: float):
         dim = len(box)
         most = int(np.ceil((2 * len(centres) + 1) ** (1 / dim)))  # more cells than this only cost memory
-        self.shape = np.clip((box / reach).astype(np.int64), 1, max(most, 1))
+        self.shape = np.clip(box / reach, 1, max(most, 1)).astype(np.int64)
         self.box = box
         cells = self._ravel(self._cells(centres))
         order = np.argsort(cells, kind="stable")

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from bdg.lattices import budget
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
+from bdg.lattices.building_costs import grid_building
 from bdg.lattices.disorder import uniform_disorder
 from bdg.lattices.grid import assemble_grid, grid_positions
 from bdg.lattices.interface import describe_interface, hopping_scale
@@ -121,11 +123,15 @@ def stack(
     ------
     TypeError, ValueError
         If an argument has the wrong type, length or range.
+    MemoryBudgetError
+        If it does not fit into the memory of this machine, with what would; nothing has been made then.
     """
     layers = _layers(layers)
     shape = (sum(layer.length for layer in layers), *_cross_section(cross_section))
     wraps = _wraps(periodic, len(shape) - 1)
     t, mu, spacing = positive_number("t", t), real_number("mu", mu), positive_number("spacing", spacing)
+    cure, drawn = "take shorter layers or a smaller cross_section", any(layer.disorder for layer in layers)
+    budget.require(grid_building("stack", cure, shape, (False, *wraps), drawn))
     count = len(layers) - 1
     barriers = _per_interface("barrier", barrier, count)
     factors, interface = _factors(transparency, count, t, mu)

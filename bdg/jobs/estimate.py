@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,21 @@ from bdg.errors import JobError
 from bdg.gpu.backend import select_backend
 from bdg.gpu.calibration import assuming, rates_of, rates_of_one_thread
 from bdg.gpu.memory import GIB, available_bytes
+from bdg.jobs import extrapolation
+from bdg.jobs.building import require_points, stated
 from bdg.jobs.config import Job
+from bdg.jobs.extrapolation import StepCost, extrapolated
+from bdg.jobs.kinds import Step, is_own
 from bdg.jobs.progress import words
 from bdg.jobs.steps import steps_of
-from bdg.jobs.sweep import Point
+from bdg.jobs.sweep import Parameters, Point
 from bdg.jobs.worker import WORKER_ENVIRONMENT
+from bdg.lattices.budget import Building
 from bdg.lattices.system import System
 from bdg.results import Evidence, Result, quantity
 
 MOST_EXAMINED = 24  # points; more are taken to be like their neighbours
+MOST_EXTRAPOLATED = 8  # where the systems are too large to be built for an estimate
 _START = 1.5  # seconds until a worker is ready
 
 
@@ -38,7 +44,11 @@ class JobEstimate(Result):
     processor_seconds : float
         Of all points.
     gibibytes : float
-        Of the largest point; each worker may need that much at a time.
+        Of the largest point, to build it or to compute; each worker may need that much at a time.
+    building_seconds : float
+        To build the systems of all points, part of ``seconds`` only.
+    extrapolated : str
+        From which systems, where those of the job are too large to be built for an estimate; else "".
     points, examined, workers : int
         Points of the job, and how many of them were looked at.
     steps, methods, notes : lists of str
@@ -60,6 +70,8 @@ class JobEstimate(Result):
     methods: list[str] = quantity("methods of each step")
     notes: list[str] = quantity("what is assumed for each step")
     step_seconds: np.ndarray = quantity("expected time of each step, all points (S,)", "s")
+    building_seconds: float = quantity("expected time of building the systems of all points", "s")
+    extrapolated: str = quantity("which smaller systems the estimate was extrapolated from, empty if none")
     refused: str = quantity("why the job cannot be run like this, empty if it can")
 
     def __str__(self) -> str:
@@ -67,11 +79,16 @@ class JobEstimate(Result):
         lines = [f"{self.name}: {self.points} points, {self.workers} worker{'s' if self.workers > 1 else ''}"]
         if self.examined < self.points:
             lines.append(f"  from {self.examined} points, spread evenly over the job")
+        if self.extrapolated:
+            lines.append(f"  EXTRAPOLATED {self.extrapolated}")
         for step, method, note, seconds in zip(self.steps, self.methods, self.notes, self.step_seconds, strict=True):
             lines.append(f"  {step:22} {method:22} {words(float(seconds)):>10}  {note}".rstrip())
+        if self.building_seconds >= 1:
+            lines.append(f"  {'building the systems':45} {words(self.building_seconds):>10}")
         lines.append(f"  in all about {words(self.seconds)} ({words(self.processor_seconds)} of processor time)")
         lines.append(f"  memory: {self.gibibytes:.2f} GiB for the largest point")
-        lines.append(f"  {self.evidence.rates}; expect a factor of two, more where levels are crowded")
+        factor = "three" if self.extrapolated else "two"
+        lines.append(f"  {self.evidence.rates}; expect a factor of {factor}, more where levels are crowded")
         if self.refused:
             lines.append(f"  REFUSED: {self.refused}")
         return "\n".join(lines)
@@ -86,13 +103,23 @@ class _Sum:
     notes: dict[str, None]
 
 
-def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEstimate:
+def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: bool | None = False) -> JobEstimate:
     """Return what ``bdg run`` will take for a job.
+
+    Systems of more than 5e4 sites on a grid are not built for that: what they take is extrapolated from smaller ones
+    with the same keys (`bdg.jobs.extrapolation`).
+
+    Parameters
+    ----------
+    progress : bool or None
+        Show a bar; None: where stderr is a terminal.
 
     Raises
     ------
     JobError
         If the kind does not say what its points compute.
+    MemoryBudgetError
+        If the system of a point cannot even be built; the text says what would fit.
     ValueError
         If ``workers`` is not a whole number >= 1.
     """
@@ -105,13 +132,16 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEsti
             "estimated; give the Kind a function steps (docs/extending.md)"
         )
     backend = select_backend(device)
+    require_points(job, job.points)
     with assuming(rates_of_one_thread(select_backend("cpu"), WORKER_ENVIRONMENT)):  # as workers have it
-        sums, per_point, largest, obstacles = _examined(job, device)
+        found = _examined(job, device, progress)
         origin = rates_of(backend).origin
+    sums, per_point = found.sums, found.per_point
     scale = len(job.points) / len(per_point)
-    total = scale * sum(per_point)
+    total, building = scale * sum(per_point), scale * found.building
     crew = min(workers, len(job.points))
-    seconds = _START + max(total / crew, math.ceil(len(job.points) / crew) * float(np.mean(per_point)))
+    longest = (total + building) / len(job.points)
+    seconds = _START + max((total + building) / crew, math.ceil(len(job.points) / crew) * longest)
     evidence = Evidence.of(
         method="cost model", why="the methods that auto takes", backend=backend, dtype="float64", start=start,
         rates=origin,
@@ -120,7 +150,7 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEsti
         name=job.name,
         seconds=float(seconds),
         processor_seconds=float(total),
-        gibibytes=largest / GIB,
+        gibibytes=found.largest / GIB,
         points=len(job.points),
         examined=len(per_point),
         workers=workers,
@@ -128,42 +158,117 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto") -> JobEsti
         methods=[", ".join(entry.methods) for entry in sums.values()],
         notes=["; ".join(filter(None, entry.notes)) for entry in sums.values()],
         step_seconds=scale * np.array([entry.seconds for entry in sums.values()]),
-        refused=_refusal(obstacles, largest, crew, available_bytes(backend)),
+        building_seconds=float(building),
+        extrapolated=found.extrapolated(),
+        refused=_refusal(found.obstacles, found.largest, crew, available_bytes(backend)),
         evidence=evidence,
     )
 
 
-def _examined(job: Job, device: str) -> tuple[dict[tuple[str, str], _Sum], list[float], float, list[str]]:
-    """Return steps by function and method, seconds of each point looked at, the largest memory, and what is refused."""
-    from bdg.estimate import Estimate, estimate
+@dataclass
+class _Examined:
+    """Sums over the points that were looked at: steps by function and method."""
+
+    sums: dict[tuple[str, str], _Sum] = field(default_factory=dict)
+    per_point: list[float] = field(default_factory=list)
+    building: float = 0.0
+    largest: float = 0.0
+    obstacles: list[str] = field(default_factory=list)
+    large: list[float] = field(default_factory=list)  # sites of what was extrapolated
+
+    def add(self, name: str, costs: Sequence[StepCost]) -> None:
+        """Add the steps of a point."""
+        seconds = 0.0
+        for one in costs:
+            if not one.method:
+                self.obstacles.append(f"{name}: {one.why}")
+                continue
+            entry = self.sums.setdefault((one.step.what, one.step.arguments.get("method", "auto")), _Sum(0.0, {}, {}))
+            entry.seconds += one.step.times * one.seconds
+            entry.methods[one.method] = None
+            entry.notes[one.step.note] = None
+            seconds += one.step.times * one.seconds
+            self.largest = max(self.largest, one.bytes)
+        self.per_point.append(seconds)
+
+    def extrapolated(self) -> str:
+        """Return which systems the numbers come from."""
+        if not self.large:
+            return ""
+        low, high = min(self.large), max(self.large)
+        to = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+        return f"to {to} sites from systems of at most {max(extrapolation.SAMPLES)} sites with the same keys"
+
+
+def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
+    """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
+    from tqdm import tqdm
 
     make = steps_of(job.kind)
     assert make is not None
-    sums: dict[tuple[str, str], _Sum] = {}
+    points, buildings = _stated(job, make, MOST_EXAMINED)
+    if any(map(_is_large, buildings)):
+        points, buildings = _stated(job, make, MOST_EXTRAPOLATED)
     geometries: dict[str, dict[str, Any]] = {}
-    per_point, largest, obstacles = [], 0.0, []
-    for point in _spread(job.points):
-        system, steps = make(point.parameters)
+    found = _Examined()
+    large: dict[str, list[StepCost] | None] = {}  # by parameters without the seed, of which nothing depends
+    bar = tqdm(points, desc="estimate", unit="point", disable=None if progress is None else not progress, leave=False)
+
+    def share(system: System) -> None:
+        bar.set_postfix_str(f"{system.n_sites} sites")
         _share(system, geometries)
-        seconds = 0.0
-        for step in steps:
-            found = estimate(system, step.what, device=device, **step.arguments)
-            assert isinstance(found, Estimate)
-            if not found.method:
-                obstacles.append(f"{point.label or job.name}: {found.evidence.why}")
-                continue
-            entry = sums.setdefault((step.what, step.arguments.get("method", "auto")), _Sum(0.0, {}, {}))
-            entry.seconds += step.times * found.seconds
-            entry.methods[found.method] = None
-            entry.notes[step.note] = None
-            seconds += step.times * found.seconds
-            largest = max(largest, found.gibibytes * GIB)
-        per_point.append(seconds)
-    return sums, per_point, largest, obstacles
+
+    for point, building in zip(bar, buildings, strict=True):
+        costs = None
+        if building is not None and _is_large(building):
+            key = _without_seed(point.parameters)
+            if key not in large:
+                large[key] = extrapolated(make, point.parameters, building, device, share)
+            costs = large[key]
+            found.large += [building.count] if costs is not None else []
+        if costs is None:
+            costs = _built(make(point.parameters), device, share)
+        if building is not None:
+            found.building += building.seconds
+            found.largest = max(found.largest, building.bytes)
+        found.add(point.label or job.name, costs)
+    return found
 
 
-def _spread(points: Sequence[Point]) -> list[Point]:
-    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), MOST_EXAMINED)).round().astype(int))
+def _stated(job: Job, make: Callable[[Parameters], Any], most: int) -> tuple[list[Point], list[Building | None]]:
+    """Return points spread over the job and what the builders of their systems state.
+
+    Kinds from elsewhere are not asked: what their keys mean is not known, so their systems are built in any case.
+    """
+    points = _spread(job.points, most)
+    return points, [None if is_own(job.kind) else stated(make, point) for point in points]
+
+
+def _without_seed(parameters: Parameters) -> str:
+    system = {key: value for key, value in parameters["system"].items() if key != "seed"}
+    return repr((sorted(system.items()), sorted(parameters["compute"].items())))
+
+
+def _is_large(building: Building | None) -> bool:
+    return building is not None and building.count > extrapolation.BUILT_UP_TO and bool(building.shape)
+
+
+def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
+    """Return what the steps of a point take on its own system."""
+    from bdg.estimate import Estimate, estimate
+
+    system, steps = made
+    share(system)
+    costs = []
+    for step in steps:
+        found = estimate(system, step.what, device=device, **step.arguments)
+        assert isinstance(found, Estimate)
+        costs.append(StepCost(step, found.method, found.seconds, found.gibibytes * GIB, found.evidence.why))
+    return costs
+
+
+def _spread(points: Sequence[Point], most: int) -> list[Point]:
+    chosen = np.unique(np.linspace(0, len(points) - 1, min(len(points), most)).round().astype(int))
     return [points[number] for number in chosen]
 
 

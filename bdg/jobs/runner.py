@@ -20,8 +20,9 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TextIO
 
-from bdg.gpu.backend import select_backend
+from bdg.gpu.backend import MemoryBudgetError, select_backend
 from bdg.jobs import worker as worker_module
+from bdg.jobs.building import require_points
 from bdg.jobs.config import Job
 from bdg.jobs.progress import LOGGER, Progress
 from bdg.jobs.provenance import changed_versions, provenance
@@ -94,6 +95,8 @@ def run_job(
         If the run directory belongs to another job or another runner is at work in it.
     BackendUnavailableError
         If ``device="gpu"`` and there is none.
+    MemoryBudgetError
+        If the systems of points that are missing cannot be built here; nothing has been done then.
     OSError
         If the disk is full; the run ends at the first point that cannot be kept.
     KeyboardInterrupt
@@ -105,6 +108,7 @@ def run_job(
         select_backend(device)  # refuse before any work
     folder = RunFolder(out if out is not None else default_folder(job))
     folder.examine(job)  # so that not even the lock is left in a folder that is not ours
+    _require_memory(job, folder, workers)
     with folder.locked():
         folder.claim(job)
         survey = folder.survey(job.points)
@@ -125,6 +129,14 @@ def run_job(
                     LOGGER.info("stopped; finished points are kept, and the same command goes on from here")
                     raise
             return _finish(folder, job, survey.missing, failures, aside)
+
+
+def _require_memory(job: Job, folder: RunFolder, workers: int) -> None:
+    """Refuse a job with systems too large for this machine, unless all of them are done already."""
+    try:
+        require_points(job, job.points, workers)
+    except MemoryBudgetError:
+        require_points(job, folder.survey(job.points).missing, workers)
 
 
 def default_folder(job: Job) -> Path:

@@ -125,6 +125,11 @@ def kind_names() -> list[str]:
     return sorted({*_MODULES, *_REGISTERED})
 
 
+def is_own(kind: Kind) -> bool:
+    """Return whether a kind is none of this package."""
+    return kind.name in _REGISTERED or kind.name not in _MODULES
+
+
 def get_kind(name: str) -> Kind:
     """Return the kind of that name.
 

@@ -22,6 +22,8 @@ from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules
 from bdg.jobs.results import JobResults, PointResult
 from bdg.jobs.schema import Key
 from bdg.jobs.sweep import Parameters
+from bdg.lattices import budget
+from bdg.lattices.building_costs import grid_building
 from bdg.lattices.disorder import uniform_disorder
 from bdg.lattices.grid import assemble_grid, grid_positions
 from bdg.lattices.seeds import DISORDER, stream
@@ -69,6 +71,7 @@ def build(parameters: Parameters) -> System:
     t, spacing = keys["hopping_meV"], keys["spacing_nm"]
     shape = (keys["sites"],) * keys["dimensions"]
     count = math.prod(shape)
+    budget.require(grid_building("box", "take fewer sites", shape, (True,) * len(shape), True))
     onsite = uniform_disorder(count, keys["disorder_meV"] / t, stream(keys["seed"], DISORDER)) - keys["mu_meV"] / t
     attraction = keys["attraction_meV"]
     if attraction is None:

@@ -1,0 +1,60 @@
+"""Whether the systems of a job can be built here, asked of its keys alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from bdg.building import require_building
+from bdg.gpu.backend import MemoryBudgetError
+from bdg.gpu.memory import host_bytes
+from bdg.jobs.config import Job
+from bdg.jobs.kinds import is_own
+from bdg.jobs.steps import steps_of
+from bdg.jobs.sweep import Parameters, Point
+from bdg.lattices import budget
+from bdg.lattices.budget import Building, size_in_words
+
+
+def stated(make: Callable[[Parameters], Any], point: Point) -> Building | None:
+    """Return what the builder of a point's system states; None where no builder of this package is called."""
+    return budget.predict(lambda: make(point.parameters))
+
+
+def require_points(job: Job, points: Sequence[Point], workers: int = 1) -> None:
+    """Refuse a job whose systems do not fit into the memory of this machine, ``workers`` of them at a time.
+
+    Sizes come from [system] apart from the seed, so each is looked at once. Kinds from elsewhere are passed over: how
+    they build, and what they do before, is not known.
+
+    Raises
+    ------
+    MemoryBudgetError
+        With the point, and what would fit.
+    """
+    make = steps_of(job.kind)
+    if make is None or is_own(job.kind):
+        return
+    largest: Building | None = None
+    seen = set()
+    for point in points:
+        sizes = repr(sorted((key, value) for key, value in point.parameters["system"].items() if key != "seed"))
+        if sizes in seen:
+            continue
+        seen.add(sizes)
+        building = stated(make, point)
+        if building is None:
+            continue
+        try:
+            require_building(building)
+        except MemoryBudgetError as error:
+            raise MemoryBudgetError(f"{job.name}: {point.label}: {error}") from None
+        if largest is None or building.bytes > largest.bytes:
+            largest = building
+    crew, available = min(workers, len(points)), host_bytes()
+    if largest is not None and crew * largest.bytes > available:
+        raise MemoryBudgetError(
+            f"{job.name}: {crew} workers that build a {largest.what} each, {size_in_words(largest.bytes)}, do not fit "
+            f"into the {size_in_words(available)} that are available on this machine; "
+            f"--workers {int(available // largest.bytes)} would"
+        )

@@ -1,0 +1,243 @@
+"""What a point on a large grid takes, from small boxes with the same keys: the large one is never built.
+
+Samples of 2e3 to 3e4 sites are cut down from the longest edges first, so that a film stays as thick and a chain as thin
+as it is. Seconds and bytes of each method are fitted to what is known to grow with the box: sites, and the operations
+and elements of a factorisation, which `bdg.gpu.grid_dissection` counts for a grid of any shape.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from bdg import costs
+from bdg.estimate import Estimate, estimate
+from bdg.gpu import cost
+from bdg.gpu.backend import select_backend
+from bdg.gpu.cost import Option
+from bdg.gpu.grid_dissection import grid_work
+from bdg.gpu.memory import GIB, available_bytes
+from bdg.jobs.kinds import Step
+from bdg.jobs.kinds.sns import open_channels
+from bdg.jobs.sweep import Parameters
+from bdg.lattices import budget
+from bdg.lattices.budget import Building
+from bdg.lattices.system import System
+
+BUILT_UP_TO = 50_000  # sites: an estimate of so many is made in a second or two on the system itself
+SAMPLES = (2_000, 4_000, 8_000, 16_000, 30_000)  # sites of the boxes that larger ones are extrapolated from
+_ROWS_A_STATE = 8  # rows of a sample for each state that is asked for: fewer are all states
+_GRAINS_A_LENGTH, _FEWEST_GRAINS, _FULLEST = 3.0, 4.0, 0.2  # grains of a sample that is hardly larger than they are
+_AT_LAST = {"bound_states": "chebyshev"}  # what "auto" takes only where nothing else fits
+_NEVER = {"density_of_states": "green"}  # and what it does not take
+
+Shape = tuple[int, ...]
+Sums = Mapping[str, float]
+Made = tuple[System, list[Step]]
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one step of a point takes, done once; ``method`` is "" where nothing fits, and ``why`` says the reason."""
+
+    step: Step
+    method: str
+    seconds: float
+    bytes: float
+    why: str
+
+
+# -------------------------------------------------------------------------------------------------------------- samples
+
+
+def sample_shapes(shape: Shape, sizes: Sequence[int] = SAMPLES) -> list[Shape]:
+    """Return shapes of about so many sites: the given one with no edge longer than a common length."""
+    found = []
+    for most in sizes:
+        low, high = 1, max(shape)
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if _sites(_clipped(shape, middle)) <= most else (low, middle - 1)
+        found.append(_clipped(shape, low))
+    return list(dict.fromkeys(found))
+
+
+def _clipped(shape: Shape, edge: int) -> Shape:
+    return tuple(min(n, edge) for n in shape)
+
+
+def _sites(shape: Shape) -> int:
+    return math.prod(shape)
+
+
+def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters | None:
+    """Return the parameters of the same kind of box with ``wanted`` sites an axis; None for keys that are not known."""
+    system = parameters["system"]
+    if "size_nm" in system:
+        return {**parameters, "system": _smaller_box(system, wanted)}
+    if "superconductor_sites" in system:
+        ratio = wanted[0] / shape[0]
+        lengths = {key: _scaled(system[key], ratio) for key in ("superconductor_sites", "normal_sites")}
+        changed = {**system, **lengths, "width": max((1, *wanted[1:]))}
+        return {**parameters, "system": changed, "compute": _as_many_states(parameters)}
+    if "sites" in system:
+        return {**parameters, "system": {**system, "sites": wanted[0]}}
+    return None
+
+
+def _as_many_states(parameters: Parameters) -> dict[str, Any]:
+    """Return [compute] with the number of states that the whole width asks for, where it is left to the channels."""
+    compute = parameters["compute"]
+    if "states" not in compute or compute["states"] is not None:
+        return compute
+    return {**compute, "states": 2 * len(open_channels(parameters["system"])) + 4}
+
+
+def _scaled(length: int, ratio: float) -> int:
+    return max(1, round(length * ratio)) if length else 0
+
+
+def _smaller_box(system: Mapping[str, Any], wanted: Shape) -> dict[str, Any]:
+    """Return the keys of a composite; grains shrink where fewer than three fit along an edge, or none might be met.
+
+    Nothing that takes time depends on how large they are.
+    """
+    edges = [system["spacing_nm"] * n for n in wanted]
+    most = max(system["spacing_nm"], min(edges) / _GRAINS_A_LENGTH)
+    ratio = min(1.0, most / max(system["diameter_nm"]))
+    diameters = [max(system["spacing_nm"], ratio * each) for each in system["diameter_nm"]]
+    few = _FEWEST_GRAINS * math.pi / 6 * max(diameters) ** 3 / math.prod(edges)
+    changes = {"size_nm": edges, "diameter_nm": diameters, "minimum_gap_nm": ratio * system["minimum_gap_nm"]}
+    if system["volume_fraction"] is not None and system["volume_fraction"] < few:
+        changes["volume_fraction"] = min(few, _FULLEST)
+    return {**system, **changes}
+
+
+# ----------------------------------------------------------------------------------------------------------- the fits
+
+
+def extrapolated(
+    make: Callable[[Parameters], Made],
+    parameters: Parameters,
+    building: Building,
+    device: str,
+    share: Callable[[System], None],
+) -> list[StepCost] | None:
+    """Return what the steps of a point take whose grid is too large to be built for that; None if it has no samples.
+
+    Parameters
+    ----------
+    make : callable
+        System and steps of a point.
+    parameters : Parameters
+    building : Building
+        What the builder of its system states.
+    device : str
+    share : callable
+        Lets a system use what was made of the same geometry before.
+    """
+    shapes, steps, rows = [], [], []
+    for wanted in sample_shapes(building.shape):
+        changed = smaller(parameters, building.shape, wanted)
+        if changed is None:
+            return None
+        stated = budget.predict(functools.partial(make, changed))
+        assert stated is not None
+        system, found = make(changed)
+        if any(_ROWS_A_STATE * step.arguments.get("k", 0) > 2 * system.norbs * system.n_sites for step in found):
+            continue
+        share(system)
+        shapes.append(stated.shape)
+        steps = found
+        rows.append([_asked(system, step, device) for step in found])
+    if not rows:
+        return None
+    sums = [_sums(shape, building.periodic) for shape in shapes]
+    target = _sums(building.shape, building.periodic)
+    dimension = 2 * system.norbs * int(building.count)
+    return [
+        _step_cost(step, [row[number] for row in rows if len(row) == len(steps)], sums, target, device, dimension)
+        for number, step in enumerate(steps)
+    ]
+
+
+def _asked(system: System, step: Step, device: str) -> Estimate:
+    found = estimate(system, step.what, device=device, **step.arguments)
+    assert isinstance(found, Estimate)
+    return found
+
+
+def _sums(shape: Shape, periodic: Sequence[bool]) -> dict[str, float]:
+    work, sites = grid_work(shape, periodic), float(_sites(shape))
+    return {
+        "one": 1.0,
+        "sites": sites,
+        "planes": sites * sites / max(min(shape), 1) if min(shape) > 1 else sites,
+        "square": sites**2,
+        "flops": work.flops,
+        "kept": work.kept,
+        "largest": work.largest,
+    }
+
+
+_GROWTH = {  # what seconds and bytes grow with
+    "chebyshev": (("sites", "planes", "square"), ("one", "sites")),
+    "direct": (("sites", "kept", "flops"), ("sites", "kept", "largest")),
+}
+
+
+def _step_cost(
+    step: Step, found: Sequence[Estimate], sums: Sequence[Sums], target: Sums, device: str, dimension: int
+) -> StepCost:
+    """Return what a step takes by the method that "auto" would take of those that fit."""
+    sums = sums[-len(found) :]
+    options = []
+    for method, place, *_, note in found[-1].rows:
+        known = [
+            (s, row) for s, each in zip(sums, found, strict=True) for row in each.rows if row[:2] == (method, place)
+        ]
+        seconds = np.array([row[2] for _, row in known])
+        needed = np.array([row[3] * GIB for _, row in known])
+        if not (np.isfinite(seconds).all() and (seconds > 0).all()):
+            continue
+        left = available_bytes(select_backend(place))
+        if not known[-1][1][4] and needed[-1] <= left:
+            continue  # closed for another reason than memory
+        of_method = [s for s, _ in known]
+        if method == "dense":
+            ratio = target["sites"] / of_method[-1]["sites"]
+            takes, holds = seconds[-1] * ratio**3, needed[-1] * ratio**2
+        else:
+            growth = _GROWTH["chebyshev" if method == "chebyshev" else "direct"]
+            takes, holds = (_fitted(of_method, v, n, target) for v, n in zip((seconds, needed), growth, strict=True))
+        options.append(Option(method, place, float(takes), float(holds), left, note))
+    return _taken(step, options, device, dimension)
+
+
+def _fitted(sums: Sequence[Sums], values: np.ndarray, names: Sequence[str], target: Sums) -> float:
+    """Return a sum with coefficients >= 0 at the target, fitted to relative deviations at the samples."""
+    columns = np.array([[each[name] / target[name] for name in names] for each in sums])
+    coefficients, _ = nnls(columns / values[:, None], np.ones(len(values)))
+    return float(coefficients.sum())
+
+
+def _taken(step: Step, options: list[Option], device: str, dimension: int) -> StepCost:
+    if device == "auto" and dimension > costs.CPU_UP_TO and any(o.device == "gpu" for o in options):
+        options = [o for o in options if o.device == "gpu"]
+    asked = step.arguments.get("method", "auto")
+    if asked != "auto":
+        options = [o for o in options if o.method == asked]
+    else:
+        options = [o for o in options if o.method != _NEVER.get(step.what)]
+        first = [o for o in options if o.method != _AT_LAST.get(step.what)]
+        options = first if any(o.feasible for o in first) else options
+    best = cost.choose(options)
+    if best is None:
+        return StepCost(step, "", 0.0, 0.0, f"{step.what} does not fit: {costs.refusal(options)}")
+    return StepCost(step, best.method, best.seconds, best.bytes, "")
