@@ -16,11 +16,12 @@ import scipy.sparse as sp
 
 from bdg.gpu.backend import Backend
 from bdg.gpu.memory import available_bytes, require_memory
-from bdg.gpu.scales import Scales, equilibrated
+from bdg.gpu.scales import Scales, equilibrated, level_scales
 
 _RANGE = 1e-2  # of the largest level: lower ones are computed apart
 _LOWEST_CUT = 1e-4  # of the same: a cut between levels is looked for above
 _INVERSE_STEPS = 2
+_ZERO = 64 * np.finfo(float).eps  # of the scale of a level
 _TRIALS = 24  # shifts among which the one farthest from all levels is taken
 _WORK_ARRAYS = 4  # matrix, eigenvectors, and LAPACK's divide-and-conquer workspace of about two matrices
 
@@ -67,7 +68,7 @@ def _by_ranges(
     done: list[tuple[np.ndarray, np.ndarray]] = []
     while True:
         low = abs(energies) < range_cut(abs(energies))
-        if not low.any():
+        if not low.any() or _are_zero(matrix, energies[low], vectors[:, low]):
             break
         done.append((energies[~low], vectors[:, ~low]))
         energies, vectors = _purified(matrix, whole, energies[low], vectors[:, low])
@@ -76,6 +77,11 @@ def _by_ranges(
         energies = np.concatenate([energies, upper])
     order = np.argsort(energies, kind="stable")
     return energies[order], vectors[:, order]
+
+
+def _are_zero(matrix: sp.csr_matrix, energies: np.ndarray, vectors: np.ndarray) -> bool:
+    """Return whether levels are zero to rounding, so that nothing is left to be told apart."""
+    return bool((abs(energies) <= _ZERO * level_scales(matrix, vectors)).all())
 
 
 def range_cut(sizes: np.ndarray) -> float:
@@ -96,7 +102,7 @@ def _purified(
     """Return the eigenpairs in the space of nearly invariant columns after inverse iteration towards their levels."""
     largest = float(abs(energies).max())
     trials = np.linspace(0.2, 1.0, _TRIALS) * (largest or 1.0)
-    shift = float(trials[abs(energies[:, None] - trials).min(axis=0).argmax()])
+    shift = float(trials[abs(energies[:, None] - trials).min(axis=0).argmax()])  # far from all levels
     scaled, scaling = equilibrated(matrix, shift)
     scaled = scaled.toarray()
     factors = scipy.linalg.lu_factor(scaled, check_finite=False)

@@ -91,6 +91,15 @@ def test_dense_levels_beside_exact_zeros_and_copies():
     assert_allclose(energies, expected, rtol=1e-12, atol=1e-22)
 
 
+@pytest.mark.parametrize("gap", [1e-3, 0.0011354])
+def test_exact_zeros_below_a_range_are_left_alone(gap):
+    """Levels at +-1, +-gap and twice at zero: a shift in the range of the zeros made a singular matrix."""
+    h, delta = np.diag([0.0, 0.0, 1.0]), np.diag([0.0, gap, 0.0])
+    energies, vectors = dense.eigh(sp.csr_matrix(np.block([[h, delta], [delta, -h]])), CPU)
+    assert_allclose(energies, [-1, -gap, 0, 0, gap, 1], atol=1e-15)
+    assert_allclose(vectors.T @ vectors, np.eye(6), atol=1e-12)
+
+
 def _chain(size, onsite):
     matrix = sp.diags_array([-np.ones(size - 1), onsite, -np.ones(size - 1)], offsets=[-1, 0, 1], format="csr")
     return sp.csr_matrix(matrix), dissect(np.arange(size)[:, None], sp.csr_matrix(abs(matrix) > 0)).order
