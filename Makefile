@@ -20,7 +20,7 @@ demo: $(STAMP)  ## run the job runs/composite.toml and draw its figures
 	$(BIN)/python -m bdg run runs/composite.toml --workers 2
 
 test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## only the slow tests
 	$(BIN)/python -m pytest -q -m slow

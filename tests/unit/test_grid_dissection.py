@@ -1,7 +1,5 @@
 """The size of a dissection from the shape of a grid alone, beside the dissection of that grid itself."""
 
-import time
-
 import numpy as np
 import pytest
 
@@ -53,8 +51,7 @@ def test_it_grows_as_nested_dissection_does():
 
 
 def test_any_size_takes_a_moment():
-    start = time.perf_counter()
+    """The work of 1e18 sites: any loop over them would not end."""
     grid_work((10**6, 10**6, 10**6), (True, True, True))
     grid_work((1, 1, 1), (False, False, False))
-    assert time.perf_counter() - start < 1
     assert grid_work((4, 4), (True, False), leaf=CPU_SETTINGS.leaf).flops == factor_flops(16, 0)
