@@ -24,8 +24,8 @@ _LABELLED = 85.0  # bytes of a site of a composite beside those of its grid: gra
 _BATCH = 1e6  # bytes of a batch of trial spheres
 _ROW, _REAL, _COMPLEX = 110.0, 70.0, 110.0  # bytes of a row and of a stored element of a matrix that is handed over
 # bytes of a sphere: where all are equal, for each unit of the fraction where not, and if a face of an open box cuts it
-_SPHERE, _SPREAD_SPHERE, _CUT_SPHERE = 350.0, 2200.0, 14.0 * 8 * QUADRATURE
-_SECONDS_START, _SECONDS_PACKING = 0.003, 0.035
+_SPHERE, _SPREAD_SPHERE, _CUT_SPHERE = 350.0, 2700.0, 16.0 * 8 * QUADRATURE
+_SECONDS_START, _SECONDS_PACKING = 0.002, 0.025
 _SECONDS_SITE = {1: 3.5e-7, 2: 4e-7, 3: 6e-7}
 _SECONDS_LABELLED, _SECONDS_FIELD, _SECONDS_ENTRY = 3e-7, 5e-9, 4e-7
 _SECONDS_SPHERE, _SECONDS_SPREAD = 3.5e-5, 2.5  # of a sphere, and how many times longer where they differ
