@@ -205,7 +205,7 @@ def test_broken_figures_cost_no_numbers(place, whole):
 
 
 def test_a_second_runner_is_refused_while_the_first_works_and_not_after_its_death(place):
-    slow = ["--set", "seconds=1"]
+    slow = ["--set", "seconds=2.5"]  # the first must outlast two processes that start on a busy machine
     first = start(place, "--workers", 2, *slow)
     wait_for(lambda: len(diary(place)) >= 2)
     second = run(place, *slow)
