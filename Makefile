@@ -19,8 +19,10 @@ help:  ## this list
 demo: $(STAMP)  ## run the job runs/composite.toml and draw its figures
 	$(BIN)/python -m bdg run runs/composite.toml --workers 2
 
-test: $(STAMP)  ## all tests but the slow ones
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+test: $(STAMP)  ## all tests but the slow ones, in two processes
+	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit & unit=$$!; \
+	$(BIN)/python -m pytest -q -p no:cacheprovider tests/physics tests/device tests/end_to_end tests/test_architecture.py; \
+	others=$$?; wait $$unit && [ $$others -eq 0 ]
 
 test-slow: $(STAMP)  ## only the slow tests
 	$(BIN)/python -m pytest -q -m slow
