@@ -119,8 +119,11 @@ class Curve:
 
         noise = self._kernel.noise
         place = below
-        if excess(below) > 0:
-            place = float(brentq(excess, below, high, xtol=max(0.02 * tol, 0.3 * noise), rtol=1e-15))
+        if (first := excess(below)) > 0:
+            # what is left over is part of the error
+            enough = max(0.3 * noise, 0.01 * tol * (first - excess(high)) / (high - below))
+            left = lambda place: 0.0 if abs(value := excess(place)) <= enough else value  # noqa: E731
+            place = float(brentq(left, below, high, xtol=1e-3 * tol, rtol=1e-15))
         slope = self._slope(place, excess(place))
         error = 1.5 * (self.points[place].error + abs(excess(place)) + 2 * noise)
         down = up = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol

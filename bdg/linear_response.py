@@ -30,6 +30,7 @@ PROBE = 3e-4  # Delta of the linear response in units of T: its square is the re
 AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude
 LOCAL_CURVATURE = 1.25  # C <= 1.25 max(U_i L_i): 1.2233 is the largest -K''_ab over (K_aa + K_bb)/2
 MAX_STEPS = 40  # of Lanczos, and of the solve that gives a positive vector
+LOOKED_FOR = 1e-5  # accuracy above which a temperature is one of the first: modes are still looked for
 RANDOM_STEPS = 15, 30, 60, 120
 RANDOM_TOL = 1e-6  # relative error of the pair amplitude in these
 FAILURE = 1e-6  # probability that the bound from random vectors does not hold
@@ -138,7 +139,7 @@ class ResponseKernel:
         apply = lambda x: self(x, temperature, tol)  # noqa: E731
         for _ in range(3):
             # far from one the value itself need not be exact, least where the bound counts
-            space = self._converged(apply, accuracy, 0.03 if bound else 1e-3)
+            space = self._converged(apply, accuracy, 0.03 if bound else 1e-3, self._begin(accuracy, bound))
             value, error = space.value, space.error + PROBE**2 + tol
             self._kept, self.residual = space.leading(_KEPT), space.residual
             if not bound or value + error >= 1:
@@ -152,11 +153,24 @@ class ResponseKernel:
             self._kept = [unstable, *self._kept]  # an eigenvalue above one that the Ritz vectors do not see
         return Point(value, error, upper, self._kept[0])
 
-    def _converged(self, apply: Callable[[np.ndarray], np.ndarray], accuracy: float, share: float) -> _RitzSpace:
+    def _begin(self, accuracy: float, bound: bool) -> int:
+        """Return how many vectors to take in whatever the error: a mode hides where none of them has a part in it.
+
+        Where the search goes on from a known mode, its value is all that is asked for; what it misses, the bound of
+        the last temperature finds. A positive vector finds it without random ones.
+        """
+        coarse = accuracy > LOOKED_FOR and not bound
+        return len(self._kept) + 1 if coarse or (bound and not self.positive) else 1
+
+    def _converged(
+        self, apply: Callable[[np.ndarray], np.ndarray], accuracy: float, share: float, begin: int
+    ) -> _RitzSpace:
         """Return a space in which the largest eigenvalue is known well enough."""
         size = self.active.size
         space = _RitzSpace(apply)
-        for vector in (*self._kept, self._random()):
+        for number, vector in enumerate((*self._kept, self._random())):
+            if number >= begin and space.error <= max(accuracy, share * abs(space.value - 1)):
+                return space
             space.add(vector)
         while space.size < min(size, MAX_STEPS):
             if space.error <= max(accuracy, share * abs(space.value - 1)) or not space.add(space.remainder):
