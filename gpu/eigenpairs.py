@@ -142,17 +142,14 @@ def converged(engine: Engine, found: Eigenpairs, tol: float, k: int | None = Non
     return good if k is None else good[np.argsort(abs(found.energies), kind="stable")[:k]]
 
 
-def all_on_this_side(distances: np.ndarray, residuals: np.ndarray) -> bool:
-    """Return whether levels whose Ritz values are ``distances`` > 0 from a counted energy lie on that side of it.
+def all_between(energies: np.ndarray, residuals: np.ndarray, low: float, high: float) -> bool:
+    """Return whether as many levels as there are Ritz pairs, all with low < E < high, lie between these energies.
 
-    Orthonormal Ritz vectors with the residuals R have as many levels within ``||R||`` of their Ritz values (W. Kahan,
-    see B. N. Parlett, The Symmetric Eigenvalue Problem (1980), section 11.5); states that are far from the energy
-    beside their residuals move those near it in second order only.
+    For x in the span of orthonormal Ritz vectors with residuals R, ``x* (H - low)(high - H) x`` is
+    ``y* [(E - low)(high - E) - R* R] y``. Where it is positive for all x there are at least as many levels inside as
+    vectors (Courant and Fischer), and it is if the ``|r|^2 / ((E - low)(high - E))`` add up to less than one.
     """
-    if not distances.size:
-        return True
-    near = distances < 10 * residuals.max()
-    return not near.any() or bool(np.linalg.norm(residuals[near]) < distances[near].min())
+    return bool((residuals**2 / ((energies - low) * (high - energies))).sum() < 1)
 
 
 def proven_count(engine: Engine, energy: float, step: float, growth: float = 1.0) -> tuple[int | None, float]:

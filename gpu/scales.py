@@ -20,7 +20,6 @@ WIDE = 64.0  # rows beyond this ratio to the median row: above any disorder or b
 ROUNDING = 1e-13  # of a product with H, relative: rounding of many operations
 _SWEEPS = 12  # of the equilibration; each halves the logarithm of what is left
 _LOW = 0.1  # share of the rows that are at most as large as the scale of low levels
-_FURTHER = 2  # refinement steps of accurate solves
 _COLUMNS = 16
 
 
@@ -128,9 +127,5 @@ class ScaledFactor:
         return getattr(self._factor, name)
 
     def solve(self, right_side: Any, refinements: int | None = None) -> Any:
-        """Return ``(z - H)^-1 right_side`` for columns (n, R).
-
-        Accurate solves are refined further than the contraction asks for: a step makes the error of every row small
-        by its own measure (R. D. Skeel, Math. Comp. 35, 817 (1980)), which rows of 1e10 t need.
-        """
-        return self._scaling * self._factor.solve(self._scaling * right_side, refinements, further=_FURTHER)
+        """Return ``(z - H)^-1 right_side`` for columns (n, R)."""
+        return self._scaling * self._factor.solve(self._scaling * right_side, refinements)

@@ -14,7 +14,7 @@ import numpy as np
 from bdg.gpu.eigenpairs import (
     Eigenpairs,
     Engine,
-    all_on_this_side,
+    all_between,
     converged,
     joined,
     proven_count,
@@ -106,8 +106,9 @@ def lowest_by_shifts(
 def accounted_for(found: Eigenpairs, edge: float, proven: int) -> bool:
     """Return whether the pairs hold all of the ``proven`` levels with |E| < ``edge``."""
     below = abs(found.energies) < edge
-    distances, residuals = edge - abs(found.energies[below]), found.residuals[below]
-    return int(np.count_nonzero(below)) == proven and all_on_this_side(distances, residuals)
+    if int(np.count_nonzero(below)) != proven:
+        return False
+    return all_between(found.energies[below], found.residuals[below], -edge, edge)
 
 
 def mended(engine: Engine, known: Eigenpairs, edge: float, tol: float) -> Eigenpairs:

@@ -18,7 +18,7 @@ from bdg.gpu.eigenpairs import (
     DEGENERATE,
     Eigenpairs,
     Engine,
-    all_on_this_side,
+    all_between,
     converged,
     even,
     joined,
@@ -153,10 +153,9 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
         return Eigenpairs(empty, vectors, empty, 0 if proven == 0 else -1, (start, stop), {**facts, "counted": proven})
     del parts
     merged = _polished(engine, rayleigh_ritz(engine.matrix, vectors), tol)
-    chosen = (merged.energies >= start) & (merged.energies <= stop)
+    chosen = (merged.energies > start) & (merged.energies < stop)
     count = int(np.count_nonzero(chosen))
-    distances = np.minimum(merged.energies - start, stop - merged.energies)[chosen]
-    if not all_on_this_side(distances, merged.residuals[chosen]):
+    if not all_between(merged.energies[chosen], merged.residuals[chosen], start, stop):
         proven = -1
     return Eigenpairs(
         merged.energies[chosen],

@@ -236,7 +236,7 @@ class Factor(Elimination):
             raise FactorError(f"det(z - H) at z = {self.z}: static pivoting changed {self.moved_blocks} pivot blocks")
         return self._pivots.slogdet(self.backend.xp)
 
-    def solve(self, right_side: Any, refinements: int | None = None, further: int = 0) -> Any:
+    def solve(self, right_side: Any, refinements: int | None = None) -> Any:
         """Return ``(z - H)^-1 right_side`` for columns (n_rows, R) or a vector (n_rows,) on the device.
 
         Parameters
@@ -244,8 +244,6 @@ class Factor(Elimination):
         right_side : array
         refinements : int, optional
             Steps of iterative refinement; by default as many as the contraction asks for.
-        further : int
-            Steps beyond that default.
 
         Raises
         ------
@@ -257,7 +255,7 @@ class Factor(Elimination):
         self._require_factors()
         if refinements is None:
             self._require(0.5, "a solve")
-            refinements = self.refinements + further
+            refinements = self.refinements
         columns = right_side.reshape(self.symbolic.n_rows, -1)
         most = self._columns_at_once(columns.shape[1])
         parts = [
