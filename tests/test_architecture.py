@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -94,18 +95,18 @@ def test_imports_follow_the_arrows():
         ("lattices/a.py", "import bdg"),
         ("lattices/a.py", "from bdg import bound_states"),
         ("lattices/a.py", "from bdg import gpu"),
-        ("lattices/a.py", "def f():\n    from bdg.gpu.backend import select_backend"),
+        ("lattices/a.py", "def f():\n    from bdg.gpu.device.backend import select_backend"),
         ("gpu/a.py", "import bdg.lattices.nambu"),
-        ("gpu/deep/a.py", "from bdg.hamiltonian import BdGHamiltonian"),
+        ("gpu/deep/a.py", "from bdg.base.hamiltonian import BdGHamiltonian"),
         ("gpu/a.py", "import kwant"),
-        ("bdg/spectrum.py", "from bdg.validation import report"),
-        ("bdg/spectrum.py", "import cupy as cp"),
-        ("bdg/spectrum.py", "import importlib\nimportlib.import_module('cupyx.scipy.sparse')"),
-        ("bdg/spectrum.py", "import kwant.builder"),
-        ("bdg/spectrum.py", "from . import pairing"),
-        ("bdg/spectrum.py", "from .pairing import gap"),
+        ("bdg/states/bound_states.py", "from bdg.validation import report"),
+        ("bdg/states/bound_states.py", "import cupy as cp"),
+        ("bdg/states/bound_states.py", "import importlib\nimportlib.import_module('cupyx.scipy.sparse')"),
+        ("bdg/states/bound_states.py", "import kwant.builder"),
+        ("bdg/states/bound_states.py", "from . import selection"),
+        ("bdg/states/bound_states.py", "from .selection import certificate"),
         ("validation/a.py", "import gpu"),
-        ("tests/test_a.py", "from lattices.stacks import stack"),
+        ("tests/test_a.py", "from lattices.builders.stacks import stack"),
         ("runs/a.py", "from validation.report import table"),
         ("lattices/a.py", "import cupy"),
         ("validation/a.py", "import cupy"),
@@ -119,9 +120,9 @@ def test_a_forbidden_import_is_found(path, source):
     ("path", "source"),
     [
         ("lattices/a.py", "import kwant\nfrom bdg.lattices.nambu import pauli\nimport bdg.lattices.system"),
-        ("gpu/a.py", "import cupy\nfrom bdg.gpu.backend import Backend"),
+        ("gpu/a.py", "import cupy\nfrom bdg.gpu.device.backend import Backend"),
         ("bdg/cli.py", "import bdg.validation.report"),
-        ("bdg/spectrum.py", "from bdg import gpu, lattices\nfrom bdg.results import Result"),
+        ("bdg/states/bound_states.py", "from bdg import gpu, lattices\nfrom bdg.base.results import Result"),
         ("validation/a.py", "import bdg\nimport kwant"),
         ("tests/test_a.py", "import cupy, kwant, bdg.validation"),
     ],
@@ -213,3 +214,519 @@ def test_mypy_checks_behind_the_links(tmp_path):
         "bdg/planted.py",
         "bdg/validation/planted.py",
     ]
+
+
+# ------------------------------------------------------------------------------------------------ rooms and arrows
+# What each room may import besides itself, downwards only. A name stands for that room, "gpu/*" for all below a folder,
+# a name of a file or a pattern of file names for these files.
+BELOW = ("lattices", "lattices/*", "gpu/*")  # for every room of bdg/ but the plots
+PHYSICS = tuple(
+    f"bdg/{room}"
+    for room in """base plots methods leads states green thermal levels densities condensate condensate/* transport
+    topology currents granular electrodynamics instruments""".split()
+)
+_LOW = ("bdg/base", "bdg/plots", "bdg/methods")
+_JOBS = (  # each may import those before it
+    "bdg/jobs/model",
+    "bdg/jobs/kinds/shared",
+    "bdg/jobs/kinds",
+    "bdg/jobs/job.py",
+    "bdg/jobs/folder",
+    "bdg/jobs/building.py",
+    "bdg/jobs/progress.py",
+    "bdg/jobs/engines",
+    "bdg/jobs/runner.py",
+    "bdg/jobs/extrapolation.py",
+    "bdg/jobs/estimate.py",
+)
+
+
+def _rooms(*names: str) -> tuple[str, ...]:
+    return tuple(f"bdg/{name}" for name in names)
+
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "bdg/base": BELOW,
+    "bdg/plots": (),
+    "bdg/methods": (*BELOW, "bdg/base"),
+    "bdg/leads": (*BELOW, *_LOW),
+    "bdg/states": (*BELOW, *_LOW, *_rooms("leads")),
+    "bdg/green": (*BELOW, *_LOW, *_rooms("leads")),
+    "bdg/thermal": (*BELOW, *_LOW, *_rooms("leads")),
+    "bdg/levels": (*BELOW, *_LOW, *_rooms("states")),
+    "bdg/densities": (*BELOW, *_LOW, *_rooms("green")),
+    "bdg/condensate": (*BELOW, *_LOW, *_rooms("condensate/*", "thermal", "green", "leads")),
+    "bdg/transport": (*BELOW, *_LOW, *_rooms("green", "leads")),
+    "bdg/topology": (*BELOW, *_LOW, *_rooms("states", "levels", "transport", "leads")),
+    "bdg/currents": (*BELOW, *_LOW, *_rooms("thermal", "condensate", "condensate/*", "leads")),
+    "bdg/granular": (
+        *(*BELOW, *_LOW),
+        *_rooms("states", "green", "thermal", "levels", "condensate", "condensate/*", "currents"),
+    ),
+    "bdg/electrodynamics": (*BELOW, *_LOW, *_rooms("condensate", "condensate/*", "currents", "granular")),
+    "bdg/instruments": (*BELOW, *_LOW, *_rooms("densities", "currents", "granular", "electrodynamics", "transport")),
+    "bdg/estimates.py": (*BELOW, *_LOW, "bdg/*choice.py", "bdg/densities/spectral_function.py"),
+    "bdg/jobs": (),
+    **{room: (*BELOW, *PHYSICS, "bdg/estimates.py", *_JOBS[:place]) for place, room in enumerate(_JOBS)},
+    "bdg/reports": (*BELOW, "bdg/base", "bdg/plots", "bdg/jobs/*"),
+    "bdg/entry.py": (*BELOW, "bdg/base", "bdg/estimates.py", "bdg/jobs/*"),
+    "bdg/cli.py": ("*",),
+    "bdg/__main__.py": ("bdg/cli.py",),
+    "bdg/__init__.py": ("*",),
+    "gpu/device": (),
+    "gpu/kernels": ("gpu/device",),
+    "gpu/poles": ("gpu/device",),
+    "gpu/ordering": ("gpu/device",),
+    "gpu/chebyshev": ("gpu/device", "gpu/kernels"),
+    "gpu/multifrontal": ("gpu/multifrontal/*",),
+    "gpu/multifrontal/trust.py": ("gpu/device",),
+    "gpu/multifrontal/analysis": ("gpu/device", "gpu/ordering"),
+    "gpu/multifrontal/factors": ("gpu/multifrontal/trust.py", "gpu/multifrontal/analysis", "gpu/device", "gpu/kernels"),
+    "gpu/multifrontal/imaginary": ("gpu/multifrontal/factors", "gpu/multifrontal/analysis", "gpu/device"),
+    "gpu/eigen": ("gpu/multifrontal/*", "gpu/chebyshev", "gpu/device"),
+    "gpu/cost": ("gpu/multifrontal/*", "gpu/chebyshev", "gpu/device"),
+    "lattices": (),
+    "lattices/builders": ("lattices", "lattices/packing"),
+    "lattices/packing": ("lattices",),
+    "lattices/materials": ("lattices",),
+    "validation": ("*",),
+}
+PROVENANCE = "bdg/jobs/folder/provenance.py"  # reads the package's version and place, nothing else of it
+PLOTS_MAY_IMPORT = {"numpy", "matplotlib"}
+LAZY = {  # imports of bdg inside functions that stay: "file function -> file", and why
+    "bdg/*.py plot -> bdg/plots/*": "matplotlib loads when a figure is drawn",
+    "bdg/cli.py * -> *": "only the command that was given is loaded; the commands reach validation, too",
+    "bdg/entry.py * -> bdg/jobs/*": "`import bdg` loads no jobs",
+    "validation/benchmarks/*.py package_root -> bdg/__init__.py": "child processes use the same package",
+}
+OWN_NAME = {"count_states", "load", "estimate"}  # functions of bdg that need not be in a module of their own name
+MOST_LINES, MOST_CODE, MOST_MODULES = 400, 70, 24
+CROWDED = {"validation/checks", "validation/experiments"}  # one file a row
+# What is not as it should be yet. Entries may go, none may come; one that is no longer needed is an error.
+STILL: dict[str, set[str]] = {
+    "arrows": {
+        "bdg/base/results.py -> bdg/jobs/model/results.py",
+        "bdg/estimates.py -> bdg/condensate/pair_amplitude.py",
+        "bdg/estimates.py -> bdg/densities/density_of_states.py",
+        "bdg/estimates.py -> bdg/densities/local_density_of_states.py",
+        "bdg/estimates.py -> bdg/densities/resolution.py",
+        "bdg/estimates.py -> bdg/densities/trace_density.py",
+        "bdg/estimates.py -> bdg/green/green_function.py",
+        "bdg/estimates.py -> bdg/jobs/estimate.py",
+        "bdg/estimates.py -> bdg/jobs/job.py",
+        "bdg/estimates.py -> bdg/states/bound_states.py",
+        "bdg/estimates.py -> bdg/thermal/elements.py",
+        "bdg/jobs/estimate.py -> bdg/jobs/steps.py",
+        "bdg/jobs/kinds/composite.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/critical_temperature.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/dos.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/dos.py -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/kinds/gap.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/josephson.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/ldos.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/ldos.py -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/kinds/ldos_figures.py -> bdg/jobs/kinds/composite_figures.py",
+        "bdg/jobs/kinds/loops.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/loops.py -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/kinds/shared/planes.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/sns.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/kinds/stiffness.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/steps.py -> bdg/condensate/critical_temperature.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/__init__.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/gap.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/josephson.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/shared/slabs.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/sns.py",
+        "bdg/jobs/steps.py -> bdg/jobs/kinds/stiffness.py",
+        "bdg/jobs/steps.py -> bdg/jobs/model/sweep.py",
+        "bdg/jobs/steps.py -> lattices/system.py",
+        "bdg/jobs/steps.py -> lattices/units.py",
+        "bdg/methods/costs.py -> bdg/states/lanczos_costs.py",
+        "bdg/plots/figure.py -> bdg/condensate/proximity/proximity_length.py",
+        "bdg/plots/figure.py -> bdg/densities/local_density_of_states.py",
+        "bdg/plots/figure.py -> bdg/states/bound_states.py",
+        "bdg/plots/figure.py -> bdg/thermal/free_energy.py",
+        "bdg/plots/levels.py -> bdg/granular/phase_harmonics.py",
+        "bdg/plots/levels.py -> bdg/granular/phase_response.py",
+        "bdg/plots/levels.py -> bdg/levels/level_statistics.py",
+        "bdg/plots/levels.py -> bdg/levels/spectrum_along.py",
+        "bdg/plots/levels.py -> bdg/levels/thouless_energy.py",
+        "bdg/plots/phases.py -> bdg/currents/bond_currents.py",
+        "bdg/plots/phases.py -> bdg/currents/current_phase.py",
+        "bdg/plots/phases.py -> bdg/currents/phase_curves.py",
+        "bdg/plots/phases.py -> bdg/currents/superfluid_stiffness.py",
+        "bdg/thermal/free_energy.py -> bdg/currents/bond_currents.py",
+        "gpu/multifrontal/factors/factor.py -> gpu/eigen/superlu.py",
+    },
+    "circles": {
+        "bdg/condensate/gap/equation.py",
+        "bdg/condensate/gap/solve_gap.py",
+        "bdg/condensate/pair_amplitude.py",
+        "bdg/condensate/proximity/proximity_length.py",
+        "bdg/currents/bond_currents.py",
+        "bdg/currents/current_phase.py",
+        "bdg/currents/phase_bias.py",
+        "bdg/currents/superfluid_stiffness.py",
+        "bdg/currents/twist_response.py",
+        "bdg/densities/density_of_states.py",
+        "bdg/densities/local_density_of_states.py",
+        "bdg/estimates.py",
+        "bdg/granular/phase_harmonics.py",
+        "bdg/granular/phase_response.py",
+        "bdg/jobs/estimate.py",
+        "bdg/levels/level_statistics.py",
+        "bdg/levels/spectrum_along.py",
+        "bdg/levels/thouless_energy.py",
+        "bdg/plots/figure.py",
+        "bdg/plots/levels.py",
+        "bdg/plots/phases.py",
+        "bdg/states/bound_states.py",
+        "bdg/thermal/free_energy.py",
+        "gpu/multifrontal/factors/elimination.py",
+        "gpu/multifrontal/factors/factor.py",
+        "gpu/multifrontal/factors/few_columns.py",
+        "gpu/multifrontal/factors/predicted_memory.py",
+        "gpu/multifrontal/factors/product.py",
+        "gpu/multifrontal/factors/selected_inverse.py",
+        "gpu/multifrontal/factors/sweep.py",
+        "gpu/multifrontal/factors/thin_leaves.py",
+        "validation/benchmarks/alone.py",
+        "validation/benchmarks/density_of_states.py",
+        "validation/benchmarks/gpu/stages.py",
+        "validation/benchmarks/gpu/steps.py",
+        "validation/benchmarks/self_consistent.py",
+        "validation/benchmarks/tasks.py",
+    },
+    "lazy": {
+        "bdg/base/results.py load -> bdg/jobs/model/results.py",
+        "bdg/estimates.py _of_job -> bdg/jobs/estimate.py",
+        "bdg/estimates.py _of_job -> bdg/jobs/job.py",
+        "bdg/jobs/estimate.py _examined -> bdg/estimates.py",
+        "bdg/jobs/steps.py _composite -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/steps.py _critical_temperature -> bdg/condensate/critical_temperature.py",
+        "bdg/jobs/steps.py _critical_temperature -> bdg/jobs/kinds/shared/slabs.py",
+        "bdg/jobs/steps.py _gap -> bdg/jobs/kinds/gap.py",
+        "bdg/jobs/steps.py _gap -> bdg/jobs/kinds/shared/slabs.py",
+        "bdg/jobs/steps.py _josephson -> bdg/jobs/kinds/josephson.py",
+        "bdg/jobs/steps.py _loops -> bdg/jobs/kinds/composite.py",
+        "bdg/jobs/steps.py _sns -> bdg/jobs/kinds/sns.py",
+        "bdg/jobs/steps.py _stiffness -> bdg/jobs/kinds/stiffness.py",
+        "bdg/methods/costs.py _filtered -> gpu/eigen/filtered.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/alone.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/document.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/machine.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/plan.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/predictions.py",
+        "validation/benchmarks/__init__.py main -> validation/benchmarks/tables.py",
+        "validation/benchmarks/alone.py measure_here -> validation/benchmarks/tasks.py",
+        "validation/benchmarks/alone.py run_alone -> validation/benchmarks/tasks.py",
+        "validation/benchmarks/density_of_states.py _ours -> bdg/densities/density_of_states.py",
+        "validation/benchmarks/gpu/steps.py table -> validation/benchmarks/tables.py",
+        "validation/benchmarks/gpu/table.py _agreement_table -> validation/benchmarks/tables.py",
+        "validation/benchmarks/gpu/table.py _rates_table -> validation/benchmarks/tables.py",
+        "validation/benchmarks/gpu/table.py _stages_table -> validation/benchmarks/tables.py",
+        "validation/benchmarks/gpu/table.py table -> validation/benchmarks/gpu/steps.py",
+        "validation/benchmarks/predictions.py _table -> validation/benchmarks/tables.py",
+        "validation/benchmarks/tasks.py densities -> validation/benchmarks/density_of_states.py",
+        "validation/benchmarks/tasks.py grid -> validation/benchmarks/grid_assembly.py",
+        "validation/benchmarks/tasks.py lanczos -> gpu/eigen/lanczos.py",
+    },
+    "own name": set(),
+    "hidden": {
+        "gpu/kernels/kernel_set.py",
+    },
+    "length": {
+        "bdg/condensate/gap/solve_gap.py solve_gap",
+        "bdg/condensate/proximity/proximity_length.py proximity_length",
+        "bdg/states/bound_states.py bound_states",
+    },
+}
+
+
+class Layout:
+    """The modules of the package by path, and which file each import means."""
+
+    def __init__(self, sources: dict[str, str]) -> None:
+        self.trees = {path: ast.parse(source, path) for path, source in sources.items()}
+        self.by_name = {self.dotted(path): path for path in self.trees}
+        self.gathered: dict[str, dict[str, str]] = {}  # __init__ that only gathers names: name -> dotted name
+        for path, tree in self.trees.items():
+            if path.endswith("__init__.py"):
+                self._gather(path, tree)
+
+    @staticmethod
+    def dotted(path: str) -> str:
+        name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return name if name.split(".")[0] == "bdg" else f"bdg.{name}"
+
+    def _gather(self, path: str, tree: ast.Module) -> None:
+        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+        others = [node for node in tree.body if not isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)]
+        if not others:
+            self.gathered[path] = {a.asname or a.name: f"{n.module}.{a.name}" for n in imports for a in n.names}
+
+    def file_of(self, name: str) -> str | None:
+        """Return the file in which a dotted name is found, through packages that only gather names."""
+        package, _, last = name.rpartition(".")
+        bound = self.gathered.get(self.by_name.get(package, ""), {})
+        if last in bound and bound[last] != name:  # hides a module of that name, as it does for Python
+            return self.file_of(bound[last])
+        while name and name not in self.by_name:
+            name = name.rpartition(".")[0]
+        return self.by_name.get(name)
+
+    def arrows(self) -> Iterator[tuple[str, str]]:
+        """Pairs (importing, imported) of files, lazy imports and those for annotations included."""
+        for path, tree in self.trees.items():
+            for _, name in imported_names(tree):
+                target = self.file_of(name) if name.split(".")[0] == "bdg" else None
+                if target is not None and target != path:
+                    yield path, target
+
+
+def room_of(path: str) -> str | None:
+    """Return the row of the table that a file belongs to."""
+    if path in ROOMS:
+        return path
+    folder = path.rpartition("/")[0]
+    if path.startswith("validation/"):
+        return "validation"
+    if folder.startswith("bdg/condensate/"):
+        folder = "bdg/condensate"
+    return folder if folder in ROOMS else None
+
+
+def against_the_rooms(layout: Layout) -> set[str]:
+    """Imports against the table, as "file -> file", and files that have no room."""
+    found = {f"{path} has no room" for path in layout.trees if room_of(path) is None and path not in layout.gathered}
+    for path, target in layout.arrows():
+        room, other = room_of(path), room_of(target)
+        if path in layout.gathered or room is None or other is None or room == other and room != "bdg/jobs/kinds":
+            continue
+        if target in layout.gathered and target != "bdg/__init__.py":
+            continue
+        if room == other == "bdg/jobs/kinds":  # a kind knows its own figures, no other kind
+            allowed = target == path.replace(".py", "_figures.py")
+        else:
+            allowed = any(fnmatch(name, row) for row in ROOMS[room] for name in (other, target))
+        if not allowed and not (path == PROVENANCE and target == "bdg/__init__.py"):
+            found.add(f"{path} -> {target}")
+    for path, tree in layout.trees.items():
+        if path.startswith("bdg/plots/"):
+            others = {name.split(".")[0] for _, name in imported_names(tree)} - sys.stdlib_module_names - {"bdg"}
+            found |= {f"{path} -> {name}" for name in others - PLOTS_MAY_IMPORT}
+    return found
+
+
+def circles(layout: Layout) -> list[set[str]]:
+    """Sets of files of which each leads to each other by imports; packages that only gather names are in none."""
+    below: dict[str, set[str]] = {path: set() for path in layout.trees if path not in layout.gathered}
+    for path, target in layout.arrows():
+        if path in below and target in below:
+            below[path].add(target)
+
+    def reached(start: str) -> set[str]:
+        seen, waiting = set(), [start]
+        while waiting:
+            new = below[waiting.pop()] - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    reach = {path: reached(path) for path in below}
+    found = {frozenset(other for other in reach[path] if path in reach[other]) for path in below if path in reach[path]}
+    return [set(circle) for circle in found]
+
+
+def lazy_imports(layout: Layout) -> set[str]:
+    """Imports of bdg inside functions, as "file function -> file"."""
+    found = set()
+    for path, tree in layout.trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = {name for _, name in imported_names(node) if name.split(".")[0] == "bdg"}
+                found |= {f"{path} {node.name} -> {layout.file_of(name)}" for name in names}
+    return found
+
+
+def without_reason(lazy: set[str]) -> set[str]:
+    return {text for text in lazy if not any(fnmatch(text, place) for place in LAZY)}
+
+
+def functions_elsewhere(layout: Layout) -> set[str]:
+    """Public functions of bdg that are not defined in a module of their own name, as "function file"."""
+    found = set()
+    for name, full in layout.gathered["bdg/__init__.py"].items():
+        path = layout.file_of(full)
+        defined = {n.name for n in layout.trees[path or ""].body if isinstance(n, ast.FunctionDef)} if path else set()
+        if name in defined and name not in OWN_NAME and Path(path or "").stem != name:
+            found.add(f"{name} {path}")
+    return found
+
+
+def hidden_modules(layout: Layout) -> set[str]:
+    """Modules whose dotted name means a function or class of their package."""
+    packages = {layout.dotted(path): names for path, names in layout.gathered.items()}
+    return {
+        layout.by_name[f"{package}.{name}"]
+        for package, names in packages.items()
+        for name, full in names.items()
+        if f"{package}.{name}" in layout.by_name and full != f"{package}.{name}"
+    }
+
+
+def too_long(layout: Layout, sources: dict[str, str]) -> set[str]:
+    """Modules, functions and folders above the bounds."""
+    found = {path for path, source in sources.items() if len(source.splitlines()) > MOST_LINES}
+    for path, tree in layout.trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                first = node.body[0]
+                said = first.end_lineno - first.lineno + 1 if ast.get_docstring(node, clean=False) is not None else 0
+                if node.end_lineno - node.lineno + 1 - said > MOST_CODE:
+                    found.add(f"{path} {node.name}")
+    folders = [path.rpartition("/")[0] for path in sources if not path.endswith("__init__.py")]
+    return found | {f for f in set(folders) - CROWDED if folders.count(f) > MOST_MODULES}
+
+
+def package_sources() -> dict[str, str]:
+    return {path: source for folder in FOLDERS for path, source in python_sources(folder) if path.endswith(".py")}
+
+
+@pytest.fixture(scope="module")
+def layout() -> Layout:
+    return Layout(package_sources())
+
+
+def assert_only_still(found: set[str], check: str) -> None:
+    assert sorted(found - STILL[check]) == [], "new"
+    assert sorted(STILL[check] - found) == [], "no longer needed: take these out of STILL"
+
+
+def test_rooms_import_downwards(layout):
+    assert_only_still(against_the_rooms(layout), "arrows")
+
+
+def test_no_circle_of_files(layout):
+    assert_only_still(set().union(*circles(layout)), "circles")
+
+
+def test_imports_inside_functions_have_a_reason(layout):
+    assert_only_still(without_reason(lazy_imports(layout)), "lazy")
+
+
+def test_public_functions_are_in_modules_of_their_name(layout):
+    names = layout.gathered["bdg/__init__.py"]
+    assert {"bound_states", "solve_gap"} <= set(names)  # the list was read
+    assert_only_still(functions_elsewhere(layout), "own name")
+
+
+def test_no_module_is_hidden_by_a_function(layout):
+    assert_only_still(hidden_modules(layout), "hidden")
+
+
+def test_modules_functions_and_folders_are_short(layout):
+    assert_only_still(too_long(layout, package_sources()), "length")
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "target"),
+    [
+        ("bdg/base/a.py", "from bdg.methods.b import c", "bdg/methods/b.py"),
+        ("bdg/plots/a.py", "from bdg.base.b import c", "bdg/base/b.py"),
+        ("bdg/plots/a.py", "def f():\n    from bdg.lattices.b import c", "lattices/b.py"),
+        ("bdg/densities/a.py", "import typing\nif typing.TYPE_CHECKING:\n    import bdg.states.b", "bdg/states/b.py"),
+        ("bdg/green/a.py", "from bdg import entry", "bdg/entry.py"),
+        ("bdg/green/a.py", "import bdg", "bdg/__init__.py"),
+        ("bdg/condensate/gap/a.py", "from bdg.currents.b import c", "bdg/currents/b.py"),
+        ("bdg/estimates.py", "from bdg.green.b import c", "bdg/green/b.py"),
+        ("bdg/jobs/model/a.py", "from bdg.jobs.kinds.b import c", "bdg/jobs/kinds/b.py"),
+        ("bdg/jobs/kinds/a.py", "from bdg.jobs.kinds.b import KIND", "bdg/jobs/kinds/b.py"),
+        ("bdg/jobs/runner.py", "from bdg.entry import load", "bdg/entry.py"),
+        ("gpu/ordering/a.py", "from bdg.gpu.eigen.b import c", "gpu/eigen/b.py"),
+        ("gpu/multifrontal/analysis/a.py", "from bdg.gpu.multifrontal import B", "gpu/multifrontal/factors/b.py"),
+        ("lattices/a.py", "from bdg.lattices.builders.b import c", "lattices/builders/b.py"),
+        ("lattices/packing/a.py", "from bdg.lattices.materials.b import c", "lattices/materials/b.py"),
+    ],
+)  # fmt: skip
+def test_an_import_upwards_is_found(path, source, target):
+    sources = {path: source, target: "", "bdg/__init__.py": ""}
+    if "multifrontal" in path:
+        sources["gpu/multifrontal/__init__.py"] = "from bdg.gpu.multifrontal.factors.b import B"
+    assert against_the_rooms(Layout(sources)) == {f"{path} -> {target}"}
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "target"),
+    [
+        ("bdg/states/a.py", "from bdg.gpu.eigen.b import c\nfrom bdg.lattices.builders.d import e", "gpu/eigen/b.py"),
+        ("bdg/condensate/gap/a.py", "from bdg.condensate.b import c", "bdg/condensate/b.py"),
+        ("bdg/estimates.py", "from bdg.green import choice", "bdg/green/choice.py"),
+        ("bdg/estimates.py", "from bdg.densities.local_choice import a", "bdg/densities/local_choice.py"),
+        ("bdg/jobs/kinds/a.py", "from bdg.jobs.kinds.a_figures import draw", "bdg/jobs/kinds/a_figures.py"),
+        ("bdg/jobs/runner.py", "from bdg.jobs.engines.b import c", "bdg/jobs/engines/b.py"),
+        ("gpu/eigen/a.py", "from bdg.gpu.multifrontal.factors.b import c", "gpu/multifrontal/factors/b.py"),
+        ("bdg/jobs/folder/provenance.py", "import bdg", "bdg/__init__.py"),
+    ],
+)
+def test_an_import_downwards_is_left_alone(path, source, target):
+    assert against_the_rooms(Layout({path: source, target: ""})) == set()
+
+
+def test_what_a_plot_draws_with_is_bounded():
+    assert against_the_rooms(Layout({"bdg/plots/a.py": "import os\nimport numpy\nimport scipy.sparse"})) == {
+        "bdg/plots/a.py -> scipy"
+    }
+
+
+def test_a_file_without_a_room_is_found():
+    assert against_the_rooms(Layout({"bdg/spectrum.py": "x = 1"})) == {"bdg/spectrum.py has no room"}
+
+
+def test_circles_are_found():
+    """Through a function, an annotation and a package that gathers names; the package itself is in none."""
+    sources = {
+        "bdg/states/__init__.py": "from bdg.states.a import A\nfrom bdg.states.d import D",
+        "bdg/states/a.py": "def f():\n    from bdg.states import b",
+        "bdg/states/b.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from bdg.states import A",
+        "bdg/states/c.py": "from bdg.states.a import A",
+        "bdg/states/d.py": "import bdg.states",
+    }
+    assert circles(Layout(sources)) == [{"bdg/states/a.py", "bdg/states/b.py"}]
+
+
+def test_lazy_imports_are_found():
+    source = "import bdg\ndef f():\n    import matplotlib\nclass A:\n    def g(self):\n        from bdg import load\n"
+    layout = Layout({"bdg/states/a.py": source, "bdg/__init__.py": ""})
+    assert without_reason(lazy_imports(layout)) == {"bdg/states/a.py g -> bdg/__init__.py"}
+
+
+def test_figures_may_be_imported_where_they_are_drawn():
+    source = "class A:\n    def {}(self):\n        from bdg.plots.levels import plot_levels\n"
+    for name, n_found in (("plot", 0), ("solve", 1)):
+        layout = Layout({"bdg/states/a.py": source.format(name), "bdg/plots/levels.py": ""})
+        assert len(without_reason(lazy_imports(layout))) == n_found
+
+
+def test_functions_elsewhere_and_hidden_modules_are_found():
+    sources = {
+        "bdg/__init__.py": "from bdg.one import f\nfrom bdg.g import g\nfrom bdg.room.h import h\nfrom bdg import room",
+        "bdg/one.py": "def f(): ...",
+        "bdg/g.py": "def g(): ...",
+        "bdg/room/__init__.py": "",
+        "bdg/room/h.py": "def h(): ...",
+    }
+    assert functions_elsewhere(Layout(sources)) == {"f bdg/one.py"}
+    assert hidden_modules(Layout(sources)) == {"bdg/g.py"}
+
+
+def test_long_modules_functions_and_folders_are_found():
+    body = "    x = 1\n" * MOST_CODE
+    sources = {
+        "bdg/base/a.py": "def f():\n" + body,
+        "bdg/base/b.py": f'def f():\n    """{"line" + chr(10) * 9}"""\n' + body[: -len("    x = 1\n")],
+        "bdg/base/c.py": "\n" * (MOST_LINES + 1),
+        **{f"bdg/states/m{k}.py": "" for k in range(MOST_MODULES + 1)},
+    }
+    assert too_long(Layout(sources), sources) == {"bdg/base/a.py f", "bdg/base/c.py", "bdg/states"}
