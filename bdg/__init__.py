@@ -3,35 +3,35 @@
 A `System` comes from `bdg.lattices`; the functions below take it and return results that carry their evidence.
 """
 
-from bdg import building as building  # compares what builders need with the memory of this machine
 from bdg import lattices
-from bdg.critical import CriticalTemperature, critical_temperature
-from bdg.currents import BondCurrents, bond_currents
-from bdg.density import ElectronDensity, electron_density
-from bdg.dos import DensityOfStates, density_of_states
-from bdg.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
-from bdg.estimate import Estimate, estimate
-from bdg.free_energy import FreeEnergy, free_energy
-from bdg.gap import Gap, solve_gap
-from bdg.gap_ratios import LevelStatistics, level_statistics
-from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError
-from bdg.green import GreenFunction, green_function
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.josephson import ConservationWarning, CurrentPhase, current_phase
+from bdg.base import building as building  # compares what builders need with the memory of this machine
+from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, load
+from bdg.condensate.critical_temperature import CriticalTemperature, critical_temperature
+from bdg.condensate.gap.solve_gap import Gap, solve_gap
+from bdg.condensate.pair_amplitude import PairAmplitude, pair_amplitude
+from bdg.condensate.proximity.proximity_length import ProximityLength, proximity_length
+from bdg.currents.bond_currents import BondCurrents, bond_currents
+from bdg.currents.current_phase import ConservationWarning, CurrentPhase, current_phase
+from bdg.currents.superfluid_stiffness import SuperfluidStiffness, superfluid_stiffness
+from bdg.densities.density_of_states import DensityOfStates, density_of_states
+from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
+from bdg.densities.spectral_function import SpectralFunction, spectral_function
+from bdg.electrodynamics.penetration_depth import penetration_depth
+from bdg.estimates import Estimate, estimate
+from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
+from bdg.granular.phase_harmonics import PhaseHarmonics, phase_harmonics
+from bdg.granular.phase_response import PhaseResponse, phase_response
+from bdg.green.green_function import GreenFunction, green_function
 from bdg.lattices.storage import ResultFileError
 from bdg.lattices.system import System
-from bdg.ldos import LocalDensityOfStates, local_density_of_states
-from bdg.level_curves import LevelCurves, spectrum_along
-from bdg.pairing import PairAmplitude, pair_amplitude
-from bdg.penetration import penetration_depth
-from bdg.phase_terms import PhaseHarmonics, phase_harmonics
-from bdg.phases import PhaseResponse, phase_response
-from bdg.proximity import ProximityLength, proximity_length
-from bdg.results import Evidence, load
-from bdg.spectral_function import SpectralFunction, spectral_function
-from bdg.spectrum import BoundStates, StateCount, bound_states, count_states
-from bdg.stiffness import SuperfluidStiffness, superfluid_stiffness
-from bdg.twisted_boundaries import ThoulessEnergy, thouless_energy
+from bdg.levels.level_statistics import LevelStatistics, level_statistics
+from bdg.levels.spectrum_along import LevelCurves, spectrum_along
+from bdg.levels.thouless_energy import ThoulessEnergy, thouless_energy
+from bdg.states.bound_states import BoundStates, StateCount, bound_states, count_states
+from bdg.thermal.electron_density import ElectronDensity, electron_density
+from bdg.thermal.free_energy import FreeEnergy, free_energy
 
 __version__ = "0.1.0.dev0"
 

@@ -15,15 +15,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bdg.errors import JobError
-from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError, select_backend
-from bdg.jobs.config import JOB_KEYS, load_job
+from bdg.base.errors import JobError
+from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError, select_backend
+from bdg.jobs.folder.provenance import installed_version, package_versions
+from bdg.jobs.folder.store import RunFolder, recorded_points
+from bdg.jobs.job import JOB_KEYS, load_job
 from bdg.jobs.kinds import get_kind, kind_names
+from bdg.jobs.model.schema import REQUIRED, Key
 from bdg.jobs.progress import words
-from bdg.jobs.provenance import installed_version, package_versions
 from bdg.jobs.runner import RunReport, run_job
-from bdg.jobs.schema import REQUIRED, Key
-from bdg.jobs.store import RunFolder, recorded_points
 from bdg.lattices.storage import disk_is_full, shown
 
 _EXTRAS = {

@@ -10,25 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs, dos, green, green_density, ldos, ldos_plan, pairing, spectrum, thermal_elements
-from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
-from bdg.gpu import chebyshev, cost
-from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.cost import Option
-from bdg.gpu.memory import GIB
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate import pair_amplitude as pairing
+from bdg.densities import density_of_states as dos
+from bdg.densities import local_choice as ldos_plan
+from bdg.densities import local_density_of_states as ldos
+from bdg.densities import trace_density as green_density
+from bdg.densities.resolution import require_resolution
+from bdg.densities.spectral_function import choose_place, require_momenta, spectral_options
+from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
+from bdg.gpu.device.memory import GIB
+from bdg.green import green_function as green
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.resolution import require_resolution
-from bdg.results import Evidence, Result, quantity
-from bdg.spectral_function import choose_place, require_momenta, spectral_options
+from bdg.methods import costs
+from bdg.states import bound_states as spectrum
+from bdg.thermal import elements as thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.jobs.config import Job
     from bdg.jobs.estimate import JobEstimate
+    from bdg.jobs.job import Job
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,7 +89,7 @@ class Estimate(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the seconds of each method."""
-        from bdg.plotting import BLUE, SKY, axes_for
+        from bdg.plots.figure import BLUE, SKY, axes_for
 
         figure, axes = axes_for(ax)
         names = [f"{method}\n{device}" for method, device in zip(self.methods, self.devices, strict=True)]
@@ -123,8 +132,8 @@ def estimate(
     -------
     Estimate or JobEstimate
         Seconds on the clock and GiB. Rates are those of this machine with the number of threads that is set now; they
-        are measured on first use, in about a second, and kept in a file (`bdg.gpu.calibration` says where). A factor
-        of two is to be expected, more where levels are crowded.
+        are measured on first use, in about a second, and kept in a file (`bdg.gpu.cost.calibration` says where). A
+        factor of two is to be expected, more where levels are crowded.
 
     Raises
     ------
@@ -168,8 +177,8 @@ def estimate(
 def _of_job(
     job: Any, what: str | None, device: str, workers: int, overrides: Sequence[str], arguments: Mapping[str, Any]
 ) -> JobEstimate:
-    from bdg.jobs.config import Job, load_job
     from bdg.jobs.estimate import estimate_job
+    from bdg.jobs.job import Job, load_job
 
     progress = bool(arguments.get("progress", False))
     arguments = {name: value for name, value in arguments.items() if name != "progress"}

@@ -1,7 +1,7 @@
 """What building a system takes, stated by each builder from its arguments before it makes anything.
 
 A builder hands a `Building` to `require` and goes on if nothing is raised. Who looks at it is not for this package to
-say: it knows no device and no memory. `bdg.building` compares every statement with the memory of this machine and
+say: it knows no device and no memory. `bdg.base.building` compares every statement with the memory of this machine and
 refuses with `bdg.MemoryBudgetError`; importing ``bdg`` in any way puts it in place. `predict` stops a builder at its
 statement: that is how a size is asked for without a system.
 """

@@ -10,7 +10,7 @@ os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is 
 import hypothesis
 import pytest
 
-from bdg.gpu.backend import Backend, BackendUnavailableError, select_backend
+from bdg.gpu.device.backend import Backend, BackendUnavailableError, select_backend
 
 # A shared machine may pause any example for long; the same examples in every run.
 hypothesis.settings.register_profile("bdg", deadline=None, derandomize=True)

@@ -17,8 +17,8 @@ from typing import Any
 
 import bdg.validation.checks
 import bdg.validation.experiments
-from bdg.errors import JobError
-from bdg.jobs.provenance import provenance
+from bdg.base.errors import JobError
+from bdg.jobs.folder.provenance import provenance
 from bdg.validation.row import MUST_PASS, STATUSES, Check, Comparison, Row
 
 SUITES = {"physics": bdg.validation.checks, "experiments": bdg.validation.experiments}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.errors import ClosedSystemWarning
+from bdg.base.errors import ClosedSystemWarning
 from bdg.lattices.arguments import non_negative_number
 from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System

@@ -1,13 +1,14 @@
 """The memory of this machine against what builders say they need: the judge of `bdg.lattices.budget`.
 
-`bdg.lattices` and `bdg.gpu` know nothing of each other. The builders state their needs, `bdg.gpu.memory` says what the
-machine has left, and here both meet: so there is one `MemoryBudgetError`, for systems as for what is computed of them.
+`bdg.lattices` and `bdg.gpu` know nothing of each other. The builders state their needs, `bdg.gpu.device.memory` says
+what the machine has left, and here both meet: so there is one `MemoryBudgetError`, for systems as for what is computed
+of them.
 """
 
 from __future__ import annotations
 
-from bdg.gpu.backend import MemoryBudgetError
-from bdg.gpu.memory import host_bytes
+from bdg.gpu.device.backend import MemoryBudgetError
+from bdg.gpu.device.memory import host_bytes
 from bdg.lattices import budget
 from bdg.lattices.budget import Building
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_system
+from bdg.base.arguments import require_system
 from bdg.lattices.nambu import hole_block, particle_hole
 from bdg.lattices.system import System
 

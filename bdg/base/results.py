@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bdg.gpu.backend import Backend
+from bdg.base.result_fields import checked_fields
+from bdg.gpu.device.backend import Backend
 from bdg.lattices.storage import ResultFileError, content_of, read_file, shown, write_file
 from bdg.lattices.system import System
-from bdg.result_fields import checked_fields
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ def quantity(description: str, unit: str = "1", *, finite: bool = False) -> Any:
     """Declare a field of a result with the description and unit that its file will carry.
 
     A shape in the description, such as "(N, dim)", is a rule for files that are read: the same letter must be the same
-    length in all fields (see `bdg.result_fields`); ``finite`` is one, too.
+    length in all fields (see `bdg.base.result_fields`); ``finite`` is one, too.
     """
     return dataclasses.field(metadata={"description": description, "unit": unit, "finite": finite})
 
@@ -136,7 +136,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         with content_of(path):
             return System.from_content(content)
     if kind in ("JobResults", "Point"):
-        from bdg.jobs.results import read_point, read_results  # the job machinery is not needed for anything else
+        from bdg.jobs.model.results import read_point, read_results  # the job machinery is not needed for anything else
 
         return read_results(path) if kind == "JobResults" else read_point(path)
     if kind not in Result._kinds:

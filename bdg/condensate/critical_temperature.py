@@ -7,10 +7,10 @@ the largest eigenvalue of the Hermitian kernel reaches one:
           \chi_{ij} = T \sum_\omega G_{ij}(i\omega) \, G_{ji}(i\omega)^*
 
 Tc is the highest such temperature. Parts of the system that do not touch each have their own; the highest counts. A
-small part gives its whole kernel from the levels of h (`bdg.pair_kernel`), a large one the response to vectors, with
-bounds of the eigenvalues that no vector saw (`bdg.linear_response`). Either way `bdg.largest_root` shows that no
-eigenvalue is one above the answer. Nothing is iterated to self-consistency, so this works where Delta(T) is too small
-for that.
+small part gives its whole kernel from the levels of h (`bdg.condensate.pair_kernel`), a large one the response to
+vectors, with bounds of the eigenvalues that no vector saw (`bdg.condensate.linear_response`). Either way
+`bdg.condensate.largest_root` shows that no eigenvalue is one above the answer. Nothing is iterated to self-consistency,
+so this works where Delta(T) is too small for that.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.sparse.csgraph import connected_components
 
-from bdg import costs
-from bdg.arguments import require_choice, require_seed, require_system
-from bdg.gpu.backend import Backend, select_backend
-from bdg.largest_root import FINE, Curve, Point, Root
+from bdg.base.arguments import require_choice, require_seed, require_system
+from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate.largest_root import FINE, Curve, Point, Root
+from bdg.condensate.linear_response import ResponseKernel, has_time_reversal
+from bdg.condensate.pair_amplitude import smallest_temperatures
+from bdg.condensate.pair_kernel import LevelKernel
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.linear_response import ResponseKernel, has_time_reversal
-from bdg.pair_kernel import LevelKernel
-from bdg.pairing import smallest_temperatures
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import METHODS
+from bdg.methods import costs
+from bdg.thermal.elements import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ class CriticalTemperature(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the mode over the sites."""
-        from bdg.plotting import plot_site_map
+        from bdg.plots.figure import plot_site_map
 
         return plot_site_map(self.positions, abs(self.mode), r"$|\Delta|$ at $T_c$ (arb. units)", ax)
 

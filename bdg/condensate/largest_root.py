@@ -2,8 +2,8 @@
 
 The largest eigenvalue need not fall everywhere: pairs of levels on both sides of the Fermi energy join in only where
 T reaches their distance, and small systems can be superconducting between two temperatures. So the range above the
-answer is covered by intervals in which no eigenvalue can be one (`bdg.pair_kernel`), with further temperatures where
-those at hand leave a gap.
+answer is covered by intervals in which no eigenvalue can be one (`bdg.condensate.pair_kernel`), with further
+temperatures where those at hand leave a gap.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.poles import tanh_poles
-from bdg.green import green_function
-from bdg.largest_root import Point
+from bdg.condensate.largest_root import Point
+from bdg.condensate.pair_amplitude import SMALL_AMPLITUDE, amplitude_of_size
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.poles.tanh_poles import tanh_poles
+from bdg.green.green_function import green_function
 from bdg.lattices.nambu import spin_flip
 from bdg.lattices.system import System
-from bdg.pairing import SMALL_AMPLITUDE, amplitude_of_size
 
 PROBE = 3e-4  # Delta of the linear response in units of T: its square is the relative error
 AMPLITUDE_SHARE = 1e-3  # of tol: relative error of the pair amplitude

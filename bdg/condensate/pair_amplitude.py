@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs
-from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
-from bdg.gpu import chebyshev, dense
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.cost import Option
-from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
-from bdg.gpu.scales import level_scales
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.scales import level_scales
+from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_levels import rounding_of_sums, thermal_weights, weight_at_zero
-from bdg.thermal_sums import pair_amplitude_by_poles
+from bdg.methods import costs
+from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
+from bdg.thermal.pole_sums import pair_amplitude_by_poles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +69,7 @@ class PairAmplitude(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |F| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plotting import plot_site_map
+        from bdg.plots.figure import plot_site_map
 
         return plot_site_map(self.positions, abs(self.values), "|F|", ax)
 

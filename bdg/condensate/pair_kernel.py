@@ -27,9 +27,9 @@ import numpy as np
 import scipy.linalg as sl
 import scipy.sparse as sp
 
-from bdg.gpu import dense
-from bdg.gpu.backend import Backend
-from bdg.largest_root import Point
+from bdg.condensate.largest_root import Point
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen import dense
 
 CURVATURE = 1.11  # of k above: 1.1048 is needed, at u_a = -u_b = 0.87
 _STEEPEST = 1.30957  # u at which k/T is largest for a given level

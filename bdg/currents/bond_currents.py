@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_system
-from bdg.gpu.backend import select_backend
+from bdg.base.arguments import require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import SitePattern
-from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, elements_on, require_thermal_arguments
+from bdg.thermal.elements import ThermalElements, elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ class BondCurrents(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
-        from bdg.current_plots import plot_bond_currents
+        from bdg.plots.phases import plot_bond_currents
 
         return plot_bond_currents(self, ax)
 

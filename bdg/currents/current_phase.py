@@ -2,8 +2,9 @@ r"""The current between two superconducting parts against their phase difference
 
 .. math:: I(\varphi) = \frac{2e}{\hbar} \frac{dF}{d\varphi}, \qquad \varphi = \varphi_{last} - \varphi_{first}
 
-The current into a grain is minus the sum of its sources ``S_i = 4 Im(Delta_i* F_i)`` (`bdg.currents`), which is
-``2 dF/dphi`` exactly: for an imposed Delta as for a self-consistent one with phases held deep in both electrodes.
+The current into a grain is minus the sum of its sources ``S_i = 4 Im(Delta_i* F_i)`` (`bdg.currents.bond_currents`),
+which is ``2 dF/dphi`` exactly: for an imposed Delta as for a self-consistent one with phases held deep in both
+electrodes.
 """
 
 from __future__ import annotations
@@ -15,19 +16,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_sites, require_system
-from bdg.currents import currents_of, divergence_of, sources_of, strongest_hopping
-from bdg.electrodes import SHALLOW, deep_sites, require_between
-from bdg.errors import ConvergenceError
-from bdg.free_energy import free_energy_of
-from bdg.gpu.backend import Backend, select_backend
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_sites, require_system
+from bdg.base.errors import ConvergenceError
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.currents.bond_currents import currents_of, divergence_of, sources_of, strongest_hopping
+from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
+from bdg.currents.phase_bias import PhaseBias
+from bdg.currents.phase_curves import phase_curve
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.phase_bias import PhaseBias
-from bdg.phase_curves import phase_curve
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import choose_place, require_thermal_arguments, thermal_elements
+from bdg.thermal.elements import choose_place, require_thermal_arguments, thermal_elements
+from bdg.thermal.free_energy import free_energy_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,7 +90,7 @@ class CurrentPhase(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the current against phase, with the series of its harmonics."""
-        from bdg.current_plots import plot_current_phase
+        from bdg.plots.phases import plot_current_phase
 
         return plot_current_phase(self, ax)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gap import GUESS, solve_gap
+from bdg.condensate.gap.solve_gap import GUESS, solve_gap
 from bdg.lattices.system import System
 
 

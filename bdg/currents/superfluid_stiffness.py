@@ -20,13 +20,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bdg.arguments import require_choice, require_seed, require_system, require_temperature
-from bdg.gpu.backend import select_backend
+from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
+from bdg.base.results import Evidence, Result, quantity
+from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
+from bdg.currents.twists import require_directions
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
-from bdg.twists import require_directions
 
 ROUTES: dict[str, Callable[..., Response]] = {
     "kubo": KuboResponse,
@@ -65,7 +65,7 @@ class SuperfluidStiffness(Result):
 
     def plot(self, ax: Any = None) -> Any:
         """Return a Figure of both parts and their difference, for each axis."""
-        from bdg.current_plots import plot_stiffness
+        from bdg.plots.phases import plot_stiffness
 
         return plot_stiffness(self, ax)
 

@@ -1,6 +1,7 @@
 r"""How the elements of tanh(H/2T) answer a twist: by all levels, by differences of elements, or of the free energy.
 
-Formulas: `bdg.stiffness`. All three give the diamagnetic and the paramagnetic part as matrices over the chosen axes.
+Formulas: `bdg.currents.superfluid_stiffness`. All three give the diamagnetic and the paramagnetic part as matrices over
+the chosen axes.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.currents import products_with, strongest_hopping
-from bdg.gpu import dense
-from bdg.gpu.backend import Backend
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.currents.bond_currents import products_with, strongest_hopping
+from bdg.currents.twists import Twist
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal import SitePattern
-from bdg.hamiltonian import BdGHamiltonian
 from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
-from bdg.multiplets import refined_levels
-from bdg.structure import quaternion_symbolic
-from bdg.thermal_elements import thermal_elements
-from bdg.thermal_levels import thermal_quotients, thermal_weights
-from bdg.twists import Twist
+from bdg.methods.symbolic import quaternion_symbolic
+from bdg.states.multiplets import refined_levels
+from bdg.thermal.elements import thermal_elements
+from bdg.thermal.level_sums import thermal_quotients, thermal_weights
 
 STEP = 0.0025  # radian over the longest bond, of first differences of elements that are known to STEP_TOL
 STEP_TOL = 1e-11

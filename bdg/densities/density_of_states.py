@@ -15,22 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.special
 
-from bdg import costs
-from bdg.arguments import real_array, require_choice, require_seed, require_system
-from bdg.expansion_costs import Expansion, expansion_option, levels_seconds
-from bdg.gpu import cost, dense
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.cost import Option
-from bdg.gpu.kernel_polynomial import density, exact_moments, squared_weights
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.gpu.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
-from bdg.green_density import choose_backend, request_for, trace_density
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import real_array, require_choice, require_seed, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
+from bdg.densities.local_choice import require_broadening
+from bdg.densities.resolution import Resolution, product_bar, require_resolution, within_bound
+from bdg.densities.trace_density import choose_backend, request_for, trace_density
+from bdg.gpu.chebyshev.kernel_polynomial import density, exact_moments, squared_weights
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import dense
 from bdg.lattices.system import System
-from bdg.ldos_plan import require_broadening
-from bdg.resolution import Resolution, product_bar, require_resolution, within_bound
-from bdg.results import Evidence, Result, quantity
+from bdg.methods import costs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,7 +74,7 @@ class DensityOfStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the density with its error band against energy."""
-        from bdg.plotting import BLUE, SKY, axes_for
+        from bdg.plots.figure import BLUE, SKY, axes_for
 
         figure, axes = axes_for(ax)
         order = np.argsort(self.energies)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg import costs
-from bdg.gpu.backend import Backend
-from bdg.gpu.cost import Option
-from bdg.gpu.kernel_polynomial import CHUNK
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.chebyshev.kernel_polynomial import CHUNK
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.methods import costs
 
 _KEPT = 4  # matrices on the host beside H: in the order of the recursion, and times the scalars of its steps
 _WAVES = {False: 1.5e-8, True: 5e-8}  # seconds of cos(k theta), of a complex exp(-i k theta)

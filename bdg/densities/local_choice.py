@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from bdg import costs, resolvent_costs
-from bdg.expansion_costs import Expansion, expansion_option
-from bdg.gpu import cost
-from bdg.gpu.backend import Backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.chebyshev import gershgorin_bound, spectral_bound
-from bdg.gpu.cost import Option
-from bdg.gpu.kernel_polynomial import lorentzian_moments
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities.expansion_costs import Expansion, expansion_option
+from bdg.densities.resolution import MOST, SAFETY
+from bdg.densities.spectral_weights import TRUNCATION
+from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
+from bdg.gpu.chebyshev.kernel_polynomial import lorentzian_moments
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.green import resolvent_costs
 from bdg.lattices.arguments import positive_number
-from bdg.local_expansion import TRUNCATION
-from bdg.resolution import MOST, SAFETY
-from bdg.structure import whole_symbolic
+from bdg.methods import costs
+from bdg.methods.symbolic import whole_symbolic
 
 ROUTES = {
     "columns": "solved columns; the error is a bound from their residuals",

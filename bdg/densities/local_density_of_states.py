@@ -15,20 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs, ldos_plan, local_green
-from bdg.arguments import require_choice, require_seed, require_sites, require_system
-from bdg.dos import require_energies
-from bdg.fallback import first_working
-from bdg.gpu import dense
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.cost import Option
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_choice, require_seed, require_sites, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.densities import local_choice as ldos_plan
+from bdg.densities import site_densities as local_green
+from bdg.densities.density_of_states import require_energies
+from bdg.densities.local_choice import Request, require_broadening
+from bdg.densities.resolution import MOST
+from bdg.densities.spectral_weights import SpectralWeights, site_weights
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import dense
+from bdg.green.resolvent import Resolvent, with_progress
 from bdg.lattices.system import System
-from bdg.ldos_plan import Request, require_broadening
-from bdg.local_expansion import SpectralWeights, site_weights
-from bdg.resolution import MOST
-from bdg.resolvent import Resolvent, with_progress
-from bdg.results import Evidence, Result, quantity
+from bdg.methods import costs
+from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +70,7 @@ class LocalDensityOfStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map of the sites at a single energy, else curves, or a map of E and x in 1-D."""
-        from bdg.plotting import plot_local_densities
+        from bdg.plots.figure import plot_local_densities
 
         return plot_local_densities(self, ax)
 

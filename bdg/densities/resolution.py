@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from bdg.gpu.chebyshev import gershgorin_bound, spectral_bound
-from bdg.gpu.chebyshev_moments import BoundViolatedError
-from bdg.gpu.kernel_polynomial import moments_for, resolution
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
+from bdg.gpu.chebyshev.kernel_polynomial import moments_for, resolution
+from bdg.gpu.chebyshev.moments import BoundViolatedError
 from bdg.lattices.arguments import positive_number
 
 SINGLE_ENERGY = 1024  # moments where energies have no spacing

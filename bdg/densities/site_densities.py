@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdg import ldos_plan
+from bdg.densities import local_choice as ldos_plan
 from bdg.gpu.multifrontal import FactorError
-from bdg.resolvent import ResolventAt, site_rows
+from bdg.green.resolvent import ResolventAt, site_rows
 
 # times the largest |dG_ii| of these sites; that of all sites was at most 22 and 31 times it, 3 times in the median, in
 # 17 systems of 900 to 1600 rows at 4 energies and 6 broadenings from 1e-5 to 0.1

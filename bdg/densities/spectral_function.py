@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs
-from bdg.arguments import real_array, require_seed, require_system
-from bdg.dos import require_energies
-from bdg.expansion_costs import Expansion, expansion_option
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.cost import Option
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import real_array, require_seed, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.densities.density_of_states import require_energies
+from bdg.densities.expansion_costs import Expansion, expansion_option
+from bdg.densities.resolution import require_resolution
+from bdg.densities.spectral_weights import vector_weights
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.system import System
-from bdg.local_expansion import vector_weights
-from bdg.resolution import require_resolution
-from bdg.results import Evidence, Result, quantity
+from bdg.methods import costs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ class SpectralFunction(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map over the list of wave vectors and energy."""
-        from bdg.plotting import axes_for
+        from bdg.plots.figure import axes_for
 
         figure, axes = axes_for(ax)
         order = np.argsort(self.energies)

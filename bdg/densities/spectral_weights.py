@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.chebyshev import spectral_bound
-from bdg.gpu.kernel_polynomial import (
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities.resolution import MOST, SAFETY, Resolution, product_bar, require_scale, within_bound
+from bdg.gpu.chebyshev.columns import spectral_bound
+from bdg.gpu.chebyshev.kernel_polynomial import (
     density,
     lorentzian_density,
     lorentzian_moments,
@@ -23,10 +24,9 @@ from bdg.gpu.kernel_polynomial import (
     resolution,
     squared_weights,
 )
-from bdg.gpu.local_moments import unit_moments, vector_moments
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.resolution import MOST, SAFETY, Resolution, product_bar, require_scale, within_bound
+from bdg.gpu.chebyshev.local_moments import unit_moments, vector_moments
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.backend import Backend
 
 TRUNCATION = 1e-8  # of 1/s: what is left out of a Lorentzian of unit weight
 _ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from bdg import costs, ldos_plan, local_green
-from bdg.gpu.backend import Backend
-from bdg.gpu.cost import Option
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.ldos_plan import Request
-from bdg.resolvent import Resolvent, with_progress
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities import local_choice as ldos_plan
+from bdg.densities import site_densities as local_green
+from bdg.densities.local_choice import Request
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.green.resolvent import Resolvent, with_progress
+from bdg.methods import costs
 
 
 def request_for(hamiltonian: BdGHamiltonian, energies: np.ndarray, eta: float) -> Request:

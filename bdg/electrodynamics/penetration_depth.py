@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import constants
 
-from bdg.arguments import real_array
+from bdg.base.arguments import real_array
+from bdg.currents.superfluid_stiffness import STIFFNESS_UNIT, SuperfluidStiffness
 from bdg.lattices.arguments import positive_number, real_number
-from bdg.stiffness import STIFFNESS_UNIT, SuperfluidStiffness
 
 _ASYMMETRY = 1e-6  # of the largest element of a tensor: rounding and differences leave less
 

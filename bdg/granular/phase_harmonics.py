@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_system
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.dense import dense_fits
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen.dense import dense_fits
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import require_thermal_arguments, thermal_elements
+from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -82,7 +82,7 @@ class PhaseHarmonics(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of F against the phase of two grains, else of the largest terms by number of grains."""
-        from bdg.level_plots import plot_phase_harmonics
+        from bdg.plots.levels import plot_phase_harmonics
 
         return plot_phase_harmonics(self, ax)
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_seed, require_system
-from bdg.gpu.backend import select_backend
-from bdg.gpu.scales import level_scales
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_seed, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.system import System
-from bdg.multiplets import at_the_end, multiplets, state_widths
-from bdg.results import Evidence, Result, quantity
-from bdg.spectrum import BoundStates
+from bdg.states.bound_states import BoundStates
+from bdg.states.multiplets import at_the_end, multiplets, state_widths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,7 +67,7 @@ class PhaseResponse(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the slopes against energy, coloured by the number of grains touched."""
-        from bdg.level_plots import plot_phase_response
+        from bdg.plots.levels import plot_phase_response
 
         return plot_phase_response(self, ax)
 

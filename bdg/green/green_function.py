@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import costs
-from bdg.arguments import real_array, require_choice, require_seed, require_sites, require_system
-from bdg.fallback import first_working
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.cost import Option
-from bdg.gpu.memory import require_memory
+from bdg.base.arguments import real_array, require_choice, require_seed, require_sites, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.memory import require_memory
 from bdg.gpu.multifrontal import FactorError
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
+from bdg.green.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
 from bdg.lattices.system import System
-from bdg.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
-from bdg.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
-from bdg.results import Evidence, Result, quantity
+from bdg.methods import costs
+from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +60,7 @@ class GreenFunction(Result):
         ``-Im Tr G_ee / pi`` of each site, summed over spins; with ``sources`` the sum of |G|^2 over these and both
         parts.
         """
-        from bdg.plotting import plot_site_map
+        from bdg.plots.figure import plot_site_map
 
         values = self.values if self.z.ndim == 0 else self.values[0]
         if not self.sites.size:

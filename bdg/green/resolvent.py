@@ -21,16 +21,16 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Restriction, SelectedInverse, Symbolic
-from bdg.gpu.multifrontal.imaginary_solve import majorana_solve, quaternion_solve
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.multifrontal.sweep import as_complex, as_real
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.gpu.multifrontal.factors.sweep import as_complex, as_real
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.solve import majorana_solve, quaternion_solve
 from bdg.lattices.nambu import particle_hole
 from bdg.lattices.system import System
-from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 # operations of a complex factor with its selected inverse from which the forms at i w are faster (measured)
 IMAGINARY_FORM_FROM = {1: 4e9, 2: 1e9}

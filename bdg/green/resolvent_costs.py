@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdg import costs, resolvent
-from bdg.gpu import cost
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.cost import Option
-from bdg.gpu.memory import available_bytes
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.memory import available_bytes
 from bdg.gpu.multifrontal import Symbolic
-from bdg.gpu.multifrontal.predicted_memory import MemoryPrediction, predict_memory
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.gpu.multifrontal.factors.predicted_memory import MemoryPrediction, predict_memory
+from bdg.green import resolvent
+from bdg.methods import costs
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 _PLAIN, _REFINED = 1.1, 2.0  # solves for a column of the Green function, far from the real axis and near it
 _FAR = 1e-3  # of the norm of H: imaginary part of z from which solves hardly need refinement
@@ -23,7 +24,7 @@ _LINK = 1.2e10  # bytes a second between host and device, for factors that are k
 
 
 def form_at(hamiltonian: BdGHamiltonian, z: complex, backend: Backend) -> tuple[str, bool]:
-    """Return the form of the factors that `bdg.resolvent.Resolvent` takes at z, one of `bdg.gpu.cost.FORMS`.
+    """Return the form of the factors that `Resolvent` takes at z, one of `bdg.gpu.cost.model.FORMS`.
 
     And whether they are neither symmetric nor Hermitian.
     """

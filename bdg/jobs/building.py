@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bdg.building import require_building
-from bdg.gpu.backend import MemoryBudgetError
-from bdg.gpu.memory import host_bytes
-from bdg.jobs.config import Job
+from bdg.base.building import require_building
+from bdg.gpu.device.backend import MemoryBudgetError
+from bdg.gpu.device.memory import host_bytes
+from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
+from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.steps import steps_of
-from bdg.jobs.sweep import Parameters, Point
 from bdg.lattices import budget
 from bdg.lattices.budget import Building, size_in_words
 

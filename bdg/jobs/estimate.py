@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from bdg.errors import JobError
-from bdg.gpu.backend import select_backend
-from bdg.gpu.calibration import assuming, rates_of, rates_of_one_thread
-from bdg.gpu.memory import GIB, available_bytes
+from bdg.base.errors import JobError
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.memory import GIB, available_bytes
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
-from bdg.jobs.config import Job
+from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
 from bdg.jobs.extrapolation import StepCost, extrapolated
+from bdg.jobs.job import Job
 from bdg.jobs.kinds import Step, is_own
+from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.progress import words
 from bdg.jobs.steps import steps_of
-from bdg.jobs.sweep import Parameters, Point
-from bdg.jobs.worker import WORKER_ENVIRONMENT
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
 
 MOST_EXAMINED = 24  # points; more are taken to be like their neighbours
 MOST_EXTRAPOLATED = 8  # where the systems are too large to be built for an estimate
@@ -255,7 +255,7 @@ def _is_large(building: Building | None) -> bool:
 
 def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
     """Return what the steps of a point take on its own system."""
-    from bdg.estimate import Estimate, estimate
+    from bdg.estimates import Estimate, estimate
 
     system, steps = made
     share(system)

@@ -2,7 +2,7 @@
 
 Samples of 2e3 to 3e4 sites are cut down from the longest edges first, so that a film stays as thick and a chain as thin
 as it is. Seconds and bytes of each method are fitted to what is known to grow with the box: sites, and the operations
-and elements of a factorisation, which `bdg.gpu.grid_dissection` counts for a grid of any shape.
+and elements of a factorisation, which `bdg.gpu.cost.grid_dissection` counts for a grid of any shape.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from bdg import costs
-from bdg.estimate import Estimate, estimate
-from bdg.gpu import cost
-from bdg.gpu.backend import select_backend
-from bdg.gpu.cost import Option
-from bdg.gpu.grid_dissection import grid_work
-from bdg.gpu.memory import GIB, available_bytes
+from bdg.estimates import Estimate, estimate
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.grid_dissection import grid_work
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.memory import GIB, available_bytes
 from bdg.jobs.kinds import Step
 from bdg.jobs.kinds.sns import open_channels
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices import budget
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
+from bdg.methods import costs
 
 BUILT_UP_TO = 50_000  # sites: an estimate of so many is made in a second or two on the system itself
 SAMPLES = (2_000, 4_000, 8_000, 16_000, 30_000)  # sites of the boxes that larger ones are extrapolated from

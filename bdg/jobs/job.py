@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bdg.errors import JobError
+from bdg.base.errors import JobError
 from bdg.jobs.kinds import Kind, get_kind
-from bdg.jobs.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
-from bdg.jobs.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
+from bdg.jobs.model.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
+from bdg.jobs.model.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
 from bdg.lattices.file_format import shown
 
 JOB_KEYS = (

@@ -20,16 +20,16 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any, TextIO
 
-from bdg.gpu.backend import MemoryBudgetError, select_backend
-from bdg.jobs import worker as worker_module
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.jobs.building import require_points
-from bdg.jobs.config import Job
+from bdg.jobs.engines import worker as worker_module
+from bdg.jobs.engines.worker import READY, Report, Task, worker_environment
+from bdg.jobs.folder.provenance import changed_versions, provenance
+from bdg.jobs.folder.store import RunFolder, gather
+from bdg.jobs.job import Job
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
-from bdg.jobs.provenance import changed_versions, provenance
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.store import RunFolder, gather
-from bdg.jobs.sweep import Point
-from bdg.jobs.worker import READY, Report, Task, worker_environment
 from bdg.lattices.storage import shown
 
 START_ATTEMPTS = 3  # workers that may die before they are ready until the run is given up
@@ -78,7 +78,7 @@ def run_job(
     Parameters
     ----------
     job : Job
-        From `bdg.jobs.config.load_job`.
+        From `bdg.jobs.job.load_job`.
     out : path, optional
         Run directory; ``runs/out/<name of the job>`` if not given.
     workers : int

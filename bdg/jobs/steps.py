@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bdg.jobs.kinds import Kind, Step
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 
@@ -58,7 +58,7 @@ def _sns(parameters: Parameters) -> Steps:
 
 def _gap(parameters: Parameters) -> Steps:
     from bdg.jobs.kinds.gap import GUESS
-    from bdg.jobs.kinds.slabs import slabs
+    from bdg.jobs.kinds.shared.slabs import slabs
 
     keys, wanted = parameters["system"], parameters["compute"]
     t = keys["hopping_meV"]
@@ -72,8 +72,8 @@ def _gap(parameters: Parameters) -> Steps:
 
 
 def _critical_temperature(parameters: Parameters) -> Steps:
-    from bdg.jobs.kinds.slabs import slabs
-    from bdg.linear_response import AMPLITUDE_SHARE
+    from bdg.condensate.linear_response import AMPLITUDE_SHARE
+    from bdg.jobs.kinds.shared.slabs import slabs
 
     keys = parameters["system"]
     system = slabs(keys, 0.05 * keys["attraction_meV"] / keys["hopping_meV"])

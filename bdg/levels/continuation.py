@@ -1,4 +1,4 @@
-"""Continuation of eigenstates from value to value of a parameter, by overlaps (the rules: `bdg.level_curves`)."""
+"""Continuation of eigenstates from value to value of a parameter, by overlaps (rules: `bdg.levels.spectrum_along`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from bdg.multiplets import multiplets
+from bdg.states.multiplets import multiplets
 
 CLEAR = 0.7  # squared overlap of a clear majority: above one half no other level can have more
 SAME = 0.25  # below, a level is not continued: it has left the computed states

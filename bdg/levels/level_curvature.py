@@ -17,8 +17,8 @@ from collections.abc import Callable
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.superlu import Factor
-from bdg.multiplets import ROUNDING, multiplets
+from bdg.gpu.eigen.superlu import Factor
+from bdg.states.multiplets import ROUNDING, multiplets
 
 EQUAL_SLOPES = 1e-9  # of ||V x||: their mean curvature does not depend on it
 OUTSIDE_TOL = 1e-12  # of the response of the states that are not known

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import real_array
-from bdg.gpu.backend import select_backend
+from bdg.base.arguments import real_array
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import non_negative_number
-from bdg.multiplets import ROUNDING, multiplets
-from bdg.results import Evidence, Result, quantity
-from bdg.spectrum import BoundStates
+from bdg.states.bound_states import BoundStates
+from bdg.states.multiplets import ROUNDING, multiplets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,7 +63,7 @@ class LevelStatistics(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the histogram of ratios with the curves of the references."""
-        from bdg.level_plots import plot_level_statistics
+        from bdg.plots.levels import plot_level_statistics
 
         return plot_level_statistics(self, ax)
 

@@ -10,12 +10,12 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
-from bdg.gpu import dense
-from bdg.gpu.backend import select_backend
-from bdg.gpu.ordering import dissect
-from bdg.gpu.superlu import Factor, FactorError, count_below
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.superlu import Factor, FactorError, count_below
+from bdg.gpu.ordering.dissection import dissect
 from bdg.lattices.system import System
-from bdg.multiplets import ROUNDING, level_widths, multiplets, rayleigh_ritz, refined_levels
+from bdg.states.multiplets import ROUNDING, level_widths, multiplets, rayleigh_ritz, refined_levels
 
 DENSE_BELOW = 1500  # orbitals: all levels take a few seconds there
 MARGIN = 8  # more levels than wanted, at least: numbers move through the window with the twist

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_seed, require_system
-from bdg.continuation import Following, Point
-from bdg.gpu.backend import select_backend
-from bdg.gpu.scales import level_scales
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_seed, require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.multiplets import at_the_end, multiplets, state_widths
-from bdg.results import Evidence, Result, quantity
-from bdg.spectrum import BoundStates, bound_states
+from bdg.levels.continuation import Following, Point
+from bdg.states.bound_states import BoundStates, bound_states
+from bdg.states.multiplets import at_the_end, multiplets, state_widths
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class LevelCurves(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the followed levels, one colour each, and the minigap."""
-        from bdg.level_plots import plot_level_curves
+        from bdg.plots.levels import plot_level_curves
 
         return plot_level_curves(self, ax)
 

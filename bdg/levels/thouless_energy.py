@@ -11,12 +11,13 @@ The shift is the one of Edwards and Thouless; between metallic levels it cannot 
 1/2 of the curvature makes it ``hbar D/L^2`` in a diffusive metal: with ``<|hbar v_mn/L|^2> = E_T d/pi`` (Kubo; d the
 level spacing) curvatures follow ``P(c) = (gamma^2/2) (gamma^2 + c^2)^(-3/2)``, ``gamma = 2 E_T = <|c|>``. Without
 time-reversal symmetry ``P(c) ~ (gamma^2 + c^2)^-2``, ``<|c|> = 2 gamma/pi`` and the factor is pi/4. An antiunitary
-symmetry decides, whatever the gauge (`bdg.time_reversal`): h without flux has one, with spin-orbit coupling or not. The
-factor is 1/2 for both; where spin-orbit coupling is strong (symplectic, ``P(c) ~ (gamma^2 + c^2)^-3``), ``hbar D/L^2``
-is ``3 pi/8 <|c|>``, 2.36 times the energy.
+symmetry decides, whatever the gauge (`bdg.levels.time_reversal`): h without flux has one, with spin-orbit coupling or
+not. The factor is 1/2 for both; where spin-orbit coupling is strong (symplectic, ``P(c) ~ (gamma^2 + c^2)^-3``), ``hbar
+D/L^2`` is ``3 pi/8 <|c|>``, 2.36 times the energy.
 
-Curvatures are those of the branches that leave a multiplet (`bdg.level_curvature`), each counted. A multiplet is what
-rounding cannot tell apart: a pair that is really split by a small w has large curvatures ``+-2|v|^2/w``, which count.
+Curvatures are those of the branches that leave a multiplet (`bdg.levels.level_curvature`), each counted. A multiplet is
+what rounding cannot tell apart: a pair that is really split by a small w has large curvatures ``+-2|v|^2/w``, which
+count.
 
 References: J. T. Edwards, D. J. Thouless, J. Phys. C 5, 807 (1972); E. Akkermans, G. Montambaux, Phys. Rev. Lett. 68,
 642 (1992); F. von Oppen, Phys. Rev. Lett. 73, 798 (1994).
@@ -33,14 +34,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_choice, require_seed, require_systems
-from bdg.gpu.backend import select_backend
+from bdg.base.arguments import require_choice, require_seed, require_systems
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.system import System
-from bdg.level_curvature import level_curvatures, outside_response
-from bdg.multiplets import multiplets
-from bdg.normal_levels import NormalLevels
-from bdg.results import Evidence, Result, quantity
-from bdg.time_reversal import time_reversal
+from bdg.levels.level_curvature import level_curvatures, outside_response
+from bdg.levels.normal_levels import NormalLevels
+from bdg.levels.time_reversal import time_reversal
+from bdg.states.multiplets import multiplets
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +87,7 @@ class ThoulessEnergy(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the response of each level against its energy."""
-        from bdg.level_plots import plot_thouless_energy
+        from bdg.plots.levels import plot_thouless_energy
 
         return plot_thouless_energy(self, ax)
 

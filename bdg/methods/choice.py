@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from bdg import costs
-from bdg.gpu.backend import Backend
-from bdg.gpu.cost import Option
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import FactorError
+from bdg.methods import costs
 
 Found = TypeVar("Found")
 

@@ -1,8 +1,8 @@
 """What each method of a task is expected to take, in seconds and bytes: what `auto` and `bdg.estimate` go by.
 
 Operations are counted on the symbolic factorisation of the very geometry, or from degree and number of columns of an
-expansion; `bdg.gpu.cost` turns them into seconds. How many solves or sweeps an iteration takes is a mean of measured
-cases: crowded levels (clean systems) take several times as many.
+expansion; `bdg.gpu.cost.model` turns them into seconds. How many solves or sweeps an iteration takes is a mean of
+measured cases: crowded levels (clean systems) take several times as many.
 """
 
 from __future__ import annotations
@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu import chebyshev, cost, dense
-from bdg.gpu.backend import Backend, MemoryBudgetError, select_backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.chebyshev_moments import BLOCK_BYTES
-from bdg.gpu.cost import Option
-from bdg.gpu.memory import GIB, available_bytes
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.chebyshev.moments import BLOCK_BYTES
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
+from bdg.gpu.device.memory import GIB, available_bytes
+from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal import Symbolic
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
-from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
 
 GPU_FROM = 2_000  # dimension: below, no estimate of a GPU is worth making
 DENSE_FIRST_BELOW = 1_000  # dimension: up to here a sparse method has to be clearly quicker
@@ -57,7 +59,7 @@ def devices(device: str, dimension: int) -> list[Backend]:
 def chosen(
     options: Sequence[Option], backends: Sequence[Backend], what: str, task: str = "", unnoticed: float = 0.0
 ) -> tuple[str, str, Backend]:
-    """Return method, reason and backend of the quickest option that fits; see `bdg.gpu.cost.choose`.
+    """Return method, reason and backend of the quickest option that fits; see `bdg.gpu.cost.model.choose`.
 
     Raises
     ------
@@ -199,7 +201,7 @@ def _stored(symbolic: Symbolic) -> float:
 
 def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     """Filtered subspace iteration, the number of levels within the cut taken as in a metal."""
-    from bdg.gpu.filtered import GAIN, OVER
+    from bdg.gpu.eigen.filtered import GAIN, OVER
 
     rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
     wanted = wanted_states(k, dimension)
@@ -302,7 +304,7 @@ def elements_options(
 def poles_option(
     hamiltonian: BdGHamiltonian, backend: Backend, n_poles: float, share: float = 1.0, inverse: bool = True
 ) -> Option:
-    """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.SINGLE`."""
+    """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.model.SINGLE`."""
     seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
     seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
     return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import available_bytes
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import available_bytes
 from bdg.gpu.multifrontal import (
     FrontSettings,
     Separators,
@@ -21,8 +21,8 @@ from bdg.gpu.multifrontal import (
     predict_memory,
     split_to_fit,
 )
-from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS
-from bdg.gpu.ordering import dissect
+from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS
+from bdg.gpu.ordering.dissection import dissect
 from bdg.lattices.system import System
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from bdg.free_energy import FreeEnergy
-    from bdg.ldos import LocalDensityOfStates
-    from bdg.proximity import ProximityLength
-    from bdg.spectrum import BoundStates, StateCount
+    from bdg.condensate.proximity.proximity_length import ProximityLength
+    from bdg.densities.local_density_of_states import LocalDensityOfStates
+    from bdg.states.bound_states import BoundStates, StateCount
+    from bdg.thermal.free_energy import FreeEnergy
 
 # Okabe and Ito (2008): distinguishable with every common colour vision
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.gap_ratios import ratio_density
-from bdg.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_for
+from bdg.levels.level_statistics import ratio_density
+from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.gap_ratios import LevelStatistics
-    from bdg.level_curves import LevelCurves
-    from bdg.phase_terms import PhaseHarmonics
-    from bdg.phases import PhaseResponse
-    from bdg.twisted_boundaries import ThoulessEnergy
+    from bdg.granular.phase_harmonics import PhaseHarmonics
+    from bdg.granular.phase_response import PhaseResponse
+    from bdg.levels.level_statistics import LevelStatistics
+    from bdg.levels.spectrum_along import LevelCurves
+    from bdg.levels.thouless_energy import ThoulessEnergy
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 MOST_TERMS = 24  # bars that stay legible

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.phase_curves import BRANCHES, series
-from bdg.plotting import BLACK, BLUE, ORANGE, RED, SKY, axes_for
+from bdg.currents.phase_curves import BRANCHES, series
+from bdg.plots.figure import BLACK, BLUE, ORANGE, RED, SKY, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.currents import BondCurrents
-    from bdg.josephson import CurrentPhase
-    from bdg.stiffness import SuperfluidStiffness
+    from bdg.currents.bond_currents import BondCurrents
+    from bdg.currents.current_phase import CurrentPhase
+    from bdg.currents.superfluid_stiffness import SuperfluidStiffness
 
 UNIT = r"($e\,\cdot$ hopping$/\hbar$)"
 POSITION = "(unit of the positions)"

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg import costs
-from bdg.arguments import require_choice, require_seed, require_system
-from bdg.errors import AccuracyWarning
-from bdg.gpu import dense
-from bdg.gpu import states as states_of
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.eigenpairs import Eigenpairs, Engine, residual_norms
-from bdg.gpu.filtered import OVER, FilteredEngine
-from bdg.gpu.lanczos import LanczosEngine, TakagiMatrix
-from bdg.gpu.scales import Scales
-from bdg.gpu.shift_invert import ShiftInvertEngine
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.lanczos_costs import wanted_states
+from bdg.base.arguments import require_choice, require_seed, require_system
+from bdg.base.errors import AccuracyWarning
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import certified as states_of
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.eigenpairs import Eigenpairs, Engine, residual_norms
+from bdg.gpu.eigen.filtered import OVER, FilteredEngine
+from bdg.gpu.eigen.lanczos import LanczosEngine, TakagiMatrix
+from bdg.gpu.eigen.scales import Scales
+from bdg.gpu.eigen.shift_invert import ShiftInvertEngine
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.selection import certificate, select
-from bdg.structure import dof_order, site_symbolic, whole_symbolic
+from bdg.methods import costs
+from bdg.methods.symbolic import dof_order, site_symbolic, whole_symbolic
+from bdg.states.lanczos_costs import wanted_states
+from bdg.states.selection import certificate, select
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ class BoundStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the levels against their number."""
-        from bdg.plotting import plot_levels
+        from bdg.plots.figure import plot_levels
 
         return plot_levels(self, ax)
 
@@ -85,7 +85,7 @@ class StateCount(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the count over its interval of energies."""
-        from bdg.plotting import plot_count
+        from bdg.plots.figure import plot_count
 
         return plot_count(self, ax)
 

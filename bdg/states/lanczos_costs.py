@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdg.gpu import cost
-from bdg.gpu.backend import Backend
-from bdg.gpu.calibration import rates_of
-from bdg.gpu.cost import Rates
-from bdg.gpu.lanczos import cpu_block
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Rates
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen.lanczos import cpu_block
 from bdg.gpu.multifrontal import Symbolic
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.structure import site_symbolic, whole_symbolic
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.methods.symbolic import site_symbolic, whole_symbolic
 
 RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
 _COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves

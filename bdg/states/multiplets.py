@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.scales import level_scales
+from bdg.gpu.eigen.scales import level_scales
 
 ROUNDING = 64 * np.finfo(float).eps  # of the scale of a level: LAPACK splits multiplets by up to 10 eps
 GRADED = 4.0  # largest level over the scale of another: beyond, rounding of the largest is seen in the other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdg.gpu.eigenpairs import Eigenpairs
+from bdg.gpu.eigen.eigenpairs import Eigenpairs
 
 _PARTNERS = 1e3  # widths: energies that add up to less are partners
 

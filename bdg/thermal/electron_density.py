@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_system
-from bdg.gpu.backend import select_backend
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import elements_on, require_thermal_arguments
+from bdg.thermal.elements import elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ class ElectronDensity(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of n over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plotting import plot_site_map
+        from bdg.plots.figure import plot_site_map
 
         return plot_site_map(self.positions, self.values, "n", ax)
 

@@ -4,7 +4,7 @@ r"""Elements of tanh(H/2T) between connected sites, and the trace of ln 2cosh(H/
 
 holds the density matrix (electron-electron), the pair amplitude (electron-hole), the bond currents (between
 neighbours); the trace is the free energy. "dense" takes all eigenvectors. "poles" needs one factorisation and one
-selected inverse for each pole of a rational fit (`bdg.gpu.poles`), never a dense matrix:
+selected inverse for each pole of a rational fit (`bdg.gpu.poles.tanh_poles`), never a dense matrix:
 
 .. math:: \tanh(H/2T) = d H - \tfrac12 \sum_j c_j [G(i w_j) + G(i w_j)^\dagger]
 
@@ -18,20 +18,20 @@ from typing import Any
 
 import numpy as np
 
-from bdg import costs
-from bdg.arguments import require_choice, require_seed, require_system, require_temperature
-from bdg.gpu import dense
-from bdg.gpu.backend import Backend
-from bdg.gpu.chebyshev import spectral_bound
+from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.chebyshev.columns import spectral_bound
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.scales import level_scales
 from bdg.gpu.multifrontal import SitePattern
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
-from bdg.gpu.scales import level_scales
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
+from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.nambu import particle_hole
-from bdg.structure import quaternion_symbolic, whole_symbolic
-from bdg.thermal_levels import rounding_of_sums, thermal_weights, weight_at_zero
+from bdg.methods import costs
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 
 METHODS = ("auto", "dense", "poles")
 DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
@@ -159,8 +159,8 @@ def choose_place(
 ) -> tuple[str, str, Backend]:
     """Return method, the reason for it and for the device, and the backend that it runs on.
 
-    Where there is a choice of devices (`bdg.costs.devices`) all methods are compared on each of them, or the one that
-    was asked for.
+    Where there is a choice of devices (`bdg.methods.costs.devices`) all methods are compared on each of them, or the
+    one that was asked for.
 
     Raises
     ------

@@ -12,14 +12,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bdg.arguments import require_system
-from bdg.currents import products_with
-from bdg.gpu.backend import select_backend
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_system
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.currents.bond_currents import products_with
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.results import Evidence, Result, quantity
-from bdg.thermal_elements import ThermalElements, elements_on, require_thermal_arguments
+from bdg.thermal.elements import ThermalElements, elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +50,7 @@ class FreeEnergy(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of F and its parts: energy, heat ``-T S``, and the condensation in the energy."""
-        from bdg.plotting import plot_free_energy
+        from bdg.plots.figure import plot_free_energy
 
         return plot_free_energy(self, ax)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 LEVELS_AT_ZERO = 1e-12  # of its scale: below, the sign of a level is rounding; its limit for T -> 0 is nothing
 
-Scales = np.ndarray | float  # of the levels (`bdg.multiplets.level_scales`): what H is on the states
+Scales = np.ndarray | float  # of the levels (`bdg.states.multiplets.level_scales`): what H is on the states
 
 
 def thermal_weights(energies: np.ndarray, temperature: float, scales: Scales | None = None) -> np.ndarray:

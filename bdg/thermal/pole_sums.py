@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from bdg.costs import inverse_share
-from bdg.gpu.backend import Backend
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import Restriction, Symbolic
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.poles import Poles
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
+from bdg.gpu.poles.tanh_poles import Poles
 from bdg.lattices.nambu import particle_hole
-from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.methods.costs import inverse_share
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 SINGLE_SAFETY = 2.5  # on the expected error of single precision, which held within 1.5 on lattices up to 20^3
 WORTH_A_CHECK = 3  # poles that must remain: the check of single precision costs half a pole, each saves nearly half

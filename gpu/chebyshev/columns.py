@@ -18,9 +18,9 @@ import numpy as np
 import scipy.fft
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.chebyshev_moments import OVERFLOW, BoundViolatedError, Recursion
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.moments import OVERFLOW, BoundViolatedError, Recursion
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.backend import Backend
 
 __all__ = [
     "BoundViolatedError",

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.fft
 
-from bdg.gpu.chebyshev_moments import block_moments, column_blocks
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.moments import block_moments, column_blocks
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 
 
 def unit_moments(

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 
 BLOCK_BYTES = 8 << 20  # of one block of vectors on the CPU: three of them, and products of wide rows are quicker
 _WIDEST = 64

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
+from bdg.gpu.device.backend import Backend
 from bdg.gpu.kernels.launch import Launch, cupy_launcher
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, Dots, NambuStep, SparseRows, check_vectors
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.chebyshev_moments import block_moments, column_blocks
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.moments import block_moments, column_blocks
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 
 SINGLE_PRECISION_ERROR = 1e-7, 4e-9  # of moment k of a unit vector: first + k * second; matrix elements are rounded
 _FAR_BELOW = 0.02  # of the noise may be the error of single precision

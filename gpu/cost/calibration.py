@@ -2,9 +2,9 @@
 
 The file stands in ``$BDG_CALIBRATION``, else in ``bdg`` below the user's cache folder (``$XDG_CACHE_HOME`` or
 ``~/.cache``); its name holds processor, threads, versions and device. ``BDG_CALIBRATION=off`` measures and writes
-nothing: the built-in rates of `bdg.gpu.cost` hold. Whoever measures at the same time takes the file that came first,
-so all processes choose alike. With one thread processor time is measured, which other processes hardly disturb; with
-more it is the clock, and a machine that is busy is not measured. The
+nothing: the built-in rates of `bdg.gpu.cost.model` hold. Whoever measures at the same time takes the file that came
+first, so all processes choose alike. With one thread processor time is measured, which other processes hardly disturb;
+with more it is the clock, and a machine that is busy is not measured. The
 rates of one thread are measured by a process of its own where this one has more.
 """
 
@@ -25,9 +25,9 @@ from pathlib import Path
 import numpy as np
 import scipy
 
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.cost import BUILT_IN, FORMS, Rates
-from bdg.gpu.measured_rates import THREADS, measure
+from bdg.gpu.cost.measured_rates import THREADS, measure
+from bdg.gpu.cost.model import BUILT_IN, FORMS, Rates
+from bdg.gpu.device.backend import Backend, select_backend
 
 VARIABLE = "BDG_CALIBRATION"
 VERSION = 3  # of the file and of what its numbers mean
@@ -73,10 +73,10 @@ def rates_of_one_thread(backend: Backend, environment: dict[str, str]) -> Rates:
     """
     if backend.device != "cpu" or THREADS == 1 or os.environ.get(VARIABLE, "").lower() in _OFF:
         return rates_of(backend)
-    root = str(Path(__file__).resolve().parent.parent)
+    root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, "-c", "from bdg.gpu import calibration; calibration.print_rates()"],
+        [sys.executable, "-c", "from bdg.gpu.cost import calibration; calibration.print_rates()"],
         env={**os.environ, **environment, "PYTHONPATH": paths},
         capture_output=True,
         text=True,

@@ -1,8 +1,8 @@
 """Size of the nested dissection of a regular grid, from its shape alone: what estimates for large grids go by.
 
-`bdg.gpu.ordering` halves a part at a lattice plane across its longest axis. On a grid of nearest neighbours the parts
-are boxes, the separators planes, and what a part updates are the faces along which it was cut, so equal boxes need be
-looked at once: a grid of any size takes a few hundred steps.
+`bdg.gpu.ordering.dissection` halves a part at a lattice plane across its longest axis. On a grid of nearest neighbours
+the parts are boxes, the separators planes, and what a part updates are the faces along which it was cut, so equal boxes
+need be looked at once: a grid of any size takes a few hundred steps.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bdg.gpu.multifrontal.costs import factor_flops
-from bdg.gpu.multifrontal.settings import CPU_SETTINGS
+from bdg.gpu.multifrontal.analysis.flops import factor_flops
+from bdg.gpu.multifrontal.analysis.settings import CPU_SETTINGS
 
 
 class GridWork(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a device does in a second, measured in about a second: the rates of `bdg.gpu.cost`."""
+"""What a device does in a second, measured in about a second: the rates of `bdg.gpu.cost.model`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.cost import REFERENCE_WIDTH, Rates, factor_seconds
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.cost.model import REFERENCE_WIDTH, Rates, factor_seconds
+from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import Factor, SitePattern, analyse, default_settings
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
 
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _REPEATS = 3

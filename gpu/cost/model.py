@@ -6,7 +6,7 @@ A factorisation takes
               + p \, \frac{bytes}{r_{copy}} \Big)
 
 with constants c, w, b, p of the algorithm, the sizes a of the base blocks that are inverted, and the machine's rates; q
-corrects each number system by one factorisation of a small cube. The rates come from `bdg.gpu.calibration`.
+corrects each number system by one factorisation of a small cube. The rates come from `bdg.gpu.cost.calibration`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.multifrontal import Symbolic
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 
 FORMS = ("real", "complex", "quaternion", "majorana")
 CLEARLY = 0.8  # a method replaces one that is preferred where it takes less than this share of its time

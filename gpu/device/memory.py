@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from bdg.gpu.backend import Backend, MemoryBudgetError
+from bdg.gpu.device.backend import Backend, MemoryBudgetError
 
 GIB = 2.0**30
 _CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")

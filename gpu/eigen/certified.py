@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.dense import outside, range_cut
-from bdg.gpu.eigenpairs import (
+from bdg.gpu.eigen.dense import outside, range_cut
+from bdg.gpu.eigen.eigenpairs import (
     DEGENERATE,
     Eigenpairs,
     Engine,
@@ -25,8 +25,8 @@ from bdg.gpu.eigenpairs import (
     proven_count,
     rayleigh_ritz,
 )
-from bdg.gpu.slices import accounted_for, fill, lowest_by_shifts, mended
-from bdg.gpu.superlu import FactorError
+from bdg.gpu.eigen.energy_slices import accounted_for, fill, lowest_by_shifts, mended
+from bdg.gpu.eigen.superlu import FactorError
 
 _MAX_SLICE = 200  # states wanted of one factor; orthogonalisation dominates beyond
 _PATIENT = 10.0  # times the usual number of iterations

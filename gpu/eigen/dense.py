@@ -14,9 +14,9 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import available_bytes, require_memory
-from bdg.gpu.scales import Scales, equilibrated, level_scales
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import available_bytes, require_memory
+from bdg.gpu.eigen.scales import Scales, equilibrated, level_scales
 
 _RANGE = 1e-2  # of the largest level: lower ones are computed apart
 _LOWEST_CUT = 1e-4  # of the same: a cut between levels is looked for above
@@ -109,7 +109,7 @@ def _purified(
     for _ in range(_INVERSE_STEPS):
         right = scaling[:, None] * vectors
         solution = scipy.linalg.lu_solve(factors, right, check_finite=False)
-        for _ in range(2):  # rows become accurate by their own measure: see `bdg.gpu.scales`
+        for _ in range(2):  # rows become accurate by their own measure: see `bdg.gpu.eigen.scales`
             solution += scipy.linalg.lu_solve(factors, right - scaled @ solution, check_finite=False)
         vectors = _orthonormal(scaling[:, None] * solution)
     projected = vectors.conj().T @ (whole @ vectors)

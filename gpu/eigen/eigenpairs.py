@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.scales import Scales
+from bdg.gpu.eigen.scales import Scales
 
 Partner = Callable[[np.ndarray], np.ndarray]
 

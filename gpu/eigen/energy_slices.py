@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.eigenpairs import (
+from bdg.gpu.eigen.eigenpairs import (
     Eigenpairs,
     Engine,
     all_between,

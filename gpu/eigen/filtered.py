@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend, MemoryBudgetError
-from bdg.gpu.chebyshev import gershgorin_bound, spectral_bound
-from bdg.gpu.chebyshev_moments import BoundViolatedError, column_blocks
-from bdg.gpu.eigenpairs import Eigenpairs, Partner, even, rayleigh_ritz, residual_norms
-from bdg.gpu.kernel_polynomial import count_between, resolution
-from bdg.gpu.memory import require_memory
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.gpu.scales import Scales
-from bdg.gpu.subspace import RitzPairs, lockable, orthonormal
-from bdg.gpu.traces import stochastic_trace
+from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
+from bdg.gpu.chebyshev.kernel_polynomial import count_between, resolution
+from bdg.gpu.chebyshev.moments import BoundViolatedError, column_blocks
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.traces import stochastic_trace
+from bdg.gpu.device.backend import Backend, MemoryBudgetError
+from bdg.gpu.device.memory import require_memory
+from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, even, rayleigh_ritz, residual_norms
+from bdg.gpu.eigen.scales import Scales
+from bdg.gpu.eigen.subspace import RitzPairs, lockable, orthonormal
 
 OVER = 3  # states of the subspace for each one that is wanted
 GAIN = 1e8  # of the filter at the shift: double precision allows no more than two such steps to be needed
@@ -40,7 +40,7 @@ _MOST_SWEEPS = 12
 
 
 class FilteredEngine:
-    """Eigenpairs of one BdG matrix by polynomial filters, for `bdg.gpu.states`.
+    """Eigenpairs of one BdG matrix by polynomial filters, for `bdg.gpu.eigen.certified`.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bdg.gpu.antiunitary import Antiunitary
-from bdg.gpu.krylov_forms import Form, HermitianForm, MajoranaForm, QuaternionForm, TakagiForm
+from bdg.gpu.eigen.antiunitary import Antiunitary
+from bdg.gpu.eigen.krylov_forms import Form, HermitianForm, MajoranaForm, QuaternionForm, TakagiForm
 from bdg.gpu.multifrontal import Factor
-from bdg.gpu.multifrontal.sweep import adjoint_sweep
+from bdg.gpu.multifrontal.factors.sweep import adjoint_sweep
 
 _COLUMNS = 4  # solved at a time when states are polished: right-hand sides and updates are ten times as large
 _ROUGH = 1e-7  # error of a solve within the iteration

@@ -1,7 +1,7 @@
 r"""Thick-restarted block Lanczos on an inverse: the eigenvalues of smallest modulus of a large matrix.
 
-One driver for all number systems of `bdg.gpu.krylov_forms`: plain Hermitian, complex symmetric (Takagi), and the two
-that use the particle-hole partner of every vector, quaternionic and Majorana.
+One driver for all number systems of `bdg.gpu.eigen.krylov_forms`: plain Hermitian, complex symmetric (Takagi), and the
+two that use the particle-hole partner of every vector, quaternionic and Majorana.
 
 Orthogonalisation against the last two blocks and then against all keeps the basis orthonormal to rounding; the restart
 keeps the best Ritz vectors and the residual block (K. Wu and H. Simon, SIAM J. Matrix Anal. Appl. 22, 602 (2000)). The
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.krylov_forms import Form, Ritz
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen.krylov_forms import Form, Ritz
 
 _CACHED = 1 << 23  # bytes of the basis that a CPU takes at a time: the second product finds them in the cache
 _LEAST_BASIS = 160  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond

@@ -1,4 +1,4 @@
-r"""The number systems in which `bdg.gpu.krylov` builds its basis, and the small matrices that belong to them.
+r"""The number systems in which `bdg.gpu.eigen.krylov` builds its basis, and the small matrices that belong to them.
 
 Every form drives ``x -> H^-1 x`` and differs in what symmetry gives for free:
 
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from bdg.gpu.antiunitary import Antiunitary
+from bdg.gpu.eigen.antiunitary import Antiunitary
 
 _FEW = 3  # columns that a CPU multiplies one by one, which reads the basis from the cache
 

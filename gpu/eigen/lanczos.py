@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.antiunitary import Antiunitary
-from bdg.gpu.backend import Backend
-from bdg.gpu.eigenpairs import Eigenpairs, Partner, polished
-from bdg.gpu.inverses import (
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen.antiunitary import Antiunitary
+from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
+from bdg.gpu.eigen.inverses import (
     DampedInverse,
     Inverse,
     MajoranaInverse,
@@ -28,9 +28,9 @@ from bdg.gpu.inverses import (
     TakagiInverse,
     rough_error,
 )
-from bdg.gpu.krylov import inverse_lanczos
+from bdg.gpu.eigen.krylov import inverse_lanczos
+from bdg.gpu.eigen.scales import ScaledFactor, Scales, equilibrated
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, SignCount, Symbolic
-from bdg.gpu.scales import ScaledFactor, Scales, equilibrated
 
 _MOVES = (0.0, 1.7e-6, 1.3e-5, 1.1e-4)  # of the scale of H: tried in turn where a shift gives no usable factors
 _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default one gives no trusted count
@@ -63,7 +63,7 @@ class TakagiMatrix:
 
 
 class LanczosEngine:
-    """Engine of `bdg.gpu.states` on multifrontal factors.
+    """Engine of `bdg.gpu.eigen.certified` on multifrontal factors.
 
     Parameters
     ----------

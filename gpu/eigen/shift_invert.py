@@ -8,15 +8,15 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
 
-from bdg.gpu.eigenpairs import Eigenpairs, Partner, polished
-from bdg.gpu.scales import Scales
-from bdg.gpu.superlu import Factor, FactorError, count_below
+from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
+from bdg.gpu.eigen.scales import Scales
+from bdg.gpu.eigen.superlu import Factor, FactorError, count_below
 
 _ROOM = 6  # dimensions beyond the wanted states that ARPACK needs for its iteration
 
 
 class ShiftInvertEngine:
-    """Engine of `bdg.gpu.states` on SuperLU factors in a nested-dissection order.
+    """Engine of `bdg.gpu.eigen.certified` on SuperLU factors in a nested-dissection order.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from bdg.gpu.scales import equilibrated, is_wide
+from bdg.gpu.eigen.scales import equilibrated, is_wide
 
 TRUSTED_CONTRACTION = 1e-2  # below 1, A + tE is nonsingular for 0 <= t <= 1 (E: backward error), so the inertia is A's
 

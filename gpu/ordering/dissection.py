@@ -15,7 +15,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from bdg.gpu.graph_cut import halves, has_metis
+from bdg.gpu.ordering.graph_cut import halves, has_metis
 
 _METIS_FROM = 1000  # sites; below any order will do
 _METIS_GAIN = 0.7  # work grows with the cube of the separators: 0.7 is a third

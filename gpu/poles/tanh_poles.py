@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-from bdg.gpu.free_frequencies import free_frequencies
+from bdg.gpu.poles.free_frequencies import free_frequencies
 
 MIN_TOL = 1e-12  # least squares and the sum itself leave 1e-15 to 2e-14 up to bound/width = 1e5
 MAX_TOL = 0.1

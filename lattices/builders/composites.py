@@ -16,13 +16,15 @@ import numpy as np
 
 from bdg.lattices import budget
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
-from bdg.lattices.building_costs import composite_building
-from bdg.lattices.diameters import Diameters
-from bdg.lattices.disorder import field_bytes, uniform_disorder
-from bdg.lattices.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
-from bdg.lattices.interface import describe_interface, hopping_scale
-from bdg.lattices.layering import Layers
-from bdg.lattices.packing import (
+from bdg.lattices.builders.disorder import field_bytes, uniform_disorder
+from bdg.lattices.builders.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
+from bdg.lattices.builders.interface import describe_interface, hopping_scale
+from bdg.lattices.builders.site_labels import label_sites
+from bdg.lattices.builders.two_phase_host import TwoPhaseHost
+from bdg.lattices.packing.building_costs import composite_building
+from bdg.lattices.packing.diameters import Diameters
+from bdg.lattices.packing.layering import Layers
+from bdg.lattices.packing.pack_spheres import (
     Packing,
     box_lengths,
     centre_distances,
@@ -34,9 +36,7 @@ from bdg.lattices.packing import (
     surface_gaps,
 )
 from bdg.lattices.seeds import DISORDER, HOST, resolve_seed, stream
-from bdg.lattices.site_labels import label_sites
 from bdg.lattices.system import System
-from bdg.lattices.two_phase_host import TwoPhaseHost
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def grain_composite(
         Width W >= 0: every site gets an independent energy, uniform in [-W/2, W/2].
     transparency : float
         0 < tau <= 1 of the bonds between grain and host sites, through their hopping ``-x t``
-        (`bdg.lattices.interface`).
+        (`bdg.lattices.builders.interface`).
     host : dict(fraction, correlation_length, onsite), optional
         Two-phase host: a share ``fraction`` of the host's sites (not of the grains') has ``onsite`` added. With
         ``layers``, ``fraction`` may be a pair: in the MgO-rich layers and in the others; one number holds for both.

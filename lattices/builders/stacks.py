@@ -3,7 +3,7 @@ r"""Layers one behind the other along x: S/N/S, S/N/S/N/S and any other list, in
 Sites lie on a grid with positions ``index * spacing``, every axis counted from 0, the last axis fastest. Inside a
 layer the hopping is ``-t hopping`` along every axis. The bond between two layers gets the geometric mean of both,
 ``-t x sqrt(hopping_left hopping_right)``, with x = 1 unless ``transparency`` is given;
-`bdg.lattices.interface.hopping_scale` says which x has which transparency between two like chains.
+`bdg.lattices.builders.interface.hopping_scale` says which x has which transparency between two like chains.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy as np
 
 from bdg.lattices import budget
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
-from bdg.lattices.building_costs import grid_building
-from bdg.lattices.disorder import uniform_disorder
-from bdg.lattices.grid import assemble_grid, grid_positions
-from bdg.lattices.interface import describe_interface, hopping_scale
+from bdg.lattices.builders.disorder import uniform_disorder
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
+from bdg.lattices.builders.interface import describe_interface, hopping_scale
 from bdg.lattices.nambu import phase_factor
+from bdg.lattices.packing.building_costs import grid_building
 from bdg.lattices.seeds import DISORDER, resolve_seed, stream
 from bdg.lattices.system import System
 

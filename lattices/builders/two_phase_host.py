@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
-from bdg.lattices.disorder import gaussian_field, upper_part
-from bdg.lattices.layering import check_keys
+from bdg.lattices.builders.disorder import gaussian_field, upper_part
+from bdg.lattices.packing.layering import check_keys
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bdg.lattices.arguments import non_negative_number
-from bdg.lattices.materials import material
+from bdg.lattices.materials.material import material
 
 COMPOUNDS = ("MgO", "Mg2Si", "MgB2")
 

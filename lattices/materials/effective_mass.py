@@ -4,7 +4,7 @@ A host of effective mass m on a grid of spacing a has the hopping ``t = hbar^2/(
 from the lattice's own band ``-2t sum cos k_i`` (onsite -mu, no 2dt shift), never from the parabola that it replaces:
 
 - mu: the Fermi energy that puts ``n a^d`` electrons (both spins) on a site; few electrons are ``mu -> -2dt``;
-- v_F, N0: averages over the lattice's Fermi surface (`bdg.lattices.band`);
+- v_F, N0: averages over the lattice's Fermi surface (`bdg.lattices.materials.band`);
 - scattering time: ``tau = l/v_F`` from a mean free path l, or ``tau = mobility m/e``;
 - disorder: the width W of uniform onsite energies in [-W/2, W/2], variance W^2/12, from Fermi's golden rule
   ``hbar/tau = 2 pi N0 W^2/12`` with N0 per site and spin. It is first order in W^2: trust it while ``hbar/tau`` is
@@ -22,7 +22,7 @@ from typing import Any
 from scipy import constants
 
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number, space_dimensions
-from bdg.lattices.band import chemical_potential, fermi_surface, free_wavenumber
+from bdg.lattices.materials.band import chemical_potential, fermi_surface, free_wavenumber
 from bdg.lattices.units import HBAR2_OVER_ME_MEV_NM2, HBAR_MEV_S
 
 _CM2 = 1e-4  # m^2

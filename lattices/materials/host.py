@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.lattices.band import FermiSurface, fermi_surface
+from bdg.lattices.materials.band import FermiSurface, fermi_surface
 from bdg.lattices.system import System
 
 

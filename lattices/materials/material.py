@@ -72,7 +72,7 @@ def material(name: str) -> Mapping[str, Parameter]:
 @cache
 def _load() -> Mapping[str, Mapping[str, Parameter]]:
     # Read through importlib: the file may lie in a wheel.
-    text = resources.files("bdg.lattices").joinpath("materials.toml").read_text(encoding="utf-8")
+    text = resources.files("bdg.lattices.materials").joinpath("materials.toml").read_text(encoding="utf-8")
     content: dict[str, dict[str, dict[str, Any]]] = tomllib.loads(text)
     return MappingProxyType(
         {

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.lattices.box_cut import QUADRATURE
 from bdg.lattices.budget import Building, number, shape_in_words
-from bdg.lattices.sequential_addition import JAMMING
+from bdg.lattices.packing.box_cut import QUADRATURE
+from bdg.lattices.packing.sequential_addition import JAMMING
 
 _SITE, _ENTRY = 60.0, 73.0  # bytes of a site and of a stored element of h, in a `System` on a grid
 _DRAWN = 60.0  # bytes of a site whose onsite energy is drawn
@@ -115,7 +115,7 @@ def packing_cost(spheres: float, cut: float, fraction: float, dim: int, spread: 
 
 
 def packing_building(cost: Cost, spheres: float) -> Building:
-    """Return what `bdg.lattices.packing.pack_spheres` takes."""
+    """Return what `bdg.lattices.packing.pack_spheres.pack_spheres` takes."""
     cure = "take a smaller size or larger diameters"
     return Building(f"packing {spheres:.2g} spheres", *cost, count=spheres, cure=cure, unit="spheres")
 

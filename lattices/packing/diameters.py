@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bdg.lattices.arguments import length_in_range, non_negative_number
-from bdg.lattices.box_cut import sphere_volume
+from bdg.lattices.packing.box_cut import sphere_volume
 
 MOST_SPHERES = 20_000_000
 WIDEST = 2.0  # standard deviation of ln D: beyond, nearly all of the volume is in grains that are hardly ever drawn

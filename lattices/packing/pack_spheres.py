@@ -14,13 +14,13 @@ import numpy as np
 
 from bdg.lattices import budget
 from bdg.lattices.arguments import length_in_range, non_negative_number
-from bdg.lattices.box_cut import cut_box, sphere_volume, volume_inside
-from bdg.lattices.building_costs import Cost, packing_building, packing_cost
-from bdg.lattices.diameters import Diameters
 from bdg.lattices.geometry import Period, periodic_tree, wrap
-from bdg.lattices.layering import Layers, share
+from bdg.lattices.packing.box_cut import cut_box, sphere_volume, volume_inside
+from bdg.lattices.packing.building_costs import Cost, packing_building, packing_cost
+from bdg.lattices.packing.diameters import Diameters
+from bdg.lattices.packing.layering import Layers, share
+from bdg.lattices.packing.sequential_addition import JAMMING, Addition, add_spheres
 from bdg.lattices.seeds import PACKING, resolve_seed, stream
-from bdg.lattices.sequential_addition import JAMMING, Addition, add_spheres
 
 SMALLEST_FRACTION = 1e-30
 TOLERANCE = 0.05  # of the volume of spheres in an open box

@@ -23,5 +23,5 @@ def same_fronts(monkeypatch):
     """Fronts of one size on both devices, small enough for deep trees."""
     from public_calls import DEEP
 
-    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: DEEP)
-    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", DEEP)
+    monkeypatch.setattr("bdg.methods.symbolic.default_settings", lambda backend: DEEP)
+    monkeypatch.setattr("bdg.methods.symbolic.QUATERNION_CPU_SETTINGS", DEEP)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from checking_module import checking_backend
 
-from bdg.gpu.backend import Backend
+from bdg.gpu.device.backend import Backend
 
 
 def _data(xp):

@@ -9,8 +9,8 @@ import pytest
 from public_calls import make_system
 
 import bdg
-from bdg.gpu import calibration
-from bdg.gpu.cost import BUILT_IN
+from bdg.gpu.cost import calibration
+from bdg.gpu.cost.model import BUILT_IN
 
 ENERGIES = np.linspace(-0.5, 0.5, 3)
 CALLS = {

@@ -12,12 +12,12 @@ from checking_module import checking_backend
 from host_kernels import HostKernels
 
 import bdg
-from bdg.gpu import nambu_operator
-from bdg.gpu.backend import BackendUnavailableError, select_backend
+from bdg.gpu.chebyshev import nambu_operator
+from bdg.gpu.chebyshev.nambu_operator import HostStep, NambuOperator
+from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.kernels import nambu_step
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, SparseRows, check_vectors
 from bdg.gpu.kernels.source import CPP_TYPES, instances, kernel_source
-from bdg.gpu.nambu_operator import HostStep, NambuOperator
 
 CPU = select_backend("cpu")
 SHAPES = {"own": None, "(1, 1)": ((1, 1, 1), (1, 1, 1)), "(3, 7)": ((3, 2, 1), (5, 7, 1))}

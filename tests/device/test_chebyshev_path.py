@@ -6,10 +6,10 @@ from host_kernels import HostKernels
 from numpy.testing import assert_allclose
 
 import bdg
-import bdg.gpu.filtered
-from bdg.gpu import nambu_operator
+import bdg.gpu.eigen.filtered
+from bdg.gpu.chebyshev import nambu_operator
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.kernels.source import instances, kernel_source
-from bdg.gpu.nambu_operator import NambuOperator
 
 ENERGIES = np.linspace(-4, 4, 9)
 
@@ -81,8 +81,11 @@ def test_pair_amplitude(route, system):
 def test_filtered_states(route, system):
     hamiltonian = bdg.BdGHamiltonian(system)
     levels = np.sort(abs(np.linalg.eigvalsh(hamiltonian.matrix.toarray())))
-    engine = bdg.gpu.filtered.FilteredEngine(
-        hamiltonian.matrix, system.norbs, hamiltonian.particle_hole_partner, bdg.gpu.backend.select_backend("gpu")
+    engine = bdg.gpu.eigen.filtered.FilteredEngine(
+        hamiltonian.matrix,
+        system.norbs,
+        hamiltonian.particle_hole_partner,
+        bdg.gpu.device.backend.select_backend("gpu"),
     )
     found = engine.search(0.0, 6, 1e-9, np.random.default_rng(0), None)
     assert_allclose(np.sort(abs(found.energies)), levels[:6], atol=1e-10)
@@ -97,6 +100,8 @@ def test_the_kernel_is_what_cupy_gets(monkeypatch, system):
     assert nambu_operator.launcher(np) is None and not asked
     assert nambu_operator.launcher(module()) is None and asked == ["launcher"]
     assert isinstance(
-        NambuOperator(bdg.BdGHamiltonian(system).matrix, system.norbs, bdg.gpu.backend.select_backend("cpu")).kernel,
+        NambuOperator(
+            bdg.BdGHamiltonian(system).matrix, system.norbs, bdg.gpu.device.backend.select_backend("cpu")
+        ).kernel,
         nambu_operator.HostStep,
     )

@@ -5,12 +5,12 @@ import pytest
 import scipy.sparse as sp
 from checking_module import CheckingCsr, StrictError, checking_backend
 
-from bdg.gpu import memory
-from bdg.gpu.backend import MemoryBudgetError, select_backend
+from bdg.gpu.device import memory
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.gpu.multifrontal import GPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
-from bdg.gpu.multifrontal import factor as factor_module
-from bdg.gpu.multifrontal.few_columns import FEW
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.factors import factor as factor_module
+from bdg.gpu.multifrontal.factors.few_columns import FEW
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=1, pivots=12)

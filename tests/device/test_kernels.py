@@ -14,14 +14,14 @@ import scipy.sparse as sp
 from checking_module import checking_backend
 from host_kernels import HostKernels, require, require_compiler
 
-import bdg.gpu.multifrontal.extend_add as extend_add_module
-from bdg.gpu.backend import BackendUnavailableError, select_backend
+import bdg.gpu.multifrontal.factors.extend_add as extend_add_module
+from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.kernels import kernel_set
 from bdg.gpu.kernels.kernel_set import ArrayCalls, DeviceKernels
 from bdg.gpu.kernels.launch import OPTIONS, Launch, cupy_launcher
 from bdg.gpu.kernels.source import CPP_TYPES, TEMPLATES, instances, kernel_source
 from bdg.gpu.multifrontal import GPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 ARCHITECTURES = ("sm_80", "sm_90", "sm_100")
 SIZES = (1, 3, 7, 33, 65)
@@ -53,7 +53,9 @@ def test_every_kernel_compiles(compiler, source, architecture):
 
 def test_every_source_file_is_compiled():
     folder = os.path.dirname(extend_add_module.__file__)
-    files = {name[:-4] for name in os.listdir(os.path.join(folder, "..", "kernels")) if name.endswith((".cuh", ".cu"))}
+    files = {
+        name[:-4] for name in os.listdir(os.path.join(folder, "..", "..", "kernels")) if name.endswith((".cuh", ".cu"))
+    }
     assert files == {"complex", *TEMPLATES}
 
 

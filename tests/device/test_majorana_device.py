@@ -5,10 +5,10 @@ import pytest
 import scipy.sparse as sp
 from checking_module import checking_backend
 
-from bdg.gpu.backend import select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import FrontSettings, Restriction, SitePattern, analyse
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
 SETTINGS = FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6, split=0)

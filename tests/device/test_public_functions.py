@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose
 from public_calls import CALLS, EXPANSIONS, HOST_ONLY, KINDS, LOOPS, THERMAL, assert_came_from, call, make_system
 
 import bdg
-from bdg import costs
-from bdg.gpu import cost
+from bdg.gpu.cost import model as cost
+from bdg.methods import costs
 
 
 def assert_equal(host, found, tolerance):
@@ -80,7 +80,7 @@ def test_with_the_fronts_of_each_device(device, kind, name):
 
 def test_auto_stays_on_the_device_that_was_asked_for(device, monkeypatch):
     """``device="gpu"`` never falls back, however small the system; what is chosen is the method."""
-    monkeypatch.setattr("bdg.spectrum.DENSE_BELOW", 10)
+    monkeypatch.setattr("bdg.states.bound_states.DENSE_BELOW", 10)
     dense_option = costs.dense_option  # the cost model would take it for so small a system
     monkeypatch.setattr(costs, "dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9))
     system = make_system("real")

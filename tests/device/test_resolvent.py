@@ -6,10 +6,13 @@ from checking_module import checking_backend
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import costs, green, ldos, resolvent
-from bdg.gpu import cost
-from bdg.gpu.backend import select_backend
+from bdg.densities import local_density_of_states as ldos
+from bdg.gpu.cost import model as cost
+from bdg.gpu.device.backend import select_backend
+from bdg.green import green_function as green
+from bdg.green import resolvent
 from bdg.lattices import Layer, stack
+from bdg.methods import costs
 
 
 def _system(kind):

@@ -9,10 +9,10 @@ import pytest
 from public_calls import make_system
 
 import bdg
-from bdg import costs
-from bdg.gpu import calibration
-from bdg.gpu.backend import MemoryBudgetError
-from bdg.gpu.cost import BUILT_IN
+from bdg.gpu.cost import calibration
+from bdg.gpu.cost.model import BUILT_IN
+from bdg.gpu.device.backend import MemoryBudgetError
+from bdg.methods import costs
 
 CALLS = {
     "electron density": (bdg.electron_density, {"temperature": 0.3}, "values"),

@@ -12,15 +12,16 @@ from checking_module import StrictError
 from host_kernels import HostKernels
 from public_calls import CALLS, assert_came_from, call, make_system
 
-from bdg.gpu import dense
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.lanczos import _GPU_BLOCK
 from bdg.gpu.kernels.kernel_set import DeviceKernels
 from bdg.gpu.kernels.source import instances, kernel_source
-from bdg.gpu.lanczos import _GPU_BLOCK
-from bdg.gpu.multifrontal import GPU_SETTINGS, elimination
-from bdg.gpu.multifrontal import extend_add as extend_add_module
-from bdg.gpu.multifrontal import factor as factor_module
-from bdg.gpu.multifrontal.symbolic import Symbolic
-from bdg.resolvent import _COLUMNS
+from bdg.gpu.multifrontal import GPU_SETTINGS
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors import elimination
+from bdg.gpu.multifrontal.factors import extend_add as extend_add_module
+from bdg.gpu.multifrontal.factors import factor as factor_module
+from bdg.green.resolvent import _COLUMNS
 
 _POLISHING = 3  # steps of inverse iteration after a search, at most
 DEEP = replace(GPU_SETTINGS, leaf=3, call_flops=1e4, base=8)
@@ -114,7 +115,7 @@ def proven(module, name, system):
 @pytest.fixture
 def deep_trees(monkeypatch):
     """Small fronts, else as a GPU has them."""
-    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: DEEP)
+    monkeypatch.setattr("bdg.methods.symbolic.default_settings", lambda backend: DEEP)
 
 
 @pytest.mark.parametrize("name", COUNTED)

@@ -12,19 +12,12 @@ import numpy as np
 import pytest
 
 from bdg import cli
-from bdg.gpu.backend import Backend, select_backend
-from bdg.validation.benchmarks import (
-    alone,
-    document,
-    gpu_stages,
-    gpu_steps,
-    gpu_table,
-    plan,
-    self_consistent,
-    tables,
-    tasks,
-)
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.validation.benchmarks import alone, document, plan, self_consistent, tables, tasks
 from bdg.validation.benchmarks.alone import Measurement
+from bdg.validation.benchmarks.gpu import stages as gpu_stages
+from bdg.validation.benchmarks.gpu import steps as gpu_steps
+from bdg.validation.benchmarks.gpu import table as gpu_table
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_NEEDED = ("kwant", "tinyarray", "matplotlib", "tqdm", "dask", "distributed", "numba")
@@ -243,7 +236,7 @@ def try_out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("gpu_table")
     for name in NOT_NEEDED:
         (folder / f"{name}.py").write_text(f"raise ImportError('{name} is not here')\n")
-    command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu_table", "--device", "cpu", "--sizes", "6",
+    command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu.table", "--device", "cpu", "--sizes", "6",
                "--steps", "6", "--agreement", "6", "--out", "out"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)

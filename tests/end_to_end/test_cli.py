@@ -93,7 +93,7 @@ def test_bad_jobs_end_with_two_and_one_line_each(place, monkeypatch, capsys):
 
 
 def test_a_gpu_that_is_not_there_is_refused(place, monkeypatch, capsys):
-    from bdg.gpu.backend import BackendUnavailableError, select_backend
+    from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 
     try:
         select_backend("gpu")
@@ -203,7 +203,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
 
 def test_the_junction_job_agrees_with_the_closed_form(tmp_path, monkeypatch, capsys):
     """Three phases of the shipped job; exact lattice values E/Delta from a transfer matrix with semi-infinite S."""
-    from bdg.jobs.results import read_results
+    from bdg.jobs.model.results import read_results
 
     monkeypatch.chdir(tmp_path)
     job = str(ROOT / "runs" / "sns.toml")
@@ -227,7 +227,7 @@ def test_the_junction_job_agrees_with_the_closed_form(tmp_path, monkeypatch, cap
 
 def test_a_strip_has_the_closed_form_of_its_channels(tmp_path, monkeypatch, capsys):
     """Four sites across, hard walls: four channels, each off by no more than the length of N explains."""
-    from bdg.jobs.results import read_results
+    from bdg.jobs.model.results import read_results
 
     monkeypatch.chdir(tmp_path)
     overrides = ["width=4", "mu_meV=30", "barrier_meV=150", "superconductor_sites=700", "delta_meV=4", "phase_pi=[0.8]"]

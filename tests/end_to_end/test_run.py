@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bdg.jobs.results import read_point, read_results
+from bdg.jobs.model.results import read_point, read_results
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = [sys.executable, str(ROOT / "tests" / "helpers" / "tiny_bdg.py")]

@@ -88,7 +88,7 @@ def _wrong_sign_of_h(hamiltonian, norbs):
 
 @pytest.mark.parametrize("planted", [_wrong_hole_block, _wrong_sign_of_h])
 def test_a_sign_error_in_h_is_caught(monkeypatch, planted):
-    monkeypatch.setattr("bdg.hamiltonian.hole_block", planted)
+    monkeypatch.setattr("bdg.base.hamiltonian.hole_block", planted)
     assert _failing(["O14", "O16"]) == {"O14", "O16"}
 
 
@@ -112,7 +112,7 @@ def test_a_lost_relative_sign_of_the_pairing_is_caught(monkeypatch):
 
 @pytest.mark.parametrize("change", [np.negative, np.conj], ids=["sign", "conjugate"])
 def test_a_sign_error_in_the_pair_amplitude_is_caught(monkeypatch, change):
-    from bdg import pairing
+    from bdg.condensate import pair_amplitude as pairing
 
     right_dense, right_columns = pairing._dense, pairing._chebyshev
 
@@ -167,7 +167,7 @@ def test_the_other_sign_of_the_pairing_is_caught(monkeypatch):
 
 def test_the_other_sign_of_the_hopping_is_caught(monkeypatch):
     """On a bipartite lattice it is a gauge, too; the odd ring that `stack` builds is none."""
-    from bdg.lattices import stacks
+    from bdg.lattices.builders import stacks
 
     right = stacks.assemble_grid
     monkeypatch.setattr(

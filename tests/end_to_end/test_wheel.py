@@ -44,10 +44,10 @@ def test_wheel_holds_every_module_and_data_file(built):
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         links = [info.filename for info in archive.infolist() if (info.external_attr >> 16) & 0o170000 == 0o120000]
-        materials = archive.read("bdg/lattices/materials.toml")
+        materials = archive.read("bdg/lattices/materials/materials.toml")
     assert names == expected
     assert links == []
-    assert materials == (ROOT / "lattices" / "materials.toml").read_bytes()
+    assert materials == (ROOT / "lattices" / "materials" / "materials.toml").read_bytes()
 
 
 def test_wheel_installs_nothing_but_bdg(built):

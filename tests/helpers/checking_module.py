@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from checking_array import CheckingArray, Counts, StrictError, operand_of, require_keywords, same_memory
 
-from bdg.gpu.backend import Backend
+from bdg.gpu.device.backend import Backend
 
 __all__ = ["CheckingArray", "CheckingCsr", "CheckingModule", "Counts", "StrictError", "checking_backend", "install"]
 

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 
 from bdg.jobs.kinds import Kind, Observable
-from bdg.jobs.schema import Key
+from bdg.jobs.model.schema import Key
 
 
 def compute(parameters, device):

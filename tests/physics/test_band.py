@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ellipk, erf, expit, j0, j1
 
-from bdg.lattices.band import chemical_potential, fermi_surface
+from bdg.lattices.materials.band import chemical_potential, fermi_surface
 
 LEVELS = {1: (-1.6, -1.0, 0.0, 0.7), 2: (-3.7, -2.0, -1.0, -0.5, 1.3), 3: (-5.5, -4.0, -3.0, -1.0, 0.0, 1.2, 4.5)}
 CASES = [(mu, dimensions) for dimensions, levels in LEVELS.items() for mu in levels]

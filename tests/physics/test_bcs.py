@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import quad
 
-from bdg.bcs import GAP_TO_TC, gap_interpolation, gap_ratio
+from bdg.condensate.bcs import GAP_TO_TC, gap_interpolation, gap_ratio
 
 # B. Muehlschlegel, Z. Phys. 155, 313 (1959): T/T_c and Delta(T)/Delta(0).
 TABLE = {

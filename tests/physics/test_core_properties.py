@@ -15,8 +15,8 @@ TINY = FrontSettings(leaf=2, base=2, chunk=64, split=1, pivots=4, thin_leaves=Tr
 
 @pytest.fixture(autouse=True)
 def small_leaves(monkeypatch):
-    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: TINY)
-    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", TINY)
+    monkeypatch.setattr("bdg.methods.symbolic.default_settings", lambda backend: TINY)
+    monkeypatch.setattr("bdg.methods.symbolic.QUATERNION_CPU_SETTINGS", TINY)
 
 
 @st.composite

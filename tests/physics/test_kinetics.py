@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from bdg.kinetics import clean_chain_length, clean_length, diffusive_length, kinetic_length
-from bdg.lattices.effective_mass import effective_mass
+from bdg.condensate.proximity.kinetics import clean_chain_length, clean_length, diffusive_length, kinetic_length
+from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.units import temperature_in_t
 
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.spatial import cKDTree
 
-from bdg.lattices.packing import pack_spheres
+from bdg.lattices.packing.pack_spheres import pack_spheres
 
 
 def overlap_of_exclusion_spheres(r):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bdg.lattices.grid import assemble_grid, grid_positions
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.system import System
 
 

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 import bdg
-from bdg.gpu.backend import select_backend
-from bdg.gpu.chebyshev import spectral_bound
-from bdg.gpu.chebyshev_moments import Recursion
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.gpu.traces import random_vector
-from bdg.resolution import SAFETY
+from bdg.densities.resolution import SAFETY
+from bdg.gpu.chebyshev.columns import spectral_bound
+from bdg.gpu.chebyshev.moments import Recursion
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.traces import random_vector
+from bdg.gpu.device.backend import select_backend
 from bdg.validation.benchmarks.tasks import composite
 
 CASES = ((16, 2048), (24, 512), (32, 512))  # edge of the cube, moments
@@ -182,7 +182,7 @@ def step_seconds(system: bdg.System, single: bool, steps: int = 20) -> tuple[flo
 
 
 def _ours(system: bdg.System, energies: np.ndarray, moments: int, single: bool) -> bdg.DensityOfStates:
-    import bdg.dos as dos
+    import bdg.densities.density_of_states as dos
 
     chosen = dos.single_is_enough
     dos.single_is_enough = lambda *size: single  # type: ignore[assignment]

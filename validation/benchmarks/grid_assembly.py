@@ -22,7 +22,7 @@ import numpy as np
 import scipy
 
 from bdg.lattices import Layer, from_kwant, stack
-from bdg.lattices.grid import assemble_grid
+from bdg.lattices.builders.grid import assemble_grid
 
 TARGET = 10.0  # times faster than the builder at 100 x 100 x 100
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 
-from bdg.gpu.calibration import processor
-from bdg.jobs.provenance import installed_version, package_versions
+from bdg.gpu.cost.calibration import processor
+from bdg.jobs.folder.provenance import installed_version, package_versions
 
 PEERS = ("pypardiso", "mkl", "bodge")
 

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.sparse as sp
 
 import bdg
-from bdg.lattices.stacks import Layer, stack
+from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.validation.benchmarks.alone import GIB, THREADS, package_root, peak_bytes, reset_peak
 from bdg.validation.benchmarks.tasks import GAP, TEMPERATURE, composite
@@ -194,7 +194,7 @@ TUNED = (
     Case((10, 10, 10), ("lanczos", "poles"), 2),
     Case((14, 14, 14), ("lanczos", "poles"), 2),
 )
-FITTED = (  # geometries that constants were fitted to besides, see `bdg.gpu.cost` and `bdg.lanczos_costs`
+FITTED = (  # geometries that constants were fitted to besides, see `bdg.gpu.cost.model` and `bdg.states.lanczos_costs`
     *((n, n, n) for n in (5, 8, 12, 14, 18, 20, 22, 26)),
     *((40, 40, 6), (60, 60, 4), (80, 10, 10), (450, 6, 3), (90, 90, 1), (140, 60, 1), (1803, 4, 1), (3000, 1, 1)),
 )

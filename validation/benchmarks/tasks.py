@@ -18,7 +18,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bdg
-from bdg.lattices.composites import grain_composite
+from bdg.lattices.builders.composites import grain_composite
 from bdg.validation.benchmarks.alone import GIB, peak_bytes, resident_bytes
 from bdg.validation.benchmarks.self_consistent import gap
 
@@ -49,7 +49,7 @@ def composite(size: int) -> bdg.System:
 
 def lanczos(size: int) -> tuple[Call, Describe]:
     """Bound states of this package, with their proof of completeness; the proof is timed inside."""
-    from bdg.gpu.lanczos import LanczosEngine
+    from bdg.gpu.eigen.lanczos import LanczosEngine
 
     system, counting = composite(size), _Clock()
     plain = LanczosEngine.count_below

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import bdg
-from bdg.lattices.grid import assemble_grid, grid_positions
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.validation.reference.uniform import (
     critical_temperature_of_levels,
     gap_of_levels,

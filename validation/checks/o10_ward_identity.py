@@ -16,7 +16,7 @@ import numpy as np
 
 import bdg
 from bdg.lattices import Layer, stack
-from bdg.lattices.band import fermi_surface
+from bdg.lattices.materials.band import fermi_surface
 from bdg.validation.row import Check, Comparison, compare
 
 LENGTH, WIDTH, MU, DISORDER = 160, 30, -1.0, 2.0

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 import numpy as np
 
 import bdg
-from bdg.gpu.backend import select_backend
-from bdg.gpu.local_moments import unit_moments
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.gpu.traces import exact_trace
+from bdg.gpu.chebyshev.local_moments import unit_moments
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.traces import exact_trace
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices import Layer, grain_composite, stack
 from bdg.validation.reference.torus import torus
 from bdg.validation.row import Check, Comparison, compare, within

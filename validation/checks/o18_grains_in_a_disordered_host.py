@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 import bdg
-from bdg.bcs import gap_ratio
-from bdg.lattices.composites import grain_composite
-from bdg.lattices.effective_mass import effective_mass
+from bdg.condensate.bcs import gap_ratio
+from bdg.lattices.builders.composites import grain_composite
+from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.units import temperature_in_t
 from bdg.validation.reference.kinetics import decay_length, fermi_surface
 from bdg.validation.row import Check, Comparison, compare

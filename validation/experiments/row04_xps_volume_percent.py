@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bdg.lattices.composition import volume_percent
+from bdg.lattices.materials.composition import volume_percent
 from bdg.validation.experiments import COMPOSITE
 from bdg.validation.row import Check, Comparison, compare
 

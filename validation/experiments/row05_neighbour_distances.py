@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bdg.lattices.packing import pack_spheres
+from bdg.lattices.packing.pack_spheres import pack_spheres
 from bdg.validation.experiments import COMPOSITE
 from bdg.validation.row import Check, Comparison, compare, within
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from bdg.condensate.gap.mixing import AndersonMixing
 from bdg.lattices.storage import ResultFileError, content_of, read_file, write_file
 from bdg.lattices.system import System
-from bdg.mixing import AndersonMixing
 
 CHECKPOINT_KIND = "GapCheckpoint"
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.arguments import require_sites
-from bdg.gap_parts import GapParts, islands, without_start
-from bdg.gpu.backend import Backend
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.arguments import require_sites
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.condensate.gap.parts import GapParts, islands, without_start
+from bdg.condensate.pair_amplitude import amplitude_of_size
+from bdg.gpu.device.backend import Backend
 from bdg.lattices.system import System
-from bdg.pairing import amplitude_of_size
-from bdg.thermal_elements import thermal_elements
+from bdg.thermal.elements import thermal_elements
 
 GUESS = 0.2  # of the attraction: Delta of a uniform system in which U is about half the band width
 THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by

@@ -1,7 +1,8 @@
 """The iteration of the gap equation: mixing, and Newton's method with the slope in all directions at its end.
 
-Small systems end on what `bdg.gap_verification` says, larger ones on what the steps have learnt. An examination costs
-about as much as four evaluations there, so it comes when the mixing believes that it is done, or takes long.
+Small systems end on what `bdg.condensate.gap.verification` says, larger ones on what the steps have learnt. An
+examination costs about as much as four evaluations there, so it comes when the mixing believes that it is done, or
+takes long.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gap_equation import GapEquation, GapUnknowns
-from bdg.gap_response import LARGEST_DIMENSION
-from bdg.gap_verification import Examination, Finding
-from bdg.mixing import AndersonMixing
+from bdg.condensate.gap.equation import GapEquation, GapUnknowns
+from bdg.condensate.gap.mixing import AndersonMixing
+from bdg.condensate.gap.response import LARGEST_DIMENSION
+from bdg.condensate.gap.verification import Examination, Finding
 
 NOISE_SHARE = 0.1  # of the bound of the sums: what residuals differ by, measured 0.05
 NORMAL_BELOW = 1e-3  # of tol * T: a smaller Delta has no effect on anything

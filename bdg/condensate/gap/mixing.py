@@ -7,7 +7,7 @@ one is
           \gamma = \mathrm{argmin} \, \| r_k - dR\, \gamma \|
 
 (D. G. Anderson, J. ACM 12, 547 (1965); H. F. Walker and P. Ni, SIAM J. Numer. Anal. 49, 1715 (2011)). P amplifies
-what the map corrects slowly (`bdg.slow_modes`), 1 without. Without a history this is linear mixing.
+what the map corrects slowly (`bdg.condensate.gap.slow_modes`), 1 without. Without a history this is linear mixing.
 
 Where the map contracts slowly (a gap near Tc) the residual says little. The error is ``q |r|`` with a q between 1 and
 ``1/(1 - lambda)``, lambda the largest eigenvalue of the slope on the last steps. Earlier iterates tell q: from where
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bdg.slow_modes import SlowModes
+from bdg.condensate.gap.slow_modes import SlowModes
 
 HISTORY = 24
 REPELS = 1.0

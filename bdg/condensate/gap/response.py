@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.gap_equation import GapUnknowns
-from bdg.gpu import dense
-from bdg.gpu.backend import Backend
-from bdg.gpu.scales import level_scales
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.thermal_levels import rounding_of_sums, steepest_slope, thermal_quotients, weight_at_zero
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.condensate.gap.equation import GapUnknowns
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.scales import level_scales
+from bdg.thermal.level_sums import rounding_of_sums, steepest_slope, thermal_quotients, weight_at_zero
 
 LARGEST_DIMENSION = 1000  # of H: up to there all levels and all responses are affordable
 TRUNCATION = 1e-11  # of the largest s_r

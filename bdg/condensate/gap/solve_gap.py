@@ -1,10 +1,11 @@
 r"""The self-consistent gap ``Delta_i = U_i F_i``, optionally with chemical potential and Hartree shift.
 
 The unknowns (Delta on the free sites, real and imaginary part where it is complex; the shift of the chemical
-potential; the Hartree shifts) are iterated by Anderson mixing (`bdg.mixing`), smooth changes of Delta with what was
-learnt of their slow response (`bdg.slow_modes`). The iteration ends on an estimate of the distance to the fixed point,
-not on the residual: near Tc the residual is far smaller. Small systems take it from the slope of the equation in all
-directions (`bdg.gap_verification`), larger ones from the steps. The sums are as accurate as the residual deserves.
+potential; the Hartree shifts) are iterated by Anderson mixing (`bdg.condensate.gap.mixing`), smooth changes of Delta
+with what was learnt of their slow response (`bdg.condensate.gap.slow_modes`). The iteration ends on an estimate of the
+distance to the fixed point, not on the residual: near Tc the residual is far smaller. Small systems take it from the
+slope of the equation in all directions (`bdg.condensate.gap.verification`), larger ones from the steps. The sums are as
+accurate as the residual deserves.
 """
 
 from __future__ import annotations
@@ -18,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg import gap_checkpoint
-from bdg.arguments import require_choice, require_system
-from bdg.errors import ConvergenceError
-from bdg.free_energy import free_energy
-from bdg.gap_equation import GUESS as GUESS
-from bdg.gap_equation import GapEquation, GapUnknowns
-from bdg.gap_iteration import GapIteration
-from bdg.gpu.backend import select_backend
+from bdg.base.arguments import require_choice, require_system
+from bdg.base.errors import ConvergenceError
+from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate.gap import checkpoint as gap_checkpoint
+from bdg.condensate.gap.equation import GUESS as GUESS
+from bdg.condensate.gap.equation import GapEquation, GapUnknowns
+from bdg.condensate.gap.iteration import GapIteration
+from bdg.condensate.gap.mixing import AndersonMixing
+from bdg.condensate.gap.slow_modes import SlowModes
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number, real_number
 from bdg.lattices.system import System
-from bdg.mixing import AndersonMixing
-from bdg.results import Evidence, Result, quantity
-from bdg.slow_modes import SlowModes
-from bdg.thermal_elements import require_thermal_arguments
+from bdg.thermal.elements import require_thermal_arguments
+from bdg.thermal.free_energy import free_energy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +81,7 @@ class Gap(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |Delta| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plotting import plot_site_map
+        from bdg.plots.figure import plot_site_map
 
         return plot_site_map(self.system.positions, abs(self.delta), r"$|\Delta|$", ax)
 
@@ -154,7 +155,7 @@ def solve_gap(
 
     References
     ----------
-    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.mixing`.
+    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.condensate.gap.mixing`.
     """
     start = time.perf_counter()
     require_system(system)

@@ -2,8 +2,8 @@ r"""How far a point is from the solution, by the slope of the gap equation in al
 
 The steps of an iteration know only the directions that they took: a site that decays by itself, a grain behind a weak
 link, or a mode that nothing has excited yet leave residuals far below its error. From all levels the slope is known in
-every direction (`bdg.gap_response`): the error follows from ``J^{-1} r``, and eigenvalues of J below zero are
-directions along which the map runs away.
+every direction (`bdg.condensate.gap.response`): the error follows from ``J^{-1} r``, and eigenvalues of J below zero
+are directions along which the map runs away.
 
 Where J nearly vanishes the map is cubic, ``r = -mu s - b s^3`` with the distance s: Newton's step then covers a third
 of the way at least, so that four times the step is a bound. Delta = 0 on a part without imposed pairing solves the
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.gap_equation import GUESS, GapUnknowns
-from bdg.gap_response import Slope, gap_slope
-from bdg.gpu.backend import Backend
+from bdg.condensate.gap.equation import GUESS, GapUnknowns
+from bdg.condensate.gap.response import Slope, gap_slope
+from bdg.gpu.device.backend import Backend
 
 SAFETY = 4.0  # times Newton's step
 TURNING = 0.99  # share of a mode that turns phases and leaves amplitudes alone: from there on it is one of phases

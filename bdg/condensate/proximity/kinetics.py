@@ -77,7 +77,7 @@ def kinetic_length(v_F: float, mean_free_path: float, temperature: float, dimens
     Parameters
     ----------
     v_F : float
-        Fermi velocity (of the lattice's band: `bdg.lattices.band.fermi_surface`).
+        Fermi velocity (of the lattice's band: `bdg.lattices.materials.band.fermi_surface`).
     mean_free_path : float
         l = v_F tau; infinity means a clean host.
     temperature : float

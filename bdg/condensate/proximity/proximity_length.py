@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
-from bdg.decay import (
+from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
+from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate.pair_amplitude import PairAmplitude
+from bdg.condensate.proximity.decay import (
     MODELS,
     SIGNIFICANCE,
     Bins,
@@ -28,14 +30,12 @@ from bdg.decay import (
     fit_decay,
     why_model,
 )
-from bdg.gpu.backend import select_backend
-from bdg.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.condensate.proximity.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.geometry import nearest_distance
-from bdg.lattices.host import HostBand, host_band
+from bdg.lattices.materials.host import HostBand, host_band
 from bdg.lattices.system import System
-from bdg.pairing import PairAmplitude
-from bdg.results import Evidence, Result, quantity
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -110,7 +110,7 @@ class ProximityLength(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the profile with standard errors and the fit."""
-        from bdg.plotting import plot_proximity
+        from bdg.plots.figure import plot_proximity
 
         return plot_proximity(self, ax)
 

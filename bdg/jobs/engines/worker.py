@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.kinds import Kind
-from bdg.jobs.store import RunFolder
-from bdg.jobs.sweep import Point
+from bdg.jobs.model.sweep import Point
 from bdg.lattices.storage import disk_is_full
 
 _PR_SET_PDEATHSIG = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from bdg.jobs.sweep import DIGEST_LENGTH
+from bdg.jobs.model.sweep import DIGEST_LENGTH
 
 DIGEST = rf"[0-9a-f]{{{DIGEST_LENGTH}}}"
 _DIGEST = re.compile(DIGEST)

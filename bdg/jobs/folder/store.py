@@ -27,12 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bdg.errors import JobError
-from bdg.jobs.config import Job, differences, resolved_plain
+from bdg.base.errors import JobError
+from bdg.jobs.folder.record import DIGEST, checked_record
+from bdg.jobs.job import Job, differences, resolved_plain
 from bdg.jobs.kinds import Outcome
-from bdg.jobs.record import DIGEST, checked_record
-from bdg.jobs.results import JobResults, PointResult, read_point, read_results, write_results
-from bdg.jobs.sweep import Point
+from bdg.jobs.model.results import JobResults, PointResult, read_point, read_results, write_results
+from bdg.jobs.model.sweep import Point
 from bdg.lattices.file_format import reason
 from bdg.lattices.storage import ResultFileError, disk_is_full, shown, write_file
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.errors import JobError
-from bdg.jobs.schema import Schema, did_you_mean
-from bdg.jobs.sweep import Parameters
+from bdg.base.errors import JobError
+from bdg.jobs.model.schema import Schema, did_you_mean
+from bdg.jobs.model.sweep import Parameters
 
 if TYPE_CHECKING:
-    from bdg.jobs.results import JobResults
+    from bdg.jobs.model.results import JobResults
     from bdg.lattices.system import System
 
 

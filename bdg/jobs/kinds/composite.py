@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from bdg.bcs import gap_ratio
-from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.condensate.bcs import gap_ratio
+from bdg.condensate.pair_amplitude import PairAmplitude, pair_amplitude
+from bdg.condensate.proximity.proximity_length import ProximityLength, proximity_length
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.composite_figures import plot
-from bdg.jobs.kinds.groups import groups_of, seed_of, temperature_of
-from bdg.jobs.kinds.limits import (
+from bdg.jobs.kinds.shared.groups import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.shared.limits import (
     MOST_SITES,
     TIGHTEST,
     amplitude_rules,
@@ -30,18 +31,17 @@ from bdg.jobs.kinds.limits import (
     site_rules,
     temperature_rules,
 )
-from bdg.jobs.kinds.slices import densest_plane, slice_facts
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
-from bdg.lattices.composites import grain_composite
-from bdg.lattices.composition import composition
-from bdg.lattices.effective_mass import EffectiveMass, effective_mass
+from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
+from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.builders.composites import grain_composite
+from bdg.lattices.materials.composition import composition
+from bdg.lattices.materials.effective_mass import EffectiveMass, effective_mass
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
-from bdg.pairing import PairAmplitude, pair_amplitude
-from bdg.proximity import ProximityLength, proximity_length
-from bdg.spectrum import bound_states, count_states
+from bdg.states.bound_states import bound_states, count_states
 
 DEFAULT_GLASS_RATIO = 0.35
 FEWEST_CARRIERS = 1e-9  # on a site

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.bcs import gap_ratio
-from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
-from bdg.jobs.kinds.groups import grouped, groups_of, seed_of, temperature_of
-from bdg.jobs.kinds.slices import draw_slice, slice_axes
-from bdg.jobs.results import JobResults, PointResult
-from bdg.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.condensate.bcs import gap_ratio
+from bdg.condensate.proximity.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.jobs.kinds.shared.groups import grouped, groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.shared.planes import draw_slice, slice_axes
+from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices.units import temperature_in_t
-from bdg.plotting import BLACK, BLUE, RED
+from bdg.plots.figure import BLACK, BLUE, RED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

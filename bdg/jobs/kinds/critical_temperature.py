@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from bdg.critical import TOLERANCES, critical_temperature
-from bdg.jobs.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.condensate.critical_temperature import TOLERANCES, critical_temperature
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.groups import by_system, seed_of
-from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slabs
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import by_system, seed_of
+from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs
+from bdg.jobs.model.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.units import temperature_in_kelvin
 
 COMPUTE_KEYS = (Key("tolerance", "float", "of Tc, relative", default=1e-5, least=TOLERANCES[0], most=0.01),)

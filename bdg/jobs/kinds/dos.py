@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from bdg.density_ratios import density_ratio
-from bdg.dos import density_of_states
-from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.densities.density_of_states import density_of_states
+from bdg.densities.ratios import density_ratio
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
-from bdg.jobs.kinds.groups import groups_of, in_order, temperature_of
-from bdg.jobs.kinds.limits import peak_rules
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import groups_of, in_order, temperature_of
+from bdg.jobs.kinds.shared.limits import peak_rules
+from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.system import System
 
 COMPUTE_KEYS = (

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
-from bdg.jobs.kinds.groups import by_temperature, groups_of, seed_of, temperature_of
-from bdg.jobs.results import JobResults, PointResult
-from bdg.plotting import BLACK
+from bdg.jobs.kinds.shared.groups import by_temperature, groups_of, seed_of, temperature_of
+from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.plots.figure import BLACK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

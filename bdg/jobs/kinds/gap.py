@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.free_energy import free_energy
-from bdg.gap import solve_gap
-from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.condensate.gap.solve_gap import solve_gap
+from bdg.condensate.pair_amplitude import pair_amplitude
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.groups import by_system, temperature_of
-from bdg.jobs.kinds.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
-from bdg.jobs.kinds.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import by_system, temperature_of
+from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
+from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
+from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.units import temperature_in_t
-from bdg.pairing import pair_amplitude
+from bdg.thermal.free_energy import free_energy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.gap import GUESS
-from bdg.jobs.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.condensate.gap.solve_gap import GUESS
+from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
+from bdg.currents.phase_curves import BRANCHES, series
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.groups import by_system, seed_of, temperature_of
-from bdg.jobs.kinds.limits import TIGHTEST, site_rules
-from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
-from bdg.josephson import SMALL, ConservationWarning, current_phase
-from bdg.lattices.stacks import Layer, stack
+from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
+from bdg.jobs.kinds.shared.limits import TIGHTEST, site_rules
+from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
+from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.lattices.units import CURRENT_NA_PER_MEV, temperature_in_t
-from bdg.phase_curves import BRANCHES, series
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
 from bdg.jobs.kinds import Kind, Observable, Outcome, Step
 from bdg.jobs.kinds import composite as composites
-from bdg.jobs.kinds.groups import groups_of, in_order
 from bdg.jobs.kinds.ldos_figures import plot
-from bdg.jobs.kinds.limits import lorentzian_rules
-from bdg.jobs.kinds.slices import Plane, densest_plane, densest_row, slice_facts
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import groups_of, in_order
+from bdg.jobs.kinds.shared.limits import lorentzian_rules
+from bdg.jobs.kinds.shared.planes import Plane, densest_plane, densest_row, slice_facts
+from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.system import System
-from bdg.ldos import LocalDensityOfStates, local_density_of_states
 
 MOST_ENERGIES = 12
 

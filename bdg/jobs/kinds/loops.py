@@ -16,21 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gap_ratios import level_statistics
-from bdg.jobs.figures import OUTPUT_KEYS
+from bdg.granular.phase_harmonics import phase_harmonics
+from bdg.granular.phase_response import phase_response
 from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds import composite as composites
-from bdg.jobs.kinds.groups import groups_of, in_order, seed_of, temperature_of
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
+from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.geometry import minimum_image
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
-from bdg.phase_terms import phase_harmonics
-from bdg.phases import phase_response
-from bdg.spectrum import bound_states
+from bdg.levels.level_statistics import level_statistics
+from bdg.states.bound_states import bound_states
 
 PHASES = 3  # stream of the seed that the phases are drawn from
 

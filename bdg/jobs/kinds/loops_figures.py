@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.gap_ratios import LevelStatistics, level_statistics
-from bdg.jobs.figures import COLOURS, MARKERS, new_figure, save_each
-from bdg.jobs.kinds.groups import by_temperature, groups_of, temperature_of
-from bdg.jobs.results import JobResults, PointResult
-from bdg.level_plots import plot_level_statistics
-from bdg.plotting import BLACK
+from bdg.jobs.kinds.shared.groups import by_temperature, groups_of, temperature_of
+from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, save_each
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.levels.level_statistics import LevelStatistics, level_statistics
+from bdg.plots.figure import BLACK
+from bdg.plots.levels import plot_level_statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.limits import site_rules
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
-from bdg.lattices.stacks import Layer, stack
+from bdg.jobs.kinds.shared.limits import site_rules
+from bdg.jobs.model.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
-from bdg.spectrum import bound_states
+from bdg.states.bound_states import bound_states
 
 TAIL = 1e-3  # levels that have decayed to this at the outer ends of S are compared with the closed form
 

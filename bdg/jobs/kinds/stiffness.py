@@ -13,24 +13,24 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gap import GUESS, solve_gap
-from bdg.jobs.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.condensate.gap.solve_gap import GUESS, solve_gap
+from bdg.currents.superfluid_stiffness import superfluid_stiffness
+from bdg.electrodynamics.penetration_depth import penetration_depth
 from bdg.jobs.kinds import Kind, Observable, Outcome
-from bdg.jobs.kinds.groups import by_system, by_temperature, seed_of, temperature_of
-from bdg.jobs.kinds.limits import TIGHTEST
-from bdg.jobs.kinds.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
-from bdg.jobs.results import JobResults, PointResult
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.kinds.shared.groups import by_system, by_temperature, seed_of, temperature_of
+from bdg.jobs.kinds.shared.limits import TIGHTEST
+from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
+from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices import budget
-from bdg.lattices.building_costs import grid_building
-from bdg.lattices.disorder import uniform_disorder
-from bdg.lattices.grid import assemble_grid, grid_positions
+from bdg.lattices.builders.disorder import uniform_disorder
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
+from bdg.lattices.packing.building_costs import grid_building
 from bdg.lattices.seeds import DISORDER, stream
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
-from bdg.penetration import penetration_depth
-from bdg.stiffness import superfluid_stiffness
 
 SYSTEM_KEYS = (
     Key("sites", "int", "sites along each edge of the periodic box", least=3, most=64),
@@ -134,7 +134,7 @@ def summarise(results: JobResults) -> str:
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw stiffness and penetration depth against temperature, a curve for each system, bars over the seeds."""
-    from bdg.plotting import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
+    from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 
     colours = (BLUE, RED, GREEN, ORANGE, PURPLE, BLACK)
     with paper_style():

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from bdg.jobs.results import PointResult
-from bdg.jobs.schema import Key
-from bdg.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, STYLE
+from bdg.jobs.model.results import PointResult
+from bdg.jobs.model.schema import Key
+from bdg.plots.figure import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

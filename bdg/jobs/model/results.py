@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.sweep import Parameters
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.file_format import reason
 from bdg.lattices.storage import Described, ResultFileError, content_of, read_described, write_file
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.schema import LARGEST, LARGEST_INTEGER, Key, in_words
+from bdg.jobs.model.schema import LARGEST, LARGEST_INTEGER, Key, in_words
 
 MOST_POINTS = 100_000  # beyond this, a slip of the pen is likelier than a wish
 DIGEST_LENGTH = 24

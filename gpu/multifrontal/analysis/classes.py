@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.gpu.multifrontal.costs import factor_flops
-from bdg.gpu.multifrontal.fronts import FrontStructure
-from bdg.gpu.multifrontal.settings import FrontSettings
-from bdg.gpu.ordering import DissectionTree
+from bdg.gpu.multifrontal.analysis.flops import factor_flops
+from bdg.gpu.multifrontal.analysis.fronts import FrontStructure
+from bdg.gpu.multifrontal.analysis.settings import FrontSettings
+from bdg.gpu.ordering.dissection import DissectionTree
 
 _MOST_SIZES = 400  # distinct sizes of one level that the dynamic programming looks at
 

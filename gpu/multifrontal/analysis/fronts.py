@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.gpu.multifrontal.pattern import SitePattern
-from bdg.gpu.ordering import DissectionTree
+from bdg.gpu.multifrontal.analysis.pattern import SitePattern
+from bdg.gpu.ordering.dissection import DissectionTree
 
 
 @dataclass(frozen=True, eq=False)

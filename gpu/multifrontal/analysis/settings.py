@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from bdg.gpu.backend import Backend
+from bdg.gpu.device.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class FrontSettings:
     pivots : int
         Separators of more rows are eliminated in pieces of at most this size; 0: always whole.
     thin_leaves : bool
-        Leaves are solved by their inverses and the sparse rest of the matrix (`bdg.gpu.multifrontal.leaves`); on the
-        CPU only.
+        Leaves are solved by their inverses and the sparse rest of the matrix
+        (`bdg.gpu.multifrontal.factors.thin_leaves`); on the CPU only.
     ordering : {"auto", "positions", "metis"}
         What decides where parts are cut. "auto" takes METIS where it is installed (``bdg[metis]``) and its first
         separator is much smaller than that from positions.

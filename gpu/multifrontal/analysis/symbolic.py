@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.classes import SizeClass, size_classes
-from bdg.gpu.multifrontal.costs import complex_factor, factor_flops, selected_inverse_flops, solve_flops
-from bdg.gpu.multifrontal.fronts import FrontStructure
-from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
-from bdg.gpu.multifrontal.pattern import SitePattern
-from bdg.gpu.multifrontal.settings import CPU_SETTINGS, FrontSettings
-from bdg.gpu.ordering import DissectionTree, dissect, in_chains, prefer_metis
+from bdg.gpu.multifrontal.analysis.classes import SizeClass, size_classes
+from bdg.gpu.multifrontal.analysis.flops import complex_factor, factor_flops, selected_inverse_flops, solve_flops
+from bdg.gpu.multifrontal.analysis.fronts import FrontStructure
+from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
+from bdg.gpu.multifrontal.analysis.pattern import SitePattern
+from bdg.gpu.multifrontal.analysis.settings import CPU_SETTINGS, FrontSettings
+from bdg.gpu.ordering.dissection import DissectionTree, dissect, in_chains, prefer_metis
 
 _SECONDS_PER_RUN = 1.1e-6  # one slice of a front against one indexed element on the CPU: which way is faster
 _SECONDS_PER_ELEMENT = 1.5e-9

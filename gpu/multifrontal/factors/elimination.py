@@ -1,7 +1,8 @@
 r"""Going through the stacks of fronts of ``A = z - H``: assembled, children first, and given to who eliminates.
 
 What is done with the pivots of a stack, and what is kept of them, is up to the class that goes through:
-`bdg.gpu.multifrontal.factor.Factor` keeps what solves need, `bdg.gpu.multifrontal.sign_count.SignCount` nothing.
+`bdg.gpu.multifrontal.factors.factor.Factor` keeps what solves need, `bdg.gpu.multifrontal.factors.sign_count.SignCount`
+nothing.
 """
 
 from __future__ import annotations
@@ -10,14 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.multifrontal.extend_add import extend_add
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.pattern import BlockMatrix
-from bdg.gpu.multifrontal.predicted_memory import scratch_elements, works_in_place
-from bdg.gpu.multifrontal.stacked import Pivots, StackInverter, Symmetry, difference, difference_in_place, reversed_
-from bdg.gpu.multifrontal.symbolic import Symbolic
-from bdg.gpu.multifrontal.upper_rows import UpperRows
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.extend_add import extend_add
+from bdg.gpu.multifrontal.factors.predicted_memory import scratch_elements, works_in_place
+from bdg.gpu.multifrontal.factors.stacked import (
+    Pivots,
+    StackInverter,
+    Symmetry,
+    difference,
+    difference_in_place,
+    reversed_,
+)
+from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue

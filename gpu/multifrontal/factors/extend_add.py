@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.kernels import kernel_set
-from bdg.gpu.multifrontal.links import Link
-from bdg.gpu.multifrontal.upper_rows import UpperRows
+from bdg.gpu.multifrontal.analysis.links import Link
+from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 _BATCH = 1 << 14  # matrix elements indexed at a time: the index arrays stay in cache
 

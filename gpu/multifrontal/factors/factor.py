@@ -5,8 +5,8 @@ Children first, each front F collects the rows of its pivots P and the children'
 .. math:: \Pi = F_{PP}^{-1}, \quad W = \Pi F_{PU}, \quad V = F_{UP} \Pi, \quad S = F_{UU} - F_{UP} W
 
 (I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983); A. George, SIAM J. Numer. Anal. 10, 345 (1973)).
-Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.leaves`), and V where A is neither symmetric
-(``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
+Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.factors.thin_leaves`), and V where A is neither
+symmetric (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
 across fronts; whether a factor can be used is measured instead (`Factor.contraction`).
 """
 
@@ -17,19 +17,19 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend, select_backend
-from bdg.gpu.memory import GIB, available_bytes, require_memory
-from bdg.gpu.multifrontal.elimination import STATIC_PIVOT, Elimination
-from bdg.gpu.multifrontal.leaves import ThinLeaves, is_thin
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.pattern import BlockMatrix
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
-from bdg.gpu.multifrontal.product import ShiftedProduct
-from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, selected_inverse
-from bdg.gpu.multifrontal.stacked import StackInverter
-from bdg.gpu.multifrontal.sweep import sweep
-from bdg.gpu.multifrontal.symbolic import Symbolic
-from bdg.gpu.superlu import TRUSTED_CONTRACTION, FactorError
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.memory import GIB, available_bytes, require_memory
+from bdg.gpu.eigen.superlu import TRUSTED_CONTRACTION, FactorError
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.factors.product import ShiftedProduct
+from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedInverse, selected_inverse
+from bdg.gpu.multifrontal.factors.stacked import StackInverter
+from bdg.gpu.multifrontal.factors.sweep import sweep
+from bdg.gpu.multifrontal.factors.thin_leaves import ThinLeaves, is_thin
 
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12

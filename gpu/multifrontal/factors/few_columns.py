@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factor import Factor
+    from bdg.gpu.multifrontal.factors.factor import Factor
 
 FEW = 6  # columns; with eight the product for all of them is as fast
 

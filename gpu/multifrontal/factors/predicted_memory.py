@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.leaves import is_thin
-from bdg.gpu.multifrontal.symbolic import Symbolic
-from bdg.gpu.multifrontal.upper_rows import stored_elements
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.thin_leaves import is_thin
+from bdg.gpu.multifrontal.factors.upper_rows import stored_elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class MemoryPrediction:
     column : float
         A solve, for each right-hand side.
     count_peak : float
-        Of `bdg.gpu.multifrontal.sign_count.SignCount`, which keeps no factors.
+        Of `bdg.gpu.multifrontal.factors.sign_count.SignCount`, which keeps no factors.
     """
 
     kept: float

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.multifrontal.sweep import as_complex, as_real
+from bdg.gpu.multifrontal.factors.sweep import as_complex, as_real
 
 if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factor import Factor
+    from bdg.gpu.multifrontal.factors.factor import Factor
 
 
 class ShiftedProduct:

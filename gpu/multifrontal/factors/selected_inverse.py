@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.extend_add import gather
-from bdg.gpu.multifrontal.links import FrontClass, Link, Uploader
-from bdg.gpu.multifrontal.pattern import SitePattern
-from bdg.gpu.multifrontal.stacked import reversed_, set_reversed, symmetrised
-from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
+from bdg.gpu.multifrontal.analysis.pattern import SitePattern
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.extend_add import gather
+from bdg.gpu.multifrontal.factors.stacked import reversed_, set_reversed, symmetrised
 
 if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factor import Factor
+    from bdg.gpu.multifrontal.factors.factor import Factor
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ eigenvalues of A and A + E differ by ``||E||`` at most (H. Weyl, Math. Ann. 71, 
 .. math:: n(H > z + ||E||) \le n \le n(H > z - ||E||),
 
 which proves a count wherever no eigenvalue lies within ``||E||`` of z, or where as many as were counted are known to
-lie beyond ``z + ||E||``. Each stack of fronts adds to E, in the notation of `bdg.gpu.multifrontal.factor`,
+lie beyond ``z + ||E||``. Each stack of fronts adds to E, in the notation of `bdg.gpu.multifrontal.factors.factor`,
 
 .. math:: E_{PP} = \Pi^{-1} - F_{PP}, \qquad E_{UU} = F_{UP} (\Pi F_{PU} - W) + O(\epsilon) ||F_{UP}||\, ||W||,
 
@@ -23,14 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import GIB, require_memory
-from bdg.gpu.multifrontal.elimination import STATIC_PIVOT, Elimination
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.pattern import BlockMatrix
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
-from bdg.gpu.multifrontal.stacked import StackInverter, reversed_, symmetrised
-from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import GIB, require_memory
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.factors.stacked import StackInverter, reversed_, symmetrised
 
 _PROBES = 4  # Gaussian vectors: a norm is underestimated by more than _MARGIN once in 2000 times at worst (rank one)
 _MARGIN = 10.0  # on the estimated error
@@ -44,7 +44,7 @@ class SignCount(Elimination):
     Parameters
     ----------
     symbolic, hamiltonian, z, backend
-        As for `bdg.gpu.multifrontal.factor.Factor`.
+        As for `bdg.gpu.multifrontal.factors.factor.Factor`.
     within : float
         Backward error that is aimed at, > 0. Pivot inverses are improved where they would spoil it; the elimination
         ends early where it cannot be met.

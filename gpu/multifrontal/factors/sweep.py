@@ -4,8 +4,8 @@ r"""Both sweeps of a solve, in stacks.
 
 Updates travel through the tree from child to parent, never into the global vector, so no two fronts write to the same
 place; only a few columns on the CPU, where fronts come one after the other, are updated as a whole
-(`bdg.gpu.multifrontal.few_columns`). Matrices are only used as they are stored; the thin operand is transposed instead
-(CuPy copies operands that are not contiguous).
+(`bdg.gpu.multifrontal.factors.few_columns`). Matrices are only used as they are stored; the thin operand is transposed
+instead (CuPy copies operands that are not contiguous).
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.few_columns import FEW, sweep_few
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.stacked import swapped
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.factors.few_columns import FEW, sweep_few
+from bdg.gpu.multifrontal.factors.stacked import swapped
 
 if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factor import Factor
+    from bdg.gpu.multifrontal.factors.factor import Factor
 
 
 def sweep(factor: Factor, columns: Any) -> Any:

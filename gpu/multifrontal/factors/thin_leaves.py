@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.stacked import swapped
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.factors.stacked import swapped
 
 if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factor import Factor
+    from bdg.gpu.multifrontal.factors.factor import Factor
 
 
 def is_thin(front_class: FrontClass) -> bool:
@@ -28,7 +28,7 @@ def is_thin(front_class: FrontClass) -> bool:
 
 
 class ThinLeaves:
-    """First and last step of both sweeps; right-hand sides are as from `bdg.gpu.multifrontal.sweep`.
+    """First and last step of both sweeps; right-hand sides are as from `bdg.gpu.multifrontal.factors.sweep`.
 
     Attributes
     ----------

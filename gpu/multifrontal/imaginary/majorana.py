@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import require_memory
-from bdg.gpu.multifrontal.factor import Factor
-from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
-from bdg.gpu.multifrontal.selected_inverse import Restriction, SelectedInverse, selected_inverse
-from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import require_memory
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix, SitePattern
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.factor import Factor
+from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedInverse, selected_inverse
 
 _SYMMETRIC_TO = 1e-10  # of max|H|: as strict as the input may miss Hermiticity
 _CHIRAL_TO = 1e-13  # of the largest element of a site: what the symmetric form drops

@@ -18,16 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import Backend
-from bdg.gpu.memory import require_memory
-from bdg.gpu.multifrontal.extend_add import extend_add, gather
-from bdg.gpu.multifrontal.links import FrontClass
-from bdg.gpu.multifrontal.pattern import BlockMatrix, SitePattern
-from bdg.gpu.multifrontal.predicted_memory import predict_memory
-from bdg.gpu.multifrontal.quaternion_algebra import QuaternionAlgebra
-from bdg.gpu.multifrontal.selected_inverse import Restriction, from_root_down, needed_classes
-from bdg.gpu.multifrontal.settings import FrontSettings
-from bdg.gpu.multifrontal.symbolic import Symbolic
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import require_memory
+from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix, SitePattern
+from bdg.gpu.multifrontal.analysis.settings import FrontSettings
+from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.extend_add import extend_add, gather
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, from_root_down, needed_classes
+from bdg.gpu.multifrontal.imaginary.quaternion_algebra import QuaternionAlgebra
 
 QUATERNION_CPU_SETTINGS = FrontSettings(leaf=32, call_flops=2e5, chunk=1 << 19, base=32, pivots=384)
 _REAL_TO_ROUNDING = 1e-14

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.stacked import invert, swapped
+from bdg.gpu.multifrontal.factors.stacked import invert, swapped
 
 _HADAMARD = np.array([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
 _UNIT = np.eye(4)
@@ -113,7 +113,7 @@ class QuaternionAlgebra:
         return out
 
     def inverse(self, planes: Any) -> Any:
-        """Return the inverses of (4, n, a, a), by halves as in `bdg.gpu.multifrontal.stacked`."""
+        """Return the inverses of (4, n, a, a), by halves as in `bdg.gpu.multifrontal.factors.stacked`."""
         size, base = planes.shape[-1], self.base
         if size <= base:
             return self._base_inverse(planes)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.multifrontal.majorana import MajoranaFactor
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.multifrontal.stacked import swapped
-from bdg.gpu.multifrontal.sweep import climb
+from bdg.gpu.multifrontal.factors.stacked import swapped
+from bdg.gpu.multifrontal.factors.sweep import climb
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 # plane p of M y is the sum over k of _SIGNS[p, k] M_k y_(p xor k)
 _SIGNS = np.array([[1, -1, -1, -1], [1, 1, 1, -1], [1, -1, 1, 1], [1, 1, -1, 1]])

@@ -14,9 +14,9 @@ import pytest
 import scipy.sparse as sp
 
 import bdg
-from bdg.gpu import memory
+from bdg.gpu.device import memory
 from bdg.lattices import Layer, budget, from_hamiltonian, grain_composite, stack
-from bdg.lattices.packing import pack_spheres
+from bdg.lattices.packing.pack_spheres import pack_spheres
 
 GRAINS = {"volume_fraction": 0.2, "diameter": 6.0, "seed": 1}
 HOST = {"fraction": 0.3, "correlation_length": 3.0, "onsite": 1.0}
@@ -183,14 +183,14 @@ def test_absurd_lengths_are_refused_in_words(build, text):
 
 
 def test_many_spheres_are_refused_by_memory(monkeypatch):
-    monkeypatch.setattr("bdg.building.host_bytes", lambda: 1e9)
+    monkeypatch.setattr("bdg.base.building.host_bytes", lambda: 1e9)
     with pytest.raises(bdg.MemoryBudgetError, match=r"packing 4.9e\+06 spheres .* spheres would fit: take a smaller"):
         pack_spheres((280, 280, 280), volume_fraction=0.2, diameter=1.2)
 
 
 def test_what_would_fit_does(monkeypatch):
     """The number that a refusal names fits, and half as much again does not."""
-    monkeypatch.setattr("bdg.building.host_bytes", lambda: 2e6)
+    monkeypatch.setattr("bdg.base.building.host_bytes", lambda: 2e6)
     with pytest.raises(bdg.MemoryBudgetError) as refused:
         stack(films(100), (100,))
     fits = float(str(refused.value).split("About ")[1].split()[0])
@@ -229,14 +229,16 @@ def in_a_child(code, limit=None):
 def test_any_import_puts_the_judge_in_place_and_a_limit_of_the_process_counts():
     """Two million sites need about 1.3 GB: refused under a limit of 1.2 GB, whatever the machine has."""
     code = """
-    from bdg.lattices.composites import grain_composite
+    from bdg.lattices.builders.composites import grain_composite
     try:
         grain_composite((128, 128, 128), 1.0, volume_fraction=0.1, diameter=20.0, seed=0)
     except MemoryError as error:
         print(type(error).__module__, type(error).__name__, error)
     """
     answer = in_a_child(code, 1_200_000_000)
-    assert answer.stdout.startswith("bdg.gpu.backend MemoryBudgetError grain_composite of 128 x 128 x 128"), answer
+    assert answer.stdout.startswith("bdg.gpu.device.backend MemoryBudgetError grain_composite of 128 x 128 x 128"), (
+        answer
+    )
 
 
 # --------------------------------------------------------------------------------------------------- memory of the host

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.gpu.backend import BackendUnavailableError, MemoryBudgetError, select_backend
-from bdg.gpu.memory import available_bytes, require_memory
-from bdg.results import Evidence
+from bdg.base.results import Evidence
+from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError, select_backend
+from bdg.gpu.device.memory import available_bytes, require_memory
 
 
 def test_evidence_reads_as_mapping_and_attributes():
@@ -75,10 +75,10 @@ def test_memory_is_asked_before_it_is_taken():
 
 
 def test_dense_refuses_what_does_not_fit(grid, monkeypatch):
-    from bdg.gpu import dense
+    from bdg.gpu.eigen import dense
 
     monkeypatch.setattr(dense, "available_bytes", lambda backend: 1e5)
-    monkeypatch.setattr("bdg.gpu.memory.available_bytes", lambda backend: 1e5)
+    monkeypatch.setattr("bdg.gpu.device.memory.available_bytes", lambda backend: 1e5)
     with pytest.raises(bdg.MemoryBudgetError, match=r"Dimensions up to about \d+ fit"):
         bdg.bound_states(grid((10, 10), delta=0.3), 4, method="dense")
     with pytest.raises(ValueError, match="does not fit at dimension 200; the smallest temperature"):

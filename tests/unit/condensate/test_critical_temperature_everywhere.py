@@ -6,11 +6,11 @@ import scipy.linalg as sl
 from scipy.optimize import brentq
 
 import bdg
-from bdg import critical
-from bdg.gpu.backend import select_backend
+from bdg.condensate import critical_temperature as critical
+from bdg.condensate.linear_response import LOCAL_CURVATURE, ResponseKernel
+from bdg.condensate.pair_kernel import CURVATURE, pair_weights, weight_vectors
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
-from bdg.linear_response import LOCAL_CURVATURE, ResponseKernel
-from bdg.pair_kernel import CURVATURE, pair_weights, weight_vectors
 
 
 def _kernel(h, attraction, norbs, temperature):

@@ -6,11 +6,11 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import thermal_sums
-from bdg.gpu import chebyshev
+from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.multifrontal import FrontSettings
 from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z
 from bdg.lattices.system import System
+from bdg.thermal import pole_sums as thermal_sums
 
 
 def _systems(grid, spinful, islands):
@@ -130,8 +130,8 @@ def test_single_precision_is_not_trusted_where_it_changes_more_than_expected(gri
 
 @pytest.mark.parametrize("name", ["disordered", "complex bonds", "spinful, bonds"])
 def test_poles_at_few_sites_leave_out_the_rest_of_the_tree(grid, spinful, islands, name, monkeypatch):
-    monkeypatch.setattr("bdg.structure.default_settings", lambda backend: FrontSettings(leaf=4, split=0))
-    monkeypatch.setattr("bdg.structure.QUATERNION_CPU_SETTINGS", FrontSettings(leaf=4, split=0))
+    monkeypatch.setattr("bdg.methods.symbolic.default_settings", lambda backend: FrontSettings(leaf=4, split=0))
+    monkeypatch.setattr("bdg.methods.symbolic.QUATERNION_CPU_SETTINGS", FrontSettings(leaf=4, split=0))
     system, _ = _more_systems(grid, spinful, islands)[name]
     whole = bdg.pair_amplitude(system, 0.06, method="poles", tol=1e-8)
     sites = np.array([31, 7, 31])
@@ -264,8 +264,8 @@ def test_progress_save_load_plot(grid, tmp_path, capsys):
 def test_a_temperature_too_low_for_a_method_is_said_before_any_work(grid, method, monkeypatch):
     """Degrees grow like 1/T; the estimate names the limit, too, instead of not knowing the method."""
     system = grid((8, 8, 8), delta=0.3)
-    monkeypatch.setattr("bdg.gpu.chebyshev.partner_elements", None)  # nothing is begun
-    monkeypatch.setattr("bdg.pairing.pair_amplitude_by_poles", None)
+    monkeypatch.setattr("bdg.gpu.chebyshev.columns.partner_elements", None)  # nothing is begun
+    monkeypatch.setattr("bdg.condensate.pair_amplitude.pair_amplitude_by_poles", None)
     lower = "method='poles' down to .*, or a larger tol" if method == "chebyshev" else "below, or a larger tol"
     with pytest.raises(ValueError, match=rf"affords temperatures down to .*; got temperature = 1e-09\. Use .*{lower}"):
         bdg.pair_amplitude(system, 1e-9, method=method)

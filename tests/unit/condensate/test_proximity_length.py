@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import bdg
 from bdg.lattices.geometry import nearest_distance
-from bdg.lattices.host import HostBand, host_band
+from bdg.lattices.materials.host import HostBand, host_band
 
 
 def _wall(grid, shape=(60, 4), thickness=6, **fields):

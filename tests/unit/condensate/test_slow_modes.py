@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bdg.mixing import AndersonMixing
-from bdg.slow_modes import SCREENINGS, SlowModes, _screened
+from bdg.condensate.gap.mixing import AndersonMixing
+from bdg.condensate.gap.slow_modes import SCREENINGS, SlowModes, _screened
 
 
 def _grid(size=12):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg import gap_equation
+from bdg.condensate.gap import equation as gap_equation
+from bdg.condensate.gap.mixing import GROWTH, AndersonMixing
 from bdg.lattices import Layer, stack
 from bdg.lattices.storage import ResultFileError
-from bdg.mixing import GROWTH, AndersonMixing
 
 
 def _torus(size=8, mu=-0.5, attraction=2.5, **fields):

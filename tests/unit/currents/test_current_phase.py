@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.electrodes import deep_sites, depths
+from bdg.currents.electrodes import deep_sites, depths
+from bdg.currents.phase_curves import phase_curve, series
 from bdg.lattices import Layer, stack
-from bdg.phase_curves import phase_curve, series
 
 T = 0.05
 

@@ -5,8 +5,8 @@ import pytest
 from scipy import constants
 
 import bdg
+from bdg.currents.twists import Twist
 from bdg.lattices import Layer
-from bdg.twists import Twist
 
 T = 0.05
 

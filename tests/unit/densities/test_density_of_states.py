@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import chebyshev, kernel_polynomial, traces
-from bdg.gpu.backend import select_backend
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.chebyshev import kernel_polynomial, traces
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
 ENERGIES = np.linspace(-5.5, 5.5, 23)
@@ -144,7 +145,7 @@ def test_results_repeat_and_do_not_depend_on_the_blocks(grid, monkeypatch):
         bdg.density_of_states(system, ENERGIES, method="chebyshev", vectors=20, seed=seed) for seed in (1, 1, 2)
     )
     assert np.array_equal(first.values, again.values) and not np.array_equal(first.values, other.values)
-    monkeypatch.setattr("bdg.gpu.chebyshev_moments.BLOCK_BYTES", 1)
+    monkeypatch.setattr("bdg.gpu.chebyshev.moments.BLOCK_BYTES", 1)
     blocks = bdg.density_of_states(system, ENERGIES, method="chebyshev", vectors=20, seed=1)
     assert_allclose(blocks.values, first.values, atol=1e-4)
     assert blocks.evidence.products == first.evidence.products
@@ -152,9 +153,11 @@ def test_results_repeat_and_do_not_depend_on_the_blocks(grid, monkeypatch):
 
 def test_too_small_bound_is_noticed_and_replaced(grid, monkeypatch):
     system = grid((9, 9), delta=0.3, disorder=1.0)
-    monkeypatch.setattr("bdg.resolution.spectral_bound", lambda matrix, seed=0: 3.0)
+    monkeypatch.setattr("bdg.densities.resolution.spectral_bound", lambda matrix, seed=0: 3.0)
     found = bdg.density_of_states(system, ENERGIES, method="chebyshev", vectors="all", broadening=0.2)
-    monkeypatch.setattr("bdg.resolution.spectral_bound", lambda matrix, seed=0: chebyshev.gershgorin_bound(matrix))
+    monkeypatch.setattr(
+        "bdg.densities.resolution.spectral_bound", lambda matrix, seed=0: chebyshev.gershgorin_bound(matrix)
+    )
     assert found.evidence.bound_repeated and found.evidence.spectral_bound > 4 and found.broadening <= 0.2
     exact = bdg.density_of_states(system, ENERGIES, method="chebyshev", vectors="all", moments=found.moments)
     assert_allclose(found.values, exact.values, rtol=1e-12, atol=1e-12)

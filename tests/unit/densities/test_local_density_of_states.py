@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import ldos_plan, resolvent
-from bdg.gpu import cost
+from bdg.densities import local_choice as ldos_plan
+from bdg.gpu.cost import model as cost
+from bdg.green import resolvent
 from bdg.lattices import Layer, stack
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 from bdg.lattices.system import System
@@ -212,7 +213,7 @@ def test_auto_goes_on_where_factors_are_of_no_use(grid, sites):
 
 
 def test_auto_names_what_does_not_fit_after_a_failure(grid, monkeypatch):
-    monkeypatch.setattr("bdg.gpu.dense.dense_bytes", lambda dimension, dtype: 1e18)
+    monkeypatch.setattr("bdg.gpu.eigen.dense.dense_bytes", lambda dimension, dtype: 1e18)
     with pytest.raises(ArithmeticError, match="Nothing else fits: dense on the cpu needs .* GiB.*chebyshev"):
         bdg.local_density_of_states(grid((8, 8, 8), mu=0.0, delta=0.2), 0.2, [3], broadening=1e-6)
 

@@ -5,9 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import chebyshev, kernel_polynomial, local_moments
-from bdg.gpu.backend import select_backend
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.chebyshev import kernel_polynomial, local_moments
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
 ENERGIES = np.linspace(-5, 5, 41)

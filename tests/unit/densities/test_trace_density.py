@@ -5,8 +5,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import ldos_plan, local_green, resolvent
-from bdg.gpu import cost
+from bdg.densities import local_choice as ldos_plan
+from bdg.densities import site_densities as local_green
+from bdg.gpu.cost import model as cost
+from bdg.green import resolvent
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 from bdg.lattices.system import System
 
@@ -141,7 +143,7 @@ def test_what_cannot_be_done_is_refused(grid, monkeypatch):
 
 
 def test_memory_of_the_values_does_not_grow_with_sites_times_energies(grid):
-    from bdg.green_density import request_for
+    from bdg.densities.trace_density import request_for
 
     hamiltonian = bdg.BdGHamiltonian(grid((9, 9)))
     few, many = (request_for(hamiltonian, np.linspace(0, 1, n), 0.1).result_bytes for n in (10, 1000))

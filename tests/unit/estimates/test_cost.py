@@ -12,14 +12,16 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import costs, resolvent_costs
-from bdg.expansion_costs import Expansion, expansion_option
-from bdg.gpu import calibration, cost, measured_rates
-from bdg.gpu.backend import MemoryBudgetError, select_backend
-from bdg.gpu.chebyshev_moments import column_blocks
-from bdg.gpu.cost import BUILT_IN, Option, Rates
-from bdg.gpu.nambu_operator import NambuOperator
-from bdg.structure import quaternion_symbolic, whole_symbolic
+from bdg.densities.expansion_costs import Expansion, expansion_option
+from bdg.gpu.chebyshev.moments import column_blocks
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.cost import calibration, measured_rates
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.model import BUILT_IN, Option, Rates
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
+from bdg.green import resolvent_costs
+from bdg.methods import costs
+from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 CPU = select_backend("cpu")
 
@@ -89,7 +91,7 @@ def test_blocks_are_as_wide_as_those_that_are_worked_on(grid, monkeypatch, phase
     operator = NambuOperator(hamiltonian.matrix, 1, CPU, single=single)
     assert costs.vector_dtype(hamiltonian, single) == operator.dtype
     for most in (1, 20 * 512 * operator.dtype.itemsize, 8 << 20):
-        monkeypatch.setattr("bdg.gpu.chebyshev_moments.BLOCK_BYTES", most)
+        monkeypatch.setattr("bdg.gpu.chebyshev.moments.BLOCK_BYTES", most)
         for columns in (1, 7, 16, 23, 64, 130):
             blocks = column_blocks(operator, columns)
             expected = columns / len(blocks)

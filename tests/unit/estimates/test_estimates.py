@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg import cli, costs
-from bdg.jobs.config import parse_job
+from bdg import cli
 from bdg.jobs.estimate import MOST_EXAMINED, estimate_job
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import Step, get_kind, kind_names
 from bdg.jobs.steps import steps_of
+from bdg.methods import costs
 
 GAP = b"""
 [job]
@@ -182,7 +183,7 @@ def test_the_command_prints_a_table(tmp_path, capsys):
     assert "cannot be read" in capsys.readouterr().err
 
 
-RUNS = sorted(Path(__file__).parents[2].glob("runs/*.toml"))
+RUNS = sorted(Path(__file__).parents[3].glob("runs/*.toml"))
 
 
 def test_every_kind_has_an_example():

@@ -6,8 +6,8 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bdg.gpu.eigenpairs import Eigenpairs, all_between, rayleigh_ritz
-from bdg.gpu.slices import accounted_for
+from bdg.gpu.eigen.eigenpairs import Eigenpairs, all_between, rayleigh_ritz
+from bdg.gpu.eigen.energy_slices import accounted_for
 
 
 def spoiled(seed, size, chosen, error):

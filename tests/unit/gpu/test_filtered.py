@@ -5,11 +5,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import filtered, subspace
-from bdg.gpu.backend import MemoryBudgetError, select_backend
-from bdg.gpu.eigenpairs import Eigenpairs
-from bdg.gpu.filtered import FilteredEngine
-from bdg.gpu.lanczos import LanczosEngine
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
+from bdg.gpu.eigen import filtered, subspace
+from bdg.gpu.eigen.eigenpairs import Eigenpairs
+from bdg.gpu.eigen.filtered import FilteredEngine
+from bdg.gpu.eigen.lanczos import LanczosEngine
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
 CPU = select_backend("cpu")
@@ -166,7 +166,7 @@ def test_iterations_refuse_what_they_cannot_give(grid, method):
 def test_a_window_that_came_back_empty_against_its_count_is_not_complete(systems, monkeypatch):
     empty = Eigenpairs(np.empty(0), np.empty((588, 0)), np.empty(0))
     monkeypatch.setattr(
-        "bdg.gpu.states._slices", lambda engine, lower, upper, tol, rng, parts, facts: parts.append(empty)
+        "bdg.gpu.eigen.certified._slices", lambda engine, lower, upper, tol, rng, parts, facts: parts.append(empty)
     )
     found = bdg.bound_states(systems["disordered"], window=(-0.5, 0.5), method="lanczos")
     assert not found.complete and found.count == -1 and found.evidence.counted > 0
@@ -194,7 +194,7 @@ def test_locking_with_many_sweeps(systems, monkeypatch):
 
 
 def test_what_does_not_fit_is_refused_before_it_starts(grid, monkeypatch):
-    monkeypatch.setattr("bdg.gpu.memory.available_bytes", lambda backend: 1e5)
+    monkeypatch.setattr("bdg.gpu.device.memory.available_bytes", lambda backend: 1e5)
     with pytest.raises(MemoryBudgetError, match="filtered subspace iteration with .* vectors .*Ask for fewer states"):
         _engine(grid((9, 9), delta=0.3, disorder=1.0)).search(0.0, 20, 1e-9, np.random.default_rng(0), None)
 

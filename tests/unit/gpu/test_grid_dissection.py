@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from bdg.gpu.backend import select_backend
-from bdg.gpu.grid_dissection import grid_work
-from bdg.gpu.multifrontal.costs import factor_flops
-from bdg.gpu.multifrontal.settings import CPU_SETTINGS
+from bdg.gpu.cost.grid_dissection import grid_work
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.multifrontal.analysis.flops import factor_flops
+from bdg.gpu.multifrontal.analysis.settings import CPU_SETTINGS
 from bdg.lattices import Layer, stack
-from bdg.structure import site_symbolic
+from bdg.methods.symbolic import site_symbolic
 
 SHAPES = [
     ((3000,), (False,)),

@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu.backend import select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import FrontSettings, SitePattern, analyse
-from bdg.gpu.multifrontal.imaginary_solve import majorana_solve, quaternion_solve
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.solve import majorana_solve, quaternion_solve
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z, particle_hole
-from bdg.structure import dof_rows
+from bdg.methods.symbolic import dof_rows
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(leaf=3, call_flops=1e4, base=8, upper=6)  # trees of six levels, padded fronts

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu.antiunitary import Antiunitary
-from bdg.gpu.krylov import inverse_lanczos
-from bdg.gpu.krylov_forms import HermitianForm, MajoranaForm, QuaternionForm, TakagiForm, takagi
+from bdg.gpu.eigen.antiunitary import Antiunitary
+from bdg.gpu.eigen.krylov import inverse_lanczos
+from bdg.gpu.eigen.krylov_forms import HermitianForm, MajoranaForm, QuaternionForm, TakagiForm, takagi
 from bdg.lattices.nambu import SIGMA_Z
 
 ROUNDING = 1e-12

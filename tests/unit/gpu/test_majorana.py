@@ -5,14 +5,14 @@ import pytest
 import scipy.sparse as sp
 
 import bdg
-from bdg.gpu.backend import select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import Factor, FrontSettings, Restriction, SitePattern, analyse
-from bdg.gpu.multifrontal.majorana import MajoranaFactor, MajoranaForm, majorana_basis
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.gpu.multifrontal.settings import CPU_SETTINGS
+from bdg.gpu.multifrontal.analysis.settings import CPU_SETTINGS
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm, majorana_basis
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z, particle_hole
 from bdg.lattices.system import System
-from bdg.structure import dof_rows
+from bdg.methods.symbolic import dof_rows
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1, pivots=4)

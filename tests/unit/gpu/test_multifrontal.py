@@ -15,21 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from bdg.gpu.backend import select_backend
-from bdg.gpu.multifrontal import (
-    CPU_SETTINGS,
-    Factor,
-    FactorError,
-    FrontSettings,
-    Restriction,
-    SitePattern,
-    analyse,
-    elimination,
-)
-from bdg.gpu.multifrontal.extend_add import extend_add
-from bdg.gpu.multifrontal.few_columns import FEW
-from bdg.gpu.multifrontal.sweep import adjoint_sweep, sweep
-from bdg.gpu.multifrontal.upper_rows import UpperRows
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FactorError, FrontSettings, Restriction, SitePattern, analyse
+from bdg.gpu.multifrontal.factors import elimination
+from bdg.gpu.multifrontal.factors.extend_add import extend_add
+from bdg.gpu.multifrontal.factors.few_columns import FEW
+from bdg.gpu.multifrontal.factors.sweep import adjoint_sweep, sweep
+from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(  # every branch of the code at a dozen sites

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bdg.gpu.backend import select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import Factor, FrontSettings, SitePattern, analyse
-from bdg.gpu.multifrontal.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
-from bdg.gpu.multifrontal.quaternion_algebra import QuaternionAlgebra
+from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
+from bdg.gpu.multifrontal.imaginary.quaternion_algebra import QuaternionAlgebra
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(leaf=2, call_flops=0.0, base=3, split=1, pivots=4)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from bdg.gpu import memory
-from bdg.gpu.backend import MemoryBudgetError, select_backend
+from bdg.gpu.device import memory
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.gpu.multifrontal import (
     CPU_SETTINGS,
     GPU_SETTINGS,
@@ -22,7 +22,7 @@ from bdg.gpu.multifrontal import (
     predict_memory,
     split_to_fit,
 )
-from bdg.gpu.multifrontal import factor as factor_module
+from bdg.gpu.multifrontal.factors import factor as factor_module
 
 CPU = select_backend("cpu")
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.spatial import cKDTree
 
-from bdg.gpu.ordering import dissect, in_chains
+from bdg.gpu.ordering.dissection import dissect, in_chains
 
 
 def _cases():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from bdg.gpu import poles as module
-from bdg.gpu.poles import matsubara_poles, tanh_poles
+from bdg.gpu.poles import tanh_poles as module
+from bdg.gpu.poles.tanh_poles import matsubara_poles, tanh_poles
 
 EPS = np.finfo(float).eps
 # Poles for tol = 1e-3, 1e-6, 1e-9: what a fit with the same candidates took elsewhere, two poles at a time.

@@ -6,11 +6,11 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
-from bdg.gpu import dense
-from bdg.gpu.backend import select_backend
-from bdg.gpu.ordering import dissect
-from bdg.gpu.scales import ROUNDING, Scales, equilibrated
-from bdg.gpu.superlu import Factor, count_below
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.scales import ROUNDING, Scales, equilibrated
+from bdg.gpu.eigen.superlu import Factor, count_below
+from bdg.gpu.ordering.dissection import dissect
 
 CPU = select_backend("cpu")
 

@@ -8,14 +8,15 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu.backend import MemoryBudgetError, select_backend
-from bdg.gpu.eigenpairs import Eigenpairs
-from bdg.gpu.lanczos import LanczosEngine
-from bdg.gpu.multifrontal import CPU_SETTINGS, FrontSettings, SignCount, SitePattern, analyse, predict_memory, stacked
-from bdg.gpu.scales import Scales
-from bdg.gpu.states import lowest
-from bdg.gpu.superlu import FactorError
-from bdg.structure import dof_rows
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
+from bdg.gpu.eigen.certified import lowest
+from bdg.gpu.eigen.eigenpairs import Eigenpairs
+from bdg.gpu.eigen.lanczos import LanczosEngine
+from bdg.gpu.eigen.scales import Scales
+from bdg.gpu.eigen.superlu import FactorError
+from bdg.gpu.multifrontal import CPU_SETTINGS, FrontSettings, SignCount, SitePattern, analyse, predict_memory
+from bdg.gpu.multifrontal.factors import stacked
+from bdg.methods.symbolic import dof_rows
 
 CPU = select_backend("cpu")
 DEEP = FrontSettings(leaf=2, call_flops=0.0, base=4, upper=3, split=1, pivots=4)
@@ -145,7 +146,7 @@ def test_bad_arguments_are_named(grid, monkeypatch):
     skew = symbolic.pattern.split(sp.csr_matrix(1j * sp.tril(hamiltonian.matrix)))
     with pytest.raises(ValueError, match="a count needs a Hermitian H"):
         SignCount(symbolic, skew, 0.1, CPU, within=1e-3)
-    monkeypatch.setattr("bdg.gpu.memory.available_bytes", lambda backend: 100)
+    monkeypatch.setattr("bdg.gpu.device.memory.available_bytes", lambda backend: 100)
     with pytest.raises(MemoryBudgetError, match="counting the levels of 18 rows"):
         SignCount(symbolic, blocks, 0.1, CPU, within=1e-3)
 

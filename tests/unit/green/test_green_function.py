@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import resolvent
+from bdg.green import resolvent
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
 
@@ -134,7 +134,7 @@ def test_auto_goes_on_where_factors_are_of_no_use(grid, sites, monkeypatch):
     exact = ((abs(vectors[at]) ** 2)[None] / (z[:, None, None] - levels)).sum(axis=2)
     own = found.values[:, [0, 1], [0, 1]] if sites else found.values[:, :, 0, 0]
     assert_allclose(own, exact, rtol=0, atol=1e-6 * abs(exact).max())  # eps |H|/Im z of either
-    monkeypatch.setattr("bdg.resolvent_costs.dense_inverse_bytes", lambda dimension: 1e18)
+    monkeypatch.setattr("bdg.green.resolvent_costs.dense_inverse_bytes", lambda dimension: 1e18)
     with pytest.raises(ArithmeticError, match="Nothing else fits: dense on the cpu needs .* GiB"):
         bdg.green_function(cube, z, sites)
 
@@ -149,7 +149,7 @@ def test_an_eigenvalue_itself_is_refused(grid, method):
 
 
 def test_symbolic_work_is_done_once(grid, monkeypatch):
-    from bdg import structure
+    from bdg.methods import symbolic as structure
 
     calls = []
     right = structure.analyse

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import constants
 
-from bdg.jobs.config import parse_job
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import composite
-from bdg.jobs.kinds.slices import outline
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.kinds.shared.planes import outline
+from bdg.jobs.model.results import JobResults, PointResult
 
 JOB = """
 [job]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdg.errors import JobError
+from bdg.base.errors import JobError
 from bdg.jobs import kinds
-from bdg.jobs.config import differences, load_job, parse_job, resolved_plain
-from bdg.jobs.schema import Key, nearest_name
+from bdg.jobs.job import differences, load_job, parse_job, resolved_plain
+from bdg.jobs.model.schema import Key, nearest_name
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 KINDS = ", ".join(sorted([*kinds.kind_names(), "tiny"]))
 COMPOSITE = (ROOT / "runs" / "composite.toml").read_text()
 

@@ -5,10 +5,10 @@ import pytest
 from scipy import constants
 
 import bdg
-from bdg.bcs import GAP_TO_TC, gap_ratio
-from bdg.jobs.config import parse_job
+from bdg.condensate.bcs import GAP_TO_TC, gap_ratio
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import josephson, stiffness
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.model.results import JobResults, PointResult
 
 KB = constants.k / constants.e * 1e3  # meV/K
 NA = constants.e**2 * 1e-3 / constants.hbar * 1e9  # e x meV/hbar in nA

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.jobs.config import parse_job
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import composite, dos, ldos
-from bdg.jobs.kinds.slices import Plane, densest_plane, densest_row
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.kinds.shared.planes import Plane, densest_plane, densest_row
+from bdg.jobs.model.results import JobResults, PointResult
 
 SYSTEM = """
 [system]
@@ -85,7 +85,7 @@ def test_the_density_is_that_of_all_levels_in_inverse_mev(eigenstates):
 
 def test_random_vectors_keep_to_their_error_and_to_the_seed(monkeypatch):
     exact, _ = found_by(dos, DOS)
-    monkeypatch.setattr(bdg.dos, "NOISE_FREE", 0.0)
+    monkeypatch.setattr(bdg.densities.density_of_states, "NOISE_FREE", 0.0)
     noisy, evidence = found_by(dos, DOS)
     assert evidence["density_of_states"]["method"] == "chebyshev"
     for name in ("density", "normal_density"):

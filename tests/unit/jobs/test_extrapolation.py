@@ -14,14 +14,14 @@ import bdg
 from bdg import cli
 from bdg.jobs import estimate as estimates
 from bdg.jobs import extrapolation
-from bdg.jobs.config import parse_job
 from bdg.jobs.estimate import estimate_job
 from bdg.jobs.extrapolation import SAMPLES, sample_shapes
+from bdg.jobs.job import parse_job
 from bdg.jobs.runner import run_job
 from bdg.jobs.steps import steps_of
 from bdg.lattices import budget
 
-RUNS = Path(__file__).resolve().parents[2] / "runs"
+RUNS = Path(__file__).resolve().parents[3] / "runs"
 BOX = ("spacing_nm=1.0", "diameter_nm=6", "seed=0", "temperature_K=4.2", "density_m3=5e25")
 
 
@@ -187,7 +187,7 @@ def test_it_is_said_without_a_traceback_from_the_shell(tmp_path):
 
 
 def test_the_point_that_is_too_large_is_named(monkeypatch):
-    monkeypatch.setattr("bdg.building.host_bytes", lambda: 2e8)
+    monkeypatch.setattr("bdg.base.building.host_bytes", lambda: 2e8)
     job = job_of("gap", "width=[4, 400]", "seed=0", "temperature_K=4", first=False)
     with pytest.raises(bdg.MemoryBudgetError, match=r"gap: width=400: stack of \d+ x 400 x 400 sites takes"):
         bdg.estimate(job)
@@ -208,7 +208,7 @@ def test_points_that_are_done_need_no_memory(monkeypatch, tmp_path):
     )
     job = dataclasses.replace(job, output={**job.output, "figures": False})
     assert run_job(job, tmp_path / "out", stream=None).exit_code == 0
-    monkeypatch.setattr("bdg.building.host_bytes", lambda: 10.0)
+    monkeypatch.setattr("bdg.base.building.host_bytes", lambda: 10.0)
     again = run_job(job, tmp_path / "out", stream=None)
     assert again.exit_code == 0 and not again.computed
     with pytest.raises(bdg.MemoryBudgetError):

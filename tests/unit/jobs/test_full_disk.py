@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 
 from bdg.cli import main
-from bdg.jobs import figures, kinds, runner, store
-from bdg.jobs.config import parse_job
+from bdg.jobs import kinds, runner
+from bdg.jobs.engines.worker import Report, Task, _compute
+from bdg.jobs.folder import store
+from bdg.jobs.folder.store import RunFolder
+from bdg.jobs.job import parse_job
+from bdg.jobs.model import figures
 from bdg.jobs.progress import LOGGER, Progress
-from bdg.jobs.store import RunFolder
-from bdg.jobs.worker import Report, Task, _compute
 from bdg.lattices import storage
 from bdg.lattices.storage import disk_is_full, read_file, write_file
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HELPERS = ROOT / "tests" / "helpers"
 NO_ROOM = "no room on the disk"
 

@@ -1,7 +1,7 @@
 """Points of a job in groups: order of groups and members, titles, jobs without points."""
 
-from bdg.jobs.kinds.groups import by_system, by_temperature, groups_of, seed_of, temperature_of
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.kinds.shared.groups import by_system, by_temperature, groups_of, seed_of, temperature_of
+from bdg.jobs.model.results import JobResults, PointResult
 
 
 def _results(*points):

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from bdg import cli
-from bdg.errors import JobError
-from bdg.gpu import kernel_polynomial
-from bdg.hamiltonian import BdGHamiltonian
-from bdg.jobs.config import parse_job
-from bdg.jobs.kinds import composite, gap, get_kind, josephson, limits, slabs, stiffness
+from bdg.base.errors import JobError
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities.resolution import MOST
+from bdg.gpu.chebyshev import kernel_polynomial
+from bdg.jobs.job import parse_job
+from bdg.jobs.kinds import composite, gap, get_kind, josephson, stiffness
+from bdg.jobs.kinds.shared import limits, slabs
 from bdg.lattices.units import temperature_in_t
-from bdg.resolution import MOST
 
-RUNS = Path(__file__).resolve().parents[2] / "runs"
+RUNS = Path(__file__).resolve().parents[3] / "runs"
 HUGE = "1" + 30 * "0"
 CASES = [  # job in runs/, what is set, the line
     ("dos", "broadening_meV=1e-6", r"\[compute\] broadening_meV: must be at least 0.000\d+ \(1048576 .*; got 1e-06"),
@@ -149,7 +150,7 @@ def test_the_coldest_temperature_can_be_fitted():
     ((_, key, rule),) = limits.temperature_rules(1e-9, 20.0, 12)
     named = float(rule.split("at least ")[1].split()[0])
     assert key == "temperature_K" and math.isclose(temperature_in_t(named, 20.0), lowest, rel_tol=0.01)
-    from bdg.gpu.poles import tanh_poles
+    from bdg.gpu.poles.tanh_poles import tanh_poles
 
     assert tanh_poles(12, lowest, 1e-6).error < 1e-6
 

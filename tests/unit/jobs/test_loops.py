@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.jobs.config import parse_job
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import composite, loops
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices.units import temperature_in_t
 
 JOB = """

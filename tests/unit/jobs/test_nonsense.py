@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 
 from bdg import cli
+from bdg.base.errors import JobError
 from bdg.cli import main
-from bdg.errors import JobError
-from bdg.jobs import config, kinds
-from bdg.jobs.config import parse_job
-from bdg.jobs.schema import Key
-from bdg.jobs.store import RunFolder
+from bdg.jobs import job as config
+from bdg.jobs import kinds
+from bdg.jobs.folder.store import RunFolder
+from bdg.jobs.job import parse_job
+from bdg.jobs.model.schema import Key
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 JOBS = {path.stem: path.read_text() for path in sorted((ROOT / "runs").glob("*.toml"))}
 TINY = "[job]\nkind = 'tiny'\n[system]\nx_nm = {}\n"
 NINES = "9" * 400

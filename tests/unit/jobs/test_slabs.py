@@ -5,9 +5,9 @@ import pytest
 from scipy import constants
 
 import bdg
-from bdg.jobs.config import parse_job
+from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import critical_temperature, gap
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.model.results import JobResults, PointResult
 
 SYSTEM = """
 [system]

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bdg.errors import JobError
+from bdg.base.errors import JobError
 from bdg.jobs import kinds
-from bdg.jobs.config import parse_job
-from bdg.jobs.provenance import changed_versions, git_state
-from bdg.jobs.results import read_point, read_results, write_results
-from bdg.jobs.store import RunFolder, gather, recorded_points
+from bdg.jobs.folder.provenance import changed_versions, git_state
+from bdg.jobs.folder.store import RunFolder, gather, recorded_points
+from bdg.jobs.job import parse_job
+from bdg.jobs.model.results import read_point, read_results, write_results
 from bdg.lattices.storage import ResultFileError, write_file
 
-HELPERS = Path(__file__).resolve().parents[1] / "helpers"
+HELPERS = Path(__file__).resolve().parents[2] / "helpers"
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bdg.lattices.composition import composition, volume_percent
+from bdg.lattices.materials.composition import composition, volume_percent
 
 WEIGHT = {"Mg": 24.305, "O": 15.999, "Si": 28.085, "B": 10.811}
 ATOMS = {"MgO": {"Mg": 1, "O": 1}, "Mg2Si": {"Mg": 2, "Si": 1}, "MgB2": {"Mg": 1, "B": 2}}

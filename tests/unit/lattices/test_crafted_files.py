@@ -16,15 +16,15 @@ import pytest
 
 import bdg
 from bdg.jobs import kinds
-from bdg.jobs.config import parse_job
-from bdg.jobs.store import RunFolder
+from bdg.jobs.folder.store import RunFolder
+from bdg.jobs.job import parse_job
 from bdg.lattices.storage import ResultFileError, read_file
 from bdg.lattices.system import Lead, System
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 LOAD_ALL = """
 import pathlib, resource, sys
-import bdg, bdg.jobs.results
+import bdg, bdg.jobs.model.results
 resource.setrlimit(resource.RLIMIT_AS, (2**31 + 2**30, 2**31 + 2**30))
 load = bdg.lattices.load if sys.argv[2] == "system" else bdg.load
 for path in sorted(pathlib.Path(sys.argv[1]).glob("*.h5")):

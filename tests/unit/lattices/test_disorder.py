@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from bdg.lattices import disorder
-from bdg.lattices.disorder import gaussian_field, uniform_disorder, upper_part
+from bdg.lattices.builders import disorder
+from bdg.lattices.builders.disorder import gaussian_field, uniform_disorder, upper_part
 
 
 def test_uniform_disorder_has_the_moments_of_a_box():

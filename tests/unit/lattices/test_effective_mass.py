@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from scipy import constants
 
 import bdg
-from bdg.lattices.band import fermi_surface
-from bdg.lattices.effective_mass import EffectiveMass, effective_mass
+from bdg.lattices.materials.band import fermi_surface
+from bdg.lattices.materials.effective_mass import EffectiveMass, effective_mass
 
 HBAR, ELECTRON, CHARGE = constants.hbar, constants.m_e, constants.e
 

@@ -5,12 +5,12 @@ import pytest
 import scipy.sparse as sp
 
 import bdg
-from bdg.gpu.backend import select_backend
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import SitePattern, analyse
-from bdg.gpu.multifrontal.factor import Factor
-from bdg.gpu.multifrontal.majorana import MajoranaForm
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.gpu.multifrontal.factors.factor import Factor
+from bdg.gpu.multifrontal.imaginary.majorana import MajoranaForm
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.lattices import from_hamiltonian
 from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z
 

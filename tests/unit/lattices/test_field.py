@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bdg.lattices import Layer, from_hamiltonian, stack
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.field import choose_gauge, peierls_phases
-from bdg.lattices.grid import assemble_grid, grid_positions
 from bdg.lattices.system import System
 
 OPEN_OR_NOT = (False, True)

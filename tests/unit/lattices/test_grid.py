@@ -6,7 +6,7 @@ import kwant
 import numpy as np
 import pytest
 
-from bdg.lattices.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
+from bdg.lattices.builders.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
 
 SHAPES = [(1,), (2,), (7,), (3, 4), (2, 3), (1, 5), (3, 4, 5), (2, 2, 2), (1, 4, 2), (4, 1, 3), (1, 1, 1)]
 CASES = [

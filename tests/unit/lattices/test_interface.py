@@ -4,7 +4,7 @@ import kwant
 import numpy as np
 import pytest
 
-from bdg.lattices.interface import describe_interface, hopping_scale, interface_sine, transmission
+from bdg.lattices.builders.interface import describe_interface, hopping_scale, interface_sine, transmission
 
 
 def chain_transmission(scale: float, mu: float, t: float) -> float:

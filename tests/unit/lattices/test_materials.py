@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 from scipy.constants import Avogadro
 
-from bdg.lattices.materials import Parameter, _parameter, material
+from bdg.lattices.materials.material import Parameter, _parameter, material
 
 MATERIALS = ("MgO", "Mg2Si", "MgB2", "Mg", "interface", "layers", "sample")
 PARAMETERS = [(name, key) for name in MATERIALS for key in material(name)]

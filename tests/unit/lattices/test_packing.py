@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 
-from bdg.lattices import box_cut
-from bdg.lattices.box_cut import cut_box, sphere_volume, volume_inside
-from bdg.lattices.diameters import Diameters
-from bdg.lattices.layering import Layers
-from bdg.lattices.packing import centre_distances, pack, pack_spheres, surface_gaps
-from bdg.lattices.sequential_addition import CellGrid, _first_come, add_spheres
+from bdg.lattices.packing import box_cut
+from bdg.lattices.packing.box_cut import cut_box, sphere_volume, volume_inside
+from bdg.lattices.packing.diameters import Diameters
+from bdg.lattices.packing.layering import Layers
+from bdg.lattices.packing.pack_spheres import centre_distances, pack, pack_spheres, surface_gaps
+from bdg.lattices.packing.sequential_addition import CellGrid, _first_come, add_spheres
 
 ROUNDING = 1e-12  # lengths of order 100, a few operations
 

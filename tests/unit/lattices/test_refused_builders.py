@@ -9,7 +9,7 @@ import pytest
 
 import bdg
 from bdg.lattices import from_hamiltonian, from_kwant
-from bdg.lattices.bloch_momentum import momentum_names
+from bdg.lattices.builders.bloch_momentum import momentum_names
 from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z
 
 L = 8

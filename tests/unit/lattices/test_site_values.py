@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.arguments import require_sites
+from bdg.base.arguments import require_sites
 from bdg.lattices import Layer, System, from_hamiltonian, from_kwant, stack
 
 N = 12

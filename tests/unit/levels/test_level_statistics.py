@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.gap_ratios import GOE, GUE, POISSON, ratio_density
 from bdg.lattices import Layer
+from bdg.levels.level_statistics import GOE, GUE, POISSON, ratio_density
 
 
 def ensemble(seed, n, samples, unitary):

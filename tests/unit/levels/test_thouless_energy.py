@@ -5,8 +5,8 @@ import pytest
 import scipy.linalg
 
 import bdg
-from bdg import normal_levels
-from bdg.twisted_boundaries import twisted
+from bdg.levels import normal_levels
+from bdg.levels.thouless_energy import twisted
 from tests.helpers.twist_lattices import torus, torus_system, turned
 
 

@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse as sp
 
-from bdg.time_reversal import time_reversal
+from bdg.levels.time_reversal import time_reversal
 from tests.helpers.twist_lattices import ONE, PAULI, torus, turned
 
 SINGULAR = [0.5 * (ONE + PAULI[2])] * 2  # spin up alone hops

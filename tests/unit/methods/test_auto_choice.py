@@ -11,12 +11,20 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg import costs, dos, green, ldos, ldos_plan, resolvent, resolvent_costs
-from bdg.gpu import calibration, cost, dense, traces
-from bdg.gpu.backend import MemoryBudgetError, select_backend
-from bdg.gpu.cost import BUILT_IN
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities import density_of_states as dos
+from bdg.densities import local_choice as ldos_plan
+from bdg.densities import local_density_of_states as ldos
+from bdg.gpu.chebyshev import traces
+from bdg.gpu.cost import calibration
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.model import BUILT_IN
+from bdg.gpu.device.backend import MemoryBudgetError, select_backend
+from bdg.gpu.eigen import dense
+from bdg.green import green_function as green
+from bdg.green import resolvent, resolvent_costs
 from bdg.lattices.nambu import SIGMA_Z
+from bdg.methods import costs
 
 CPU = select_backend("cpu")
 ENERGIES = np.linspace(-0.5, 0.5, 5)
@@ -169,7 +177,9 @@ def nothing_runs(monkeypatch):
     monkeypatch.setattr(dos, "NambuOperator", run)
     monkeypatch.setattr(ldos, "site_weights", run)
     monkeypatch.setattr(resolvent.Resolvent, "at", run)
-    monkeypatch.setattr(sys.modules["bdg.spectral_function"], "vector_weights", run)  # not the function of that name
+    monkeypatch.setattr(
+        sys.modules["bdg.densities.spectral_function"], "vector_weights", run
+    )  # not the function of that name
     return monkeypatch
 
 

@@ -5,11 +5,11 @@ import pytest
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence
 
 import bdg
-from bdg import normal_levels
-from bdg.gpu import shift_invert
-from bdg.gpu.superlu import FactorError
-from bdg.hamiltonian import BdGHamiltonian
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.eigen import shift_invert
+from bdg.gpu.eigen.superlu import FactorError
 from bdg.lattices.system import System
+from bdg.levels import normal_levels
 
 
 def gives_up(number):

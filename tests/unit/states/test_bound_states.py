@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import states as states_module
-from bdg.gpu.lanczos import LanczosEngine
-from bdg.gpu.shift_invert import ShiftInvertEngine
+from bdg.gpu.eigen import certified as states_module
+from bdg.gpu.eigen.lanczos import LanczosEngine
+from bdg.gpu.eigen.shift_invert import ShiftInvertEngine
 from bdg.lattices.nambu import SIGMA_Y, SIGMA_Z
 
 CLOSE = 1e-11  # eigenvalue error of a pair with residual 1e-9 is below 1e-9^2/gap; this leaves room for small gaps

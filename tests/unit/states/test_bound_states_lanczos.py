@@ -6,13 +6,13 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import lanczos
-from bdg.gpu.backend import select_backend
-from bdg.gpu.eigenpairs import rayleigh_ritz
-from bdg.gpu.inverses import DampedInverse
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen import lanczos
+from bdg.gpu.eigen.eigenpairs import rayleigh_ritz
+from bdg.gpu.eigen.inverses import DampedInverse
 from bdg.gpu.multifrontal import Factor
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
-from bdg.structure import whole_symbolic
+from bdg.methods.symbolic import whole_symbolic
 
 CLOSE = 1e-11  # eigenvalue error of a pair with residual 1e-9 is below 1e-9^2/gap; this leaves room for small gaps
 

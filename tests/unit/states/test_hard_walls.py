@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.gpu import states as states_module
-from bdg.gpu.eigenpairs import Eigenpairs
+from bdg.gpu.eigen import certified as states_module
+from bdg.gpu.eigen.eigenpairs import Eigenpairs
 
 METHODS = ("auto", "dense", "lanczos", "shift_invert")
 

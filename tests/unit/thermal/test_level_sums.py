@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.thermal_levels import rounding_of_sums, steepest_slope, thermal_quotients, thermal_weights
+from bdg.thermal.level_sums import rounding_of_sums, steepest_slope, thermal_quotients, thermal_weights
 
 
 def _chain(size, mu, delta, wall=0.0):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.gpu.backend import select_backend
-from bdg.thermal_elements import thermal_elements
+from bdg.gpu.device.backend import select_backend
+from bdg.thermal.elements import thermal_elements
 
 CPU = select_backend("cpu")
 T = 0.06

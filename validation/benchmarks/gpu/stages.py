@@ -1,6 +1,6 @@
-"""The computations of `bdg.validation.benchmarks.gpu_table`, one process for each size; rows go out as JSON lines.
+"""The computations of `bdg.validation.benchmarks.gpu.table`, one process for each size; rows go out as JSON lines.
 
-python -m bdg.validation.benchmarks.gpu_stages '{"job": "size", "size": 16, "device": "cpu", "deadline": 2e9}'
+python -m bdg.validation.benchmarks.gpu.stages '{"job": "size", "size": 16, "device": "cpu", "deadline": 2e9}'
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 import bdg
-from bdg.gpu.backend import Backend, select_backend
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.multifrontal import Factor
-from bdg.gpu.multifrontal.quaternion import QuaternionFactor
-from bdg.structure import quaternion_symbolic, site_symbolic, whole_symbolic
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
+from bdg.methods.symbolic import quaternion_symbolic, site_symbolic, whole_symbolic
 from bdg.validation.benchmarks.alone import GIB, peak_bytes, reset_peak
-from bdg.validation.benchmarks.gpu_steps import chebyshev_steps
+from bdg.validation.benchmarks.gpu.steps import chebyshev_steps
 from bdg.validation.benchmarks.tasks import GAP, STATES, TEMPERATURE, composite
 
 Row = dict[str, Any]

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import bdg
-from bdg.gpu.chebyshev_moments import Recursion
-from bdg.gpu.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev.moments import Recursion
+from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.validation.benchmarks.alone import GIB
 from bdg.validation.benchmarks.tasks import composite
 
 if TYPE_CHECKING:
-    from bdg.validation.benchmarks.gpu_stages import Clock
+    from bdg.validation.benchmarks.gpu.stages import Clock
 
 Row = dict[str, Any]
 STAGE = "Chebyshev step"

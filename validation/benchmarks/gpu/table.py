@@ -1,6 +1,6 @@
 """Times and memory of both cores on one GPU, as a table: one command, under ten minutes.
 
-    python3 -m bdg.validation.benchmarks.gpu_table --out gpu_table
+    python3 -m bdg.validation.benchmarks.gpu.table --out gpu_table
 
 Run it in the root of a checkout, on a machine with Python, NumPy, SciPy, h5py and CuPy; nothing has to be installed and
 kwant is not needed. What the device can do at best is measured first (dense products, copies), then how well GPU and
@@ -96,7 +96,7 @@ def run_job(job: Row, take: Callable[[Row], None]) -> None:
         return
     path = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path}
-    command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu_stages", json.dumps(job)]
+    command = [sys.executable, "-m", "bdg.validation.benchmarks.gpu.stages", json.dumps(job)]
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
         subprocess.Popen(
@@ -134,7 +134,7 @@ def table(rows: Sequence[Row]) -> str:
     import numpy as np
     import scipy
 
-    from bdg.validation.benchmarks import gpu_steps
+    from bdg.validation.benchmarks.gpu import steps as gpu_steps
 
     rates = {row["stage"]: row for row in rows if row["stage"] in ("dgemm", "zgemm", "sgemm", "copy")}
     device = next((row["name"] for row in rows if row["stage"] == "device"), "none")

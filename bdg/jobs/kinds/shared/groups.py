@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Any, TypeVar
 
-from bdg.jobs.results import JobResults, PointResult
+from bdg.jobs.model.results import JobResults, PointResult
 
 Key = TypeVar("Key", bound=Hashable)
 

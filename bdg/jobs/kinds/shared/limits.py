@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.backend import select_backend
-from bdg.gpu.dense import dense_fits
-from bdg.gpu.kernel_polynomial import lorentzian_moments, resolution
-from bdg.gpu.poles import MAX_RATIO
-from bdg.lattices.diameters import MOST_SPHERES, Diameters
+from bdg.condensate.pair_amplitude import smallest_temperatures
+from bdg.densities.resolution import MOST, SAFETY
+from bdg.densities.spectral_weights import TRUNCATION
+from bdg.gpu.chebyshev.kernel_polynomial import lorentzian_moments, resolution
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.eigen.dense import dense_fits
+from bdg.gpu.poles.tanh_poles import MAX_RATIO
+from bdg.lattices.packing.diameters import MOST_SPHERES, Diameters
 from bdg.lattices.units import temperature_in_kelvin, temperature_in_t
-from bdg.local_expansion import TRUNCATION
-from bdg.pairing import smallest_temperatures
-from bdg.resolution import MOST, SAFETY
 
 MOST_SITES = 10**9  # of the positions alone that is 24 GB
 TIGHTEST = 1e-10  # tolerance relative to max|Delta|: rounding of self-consistent sums stays 1e-11 to 1e-12

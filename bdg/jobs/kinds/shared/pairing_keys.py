@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bdg.bcs import GAP_TO_TC, gap_ratio
-from bdg.jobs.kinds.limits import band_edge, temperature_rules
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
+from bdg.condensate.bcs import GAP_TO_TC, gap_ratio
+from bdg.jobs.kinds.shared.limits import band_edge, temperature_rules
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.units import KB_MEV_PER_K
 
 PAIRING_KEYS = (

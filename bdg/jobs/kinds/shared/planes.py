@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.jobs.kinds import Observable
-from bdg.jobs.results import PointResult
+from bdg.jobs.model.results import PointResult
 from bdg.lattices.system import System
-from bdg.plotting import BLACK
+from bdg.plots.figure import BLACK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.kinds.limits import site_rules
-from bdg.jobs.schema import Key
-from bdg.jobs.sweep import Parameters
-from bdg.lattices.stacks import Layer, stack
+from bdg.jobs.kinds.shared.limits import site_rules
+from bdg.jobs.model.schema import Key
+from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 
 SLAB_KEYS = (
