@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.base import arguments as base_arguments
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
@@ -289,7 +290,7 @@ def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str
 
 
 def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = dos.require_energies(given["energies"])
+    points = base_arguments.require_energies(given["energies"])
     n_vectors = dos.require_vectors(given.get("vectors", 8), h.system)
     moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
     options = dos.density_options(h, backends, points.size, moments, n_vectors)
@@ -300,7 +301,7 @@ def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: s
 
 
 def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = dos.require_energies(given["energies"])
+    points = base_arguments.require_energies(given["energies"])
     sites = require_sites(given.get("sites"), h.system.n_sites)
     eta, _ = ldos_plan.require_broadening(given.get("broadening"), points, h)
     ldos.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
@@ -310,7 +311,7 @@ def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, 
 
 
 def _spectral_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = dos.require_energies(given["energies"])
+    points = base_arguments.require_energies(given["energies"])
     waves = require_momenta(given["momenta"], h.system.positions.shape[1])
     moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
     options = spectral_options(h, backends, waves, points.size, moments)
@@ -323,7 +324,7 @@ def _spectral_function(h: BdGHamiltonian, backends: Sequence[Backend], device: s
 
 
 def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points, n_sites = np.atleast_1d(green.require_complex(given["z"])), h.system.n_sites
+    points, n_sites = np.atleast_1d(base_arguments.require_complex(given["z"])), h.system.n_sites
     sites, sources = given.get("sites"), given.get("sources")
     chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
     origin = chosen if sources is None else require_sites(sources, n_sites, "sources")

@@ -109,3 +109,23 @@ def real_array(name: str, values: Any) -> np.ndarray:
         return np.asarray(values)
     except ValueError as error:
         raise TypeError(f"{name} must be numbers in lists of equal length; got {values!r:.80}") from error
+
+
+def require_energies(energies: Any) -> np.ndarray:
+    """Return finite real energies as an array (M,)."""
+    points = np.atleast_1d(real_array("energies", energies))
+    if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
+        raise TypeError(f"energies must be a real number or a list of them; got {energies!r:.80}")
+    if not np.isfinite(points).all():
+        raise ValueError(f"energies must be finite; got {points[~np.isfinite(points)][0]} among them")
+    return points.astype(float)
+
+
+def require_complex(z: Any) -> np.ndarray:
+    """Return a finite complex number or array (M,) of them."""
+    energies = real_array("z", z)
+    if energies.dtype.kind not in "iufc" or energies.ndim > 1 or not energies.size:
+        raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
+    if not np.isfinite(energies).all():
+        raise ValueError(f"z must be finite; got {z!r:.80}")
+    return energies.astype(complex)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.special
 
-from bdg.base.arguments import real_array, require_choice, require_seed, require_system
+from bdg.base.arguments import require_choice, require_energies, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
@@ -208,16 +208,6 @@ def density_of_states(
         samples=each[:, :0] if trace.exact else each,
         evidence=evidence,
     )
-
-
-def require_energies(energies: Any) -> np.ndarray:
-    """Return finite real energies as an array (M,)."""
-    points = np.atleast_1d(real_array("energies", energies))
-    if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
-        raise TypeError(f"energies must be a real number or a list of them; got {energies!r:.80}")
-    if not np.isfinite(points).all():
-        raise ValueError(f"energies must be finite; got {points[~np.isfinite(points)][0]} among them")
-    return points.astype(float)
 
 
 def require_vectors(vectors: Any, system: System) -> int:

@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import require_choice, require_seed, require_sites, require_system
+from bdg.base.arguments import require_choice, require_energies, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
-from bdg.densities.density_of_states import require_energies
 from bdg.densities.local_choice import Request, require_broadening
 from bdg.densities.resolution import MOST
 from bdg.densities.spectral_weights import SpectralWeights, site_weights

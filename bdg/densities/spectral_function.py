@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import real_array, require_seed, require_system
+from bdg.base.arguments import real_array, require_energies, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.densities.density_of_states import require_energies
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.densities.resolution import require_resolution
 from bdg.densities.spectral_weights import vector_weights

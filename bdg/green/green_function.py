@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import real_array, require_choice, require_seed, require_sites, require_system
+from bdg.base.arguments import require_choice, require_complex, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.cost.model import Option
@@ -164,16 +164,6 @@ def green_function(
         positions=system.positions,
         evidence=evidence,
     )
-
-
-def require_complex(z: Any) -> np.ndarray:
-    """Return a finite complex number or array (M,) of them."""
-    energies = real_array("z", z)
-    if energies.dtype.kind not in "iufc" or energies.ndim > 1 or not energies.size:
-        raise TypeError(f"z must be a complex number or a list of them; got {z!r:.80}")
-    if not np.isfinite(energies).all():
-        raise ValueError(f"z must be finite; got {z!r:.80}")
-    return energies.astype(complex)
 
 
 def block_options(
