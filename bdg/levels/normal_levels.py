@@ -12,7 +12,8 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import dense
-from bdg.gpu.eigen.superlu import Factor, FactorError, count_below
+from bdg.gpu.eigen.superlu import Factor, count_below
+from bdg.gpu.multifrontal.trust import FactorError
 from bdg.gpu.ordering.dissection import dissect
 from bdg.lattices.system import System
 from bdg.states.multiplets import ROUNDING, level_widths, multiplets, rayleigh_ritz, refined_levels

@@ -26,7 +26,7 @@ from bdg.gpu.eigen.eigenpairs import (
     rayleigh_ritz,
 )
 from bdg.gpu.eigen.energy_slices import accounted_for, fill, lowest_by_shifts, mended
-from bdg.gpu.eigen.superlu import FactorError
+from bdg.gpu.multifrontal.trust import FactorError
 
 _MAX_SLICE = 200  # states wanted of one factor; orthogonalisation dominates beyond
 _PATIENT = 10.0  # times the usual number of iterations

@@ -10,7 +10,8 @@ from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator
 
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
 from bdg.gpu.eigen.scales import Scales
-from bdg.gpu.eigen.superlu import Factor, FactorError, count_below
+from bdg.gpu.eigen.superlu import Factor, count_below
+from bdg.gpu.multifrontal.trust import FactorError
 
 _ROOM = 6  # dimensions beyond the wanted states that ARPACK needs for its iteration
 

@@ -18,15 +18,9 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
 from bdg.gpu.eigen.scales import equilibrated, is_wide
-
-TRUSTED_CONTRACTION = 1e-2  # below 1, A + tE is nonsingular for 0 <= t <= 1 (E: backward error), so the inertia is A's
-
+from bdg.gpu.multifrontal.trust import TRUSTED_CONTRACTION, FactorError
 
 _GENERIC = (1e-12, 1e-8)  # of the largest entry: how far the diagonal is moved, more where that gives no usable factors
-
-
-class FactorError(ArithmeticError):
-    """The matrix is singular to working precision, or its factors are too inaccurate to be used."""
 
 
 class Factor:

@@ -19,7 +19,6 @@ import numpy as np
 
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import GIB, available_bytes, require_memory
-from bdg.gpu.eigen.superlu import TRUSTED_CONTRACTION, FactorError
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
@@ -30,6 +29,7 @@ from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedI
 from bdg.gpu.multifrontal.factors.stacked import StackInverter
 from bdg.gpu.multifrontal.factors.sweep import sweep
 from bdg.gpu.multifrontal.factors.thin_leaves import ThinLeaves, is_thin
+from bdg.gpu.multifrontal.trust import TRUSTED_CONTRACTION, FactorError
 
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12

@@ -13,9 +13,9 @@ from bdg.gpu.eigen.certified import lowest
 from bdg.gpu.eigen.eigenpairs import Eigenpairs
 from bdg.gpu.eigen.lanczos import LanczosEngine
 from bdg.gpu.eigen.scales import Scales
-from bdg.gpu.eigen.superlu import FactorError
 from bdg.gpu.multifrontal import CPU_SETTINGS, FrontSettings, SignCount, SitePattern, analyse, predict_memory
 from bdg.gpu.multifrontal.factors import stacked
+from bdg.gpu.multifrontal.trust import FactorError
 from bdg.methods.symbolic import dof_rows
 
 CPU = select_backend("cpu")

@@ -7,7 +7,7 @@ from scipy.sparse.linalg import ArpackError, ArpackNoConvergence
 import bdg
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.eigen import shift_invert
-from bdg.gpu.eigen.superlu import FactorError
+from bdg.gpu.multifrontal.trust import FactorError
 from bdg.lattices.system import System
 from bdg.levels import normal_levels
 
