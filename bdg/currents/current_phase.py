@@ -20,13 +20,14 @@ from bdg.base.arguments import require_sites, require_system
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.currents.bond_currents import currents_of, divergence_of, sources_of, strongest_hopping
+from bdg.currents.bond_currents import currents_of, divergence_of, sources_of
 from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
 from bdg.currents.phase_bias import PhaseBias
 from bdg.currents.phase_curves import phase_curve
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
+from bdg.thermal.bonds import strongest_hopping
 from bdg.thermal.elements import choose_place, require_thermal_arguments, thermal_elements
 from bdg.thermal.free_energy import free_energy_of
 

@@ -14,7 +14,6 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.currents.bond_currents import products_with, strongest_hopping
 from bdg.currents.twists import Twist
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
@@ -23,6 +22,7 @@ from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
 from bdg.methods.symbolic import quaternion_symbolic
 from bdg.states.multiplets import refined_levels
+from bdg.thermal.bonds import products_with, strongest_hopping
 from bdg.thermal.elements import thermal_elements
 from bdg.thermal.level_sums import thermal_quotients, thermal_weights
 

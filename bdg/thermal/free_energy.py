@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.currents.bond_currents import products_with
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
+from bdg.thermal.bonds import products_with
 from bdg.thermal.elements import ThermalElements, elements_on, require_thermal_arguments
 
 if TYPE_CHECKING:
