@@ -70,7 +70,7 @@ class CriticalTemperature(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the mode over the sites."""
-        from bdg.plots.figure import plot_site_map
+        from bdg.plots.maps import plot_site_map
 
         return plot_site_map(self.positions, abs(self.mode), r"$|\Delta|$ at $T_c$ (arb. units)", ax)
 

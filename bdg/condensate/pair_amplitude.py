@@ -69,7 +69,7 @@ class PairAmplitude(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |F| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plots.figure import plot_site_map
+        from bdg.plots.maps import plot_site_map
 
         return plot_site_map(self.positions, abs(self.values), "|F|", ax)
 

@@ -66,7 +66,7 @@ class BondCurrents(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
-        from bdg.plots.phases import plot_bond_currents
+        from bdg.plots.maps import plot_bond_currents
 
         return plot_bond_currents(self, ax)
 

@@ -65,7 +65,7 @@ class SuperfluidStiffness(Result):
 
     def plot(self, ax: Any = None) -> Any:
         """Return a Figure of both parts and their difference, for each axis."""
-        from bdg.plots.phases import plot_stiffness
+        from bdg.plots.parts import plot_stiffness
 
         return plot_stiffness(self, ax)
 

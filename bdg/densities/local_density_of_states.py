@@ -69,7 +69,7 @@ class LocalDensityOfStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map of the sites at a single energy, else curves, or a map of E and x in 1-D."""
-        from bdg.plots.figure import plot_local_densities
+        from bdg.plots.maps import plot_local_densities
 
         return plot_local_densities(self, ax)
 

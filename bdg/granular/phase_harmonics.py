@@ -82,7 +82,7 @@ class PhaseHarmonics(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of F against the phase of two grains, else of the largest terms by number of grains."""
-        from bdg.plots.levels import plot_phase_harmonics
+        from bdg.plots.phases import plot_phase_harmonics
 
         return plot_phase_harmonics(self, ax)
 

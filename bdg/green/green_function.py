@@ -60,7 +60,7 @@ class GreenFunction(Result):
         ``-Im Tr G_ee / pi`` of each site, summed over spins; with ``sources`` the sum of |G|^2 over these and both
         parts.
         """
-        from bdg.plots.figure import plot_site_map
+        from bdg.plots.maps import plot_site_map
 
         values = self.values if self.z.ndim == 0 else self.values[0]
         if not self.sites.size:

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.levels.level_statistics import ratio_density
-from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_for
+from bdg.plots.figure import BLACK, BLUE, COLOURS, GREEN, RED, SKY, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.granular.phase_harmonics import PhaseHarmonics
     from bdg.granular.phase_response import PhaseResponse
     from bdg.levels.level_statistics import LevelStatistics
     from bdg.levels.spectrum_along import LevelCurves
     from bdg.levels.thouless_energy import ThoulessEnergy
-
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-MOST_TERMS = 24  # bars that stay legible
+    from bdg.states.bound_states import BoundStates, StateCount
 
 
 def plot_phase_response(result: PhaseResponse, ax: Any = None) -> Figure:
@@ -94,33 +91,26 @@ def plot_thouless_energy(result: ThoulessEnergy, ax: Any = None) -> Figure:
     return figure
 
 
-def plot_phase_harmonics(result: PhaseHarmonics, ax: Any = None) -> Figure:
-    """Return a Figure of F against phase where one phase is free, else of the largest terms."""
+def plot_levels(states: BoundStates, ax: Any = None) -> Figure:
+    """Return a Figure of the levels in ascending order, with a line at E = 0."""
     figure, axes = axes_for(ax)
-    if result.free_energy.ndim == 1:
-        fine = np.linspace(0, 2 * np.pi, 301)
-        order = result.orders[:, 1]  # of the phase that is free
-        curve = (result.amplitudes * np.exp(1j * fine[:, None] * order)).real.sum(axis=1)
-        axes.plot(fine / np.pi, curve, color=RED, label=f"{order.size} harmonics")
-        axes.plot(result.phases / np.pi, result.free_energy, "o", ms=4, color=BLUE, label="computed")
-        axes.set_xlabel(r"phase difference $\varphi/\pi$")
-        axes.set_ylabel(r"$F-\langle F\rangle_\varphi$ (unit of the hopping)")
-        axes.legend(frameon=False)
-        return figure
-    shown = min(MOST_TERMS, result.amplitudes.size)
-    sizes, involved = abs(result.amplitudes[:shown]), np.count_nonzero(result.orders[:shown], axis=1)
-    for count in np.unique(involved):
-        mine = np.flatnonzero(involved == count)
-        axes.bar(
-            mine, sizes[mine], color=COLOURS[count % len(COLOURS)], label="1 grain" if count == 1 else f"{count} grains"
-        )
-    if result.error > 0:
-        axes.axhline(result.error, color=BLACK, lw=0.8, ls=":", label="error")
-    axes.set_yscale("log")
-    axes.set_xticks(
-        range(shown), [",".join(map(str, order)) for order in result.orders[:shown]], rotation=90, fontsize=7
-    )
-    axes.set_xlabel("integers of the term")
-    axes.set_ylabel("amplitude $|A_n|$ (unit of the hopping)")
-    axes.legend(frameon=False)
+    axes.plot(np.arange(1, states.energies.size + 1), np.sort(states.energies), "o", ms=4, color=BLUE)
+    axes.axhline(0, color=BLACK, lw=0.6)
+    axes.set_xlabel("state, by energy")
+    axes.set_ylabel("energy $E$ (unit of the hopping)")
+    proof = "proven complete" if states.complete else "completeness not proven"
+    axes.set_title(f"{states.energies.size} states, {proof}", fontsize=10)
+    return figure
+
+
+def plot_count(result: StateCount, ax: Any = None) -> Figure:
+    """Return a Figure of the number of states over the interval |E| < energy that it was counted in."""
+    figure, axes = axes_for(ax)
+    height = max(result.count, 0)
+    axes.fill_between([-result.energy, result.energy], height, color=SKY, ec=BLUE)
+    proof = "proven by inertia" if result.count >= 0 else "not proven"
+    axes.set_title(f"{result.count if result.count >= 0 else '?'} states, {proof}", fontsize=10)
+    axes.set_xlabel("energy $E$ (unit of the hopping)")
+    axes.set_ylabel("states inside")
+    axes.set_ylim(0, 1.1 * max(height, 1))
     return figure

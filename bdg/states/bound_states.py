@@ -71,7 +71,7 @@ class BoundStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the levels against their number."""
-        from bdg.plots.figure import plot_levels
+        from bdg.plots.levels import plot_levels
 
         return plot_levels(self, ax)
 
@@ -85,7 +85,7 @@ class StateCount(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the count over its interval of energies."""
-        from bdg.plots.figure import plot_count
+        from bdg.plots.levels import plot_count
 
         return plot_count(self, ax)
 

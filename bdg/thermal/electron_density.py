@@ -45,7 +45,7 @@ class ElectronDensity(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of n over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plots.figure import plot_site_map
+        from bdg.plots.maps import plot_site_map
 
         return plot_site_map(self.positions, self.values, "n", ax)
 

@@ -50,7 +50,7 @@ class FreeEnergy(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of F and its parts: energy, heat ``-T S``, and the condensation in the energy."""
-        from bdg.plots.figure import plot_free_energy
+        from bdg.plots.parts import plot_free_energy
 
         return plot_free_energy(self, ax)
 

@@ -81,7 +81,7 @@ class Gap(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |Delta| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
-        from bdg.plots.figure import plot_site_map
+        from bdg.plots.maps import plot_site_map
 
         return plot_site_map(self.system.positions, abs(self.delta), r"$|\Delta|$", ax)
 

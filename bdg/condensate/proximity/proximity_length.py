@@ -110,7 +110,7 @@ class ProximityLength(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the profile with standard errors and the fit."""
-        from bdg.plots.figure import plot_proximity
+        from bdg.plots.decay import plot_proximity
 
         return plot_proximity(self, ax)
 

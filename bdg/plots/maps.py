@@ -1,0 +1,146 @@
+"""Maps of sites and bonds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, POSITION, PURPLE, RED, SKY, UNIT, axes_for
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bdg.currents.bond_currents import BondCurrents
+    from bdg.densities.local_density_of_states import LocalDensityOfStates
+
+ARROWS = 600  # at most: more are averaged over square cells
+FAINT = 0.02  # of the longest: shorter arrows are left out
+
+
+def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any = None) -> Figure:
+    """Return a Figure of one value a site: a line in 1-D, a map in 2-D, the plane nearest the middle in 3-D."""
+    figure, axes = axes_for(ax)
+    positions = np.asarray(positions)
+    if positions.shape[1] == 1:
+        order = np.argsort(positions[:, 0])
+        axes.plot(positions[order, 0], values[order], "o-", ms=3, color=BLUE)
+        axes.set_xlabel("position $x$ (unit of the positions)")
+        axes.set_ylabel(label)
+        return figure
+    shown = np.ones(len(positions), dtype=bool)
+    if positions.shape[1] == 3:
+        planes, counts = np.unique(np.round(positions[:, 2], 9), return_counts=True)
+        middle = 0.5 * (planes[0] + planes[-1])
+        best = planes[np.lexsort((abs(planes - middle), -counts))[0]]
+        shown = abs(positions[:, 2] - best) < 1e-6 * max(1.0, abs(best))
+        axes.set_title(f"$z$ = {best:.4g}", fontsize=10)
+    points = axes.scatter(
+        positions[shown, 0],
+        positions[shown, 1],
+        c=values[shown],
+        marker="s",
+        cmap="cividis",
+        s=_marker(positions[shown]),
+    )
+    axes.set_aspect("equal")
+    axes.set_xlabel("$x$ (unit of the positions)")
+    axes.set_ylabel("$y$ (unit of the positions)")
+    figure.colorbar(points, ax=axes, label=label)
+    return figure
+
+
+def plot_local_densities(result: LocalDensityOfStates, ax: Any = None) -> Figure:
+    """Return a Figure: a map of the sites at a single energy, a map of E and x in 1-D, else one curve a site.
+
+    Of more than six sites in 2-D and 3-D it shows the mean and the range.
+    """
+    label = r"local density of states $\rho$"
+    if result.energies.size == 1:
+        return plot_site_map(result.positions, result.values[0], label, ax)
+    figure, axes = axes_for(ax)
+    by_energy = np.argsort(result.energies, kind="stable")
+    energies, values = result.energies[by_energy], result.values[by_energy]
+    unit = "(unit of the hopping)"
+    if result.sites.size > 6 and result.positions.shape[1] == 1:
+        by_place = np.argsort(result.positions[:, 0], kind="stable")
+        place = result.positions[by_place, 0]
+        shown = axes.pcolormesh(place, energies, values[:, by_place], cmap="cividis", shading="nearest")
+        axes.set_xlabel("position $x$ (unit of the positions)")
+        axes.set_ylabel(f"energy $E$ {unit}")
+        figure.colorbar(shown, ax=axes, label=label)
+        return figure
+    if result.sites.size > 6:
+        axes.fill_between(energies, values.min(axis=1), values.max(axis=1), color=SKY, alpha=0.5, label="range")
+        axes.plot(energies, values.mean(axis=1), color=BLUE, label=f"mean of {result.sites.size} sites")
+    else:
+        for site, curve, color in zip(result.sites, values.T, (BLUE, ORANGE, GREEN, RED, PURPLE, BLACK), strict=False):
+            axes.plot(energies, curve, color=color, label=f"site {site}")
+    axes.set_xlabel(f"energy $E$ {unit}")
+    axes.set_ylabel(label)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _marker(positions: np.ndarray) -> float:
+    """Return a marker area that fills the axes for about this many sites."""
+    return float(np.clip(4e4 / max(len(positions), 1), 2, 200))
+
+
+def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
+    """Return a Figure of the current field: a curve in 1-D, arrows on |J| in 2-D, the middle plane in 3-D."""
+    figure, axes = axes_for(ax)
+    positions, field = result.positions, result.field
+    if positions.shape[1] == 1:
+        middle = positions[result.bonds].mean(axis=1)[:, 0]
+        along = np.sign(positions[result.bonds[:, 1], 0] - positions[result.bonds[:, 0], 0])
+        order = np.argsort(middle)
+        axes.plot(middle[order], (result.currents * along)[order], "o-", ms=3, color=BLUE)
+        axes.axhline(0, color=BLACK, lw=0.6)
+        axes.set_xlabel(f"position $x$ {POSITION}")
+        axes.set_ylabel(f"current $J$ {UNIT}")
+        return figure
+    shown = np.ones(len(positions), dtype=bool)
+    if positions.shape[1] == 3:
+        height = _middle_plane(positions[:, 2])
+        shown = abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
+        axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
+    place, flow = positions[shown, :2], field[shown, :2]
+    size = np.linalg.norm(flow, axis=1)
+    area = np.clip(4e4 / len(place), 2, 200)
+    colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=area)
+    inside = place[result.grain[shown] >= 0]
+    if len(inside) and len(inside) < len(place):
+        axes.plot(*inside.T, ".", ms=2, color=ORANGE, label="superconductor")
+        figure.legend(loc="outside upper right", frameon=False)
+    place, flow = _thinned(place, flow)
+    long = np.linalg.norm(flow, axis=1)
+    kept = long > FAINT * long.max(initial=0.0)
+    if kept.any():
+        axes.quiver(
+            *place[kept].T, *flow[kept].T, color="white", ec=BLACK, lw=0.3, pivot="middle", angles="xy", width=0.004
+        )
+    axes.set_aspect("equal")
+    axes.set_xlabel(f"$x$ {POSITION}")
+    axes.set_ylabel(f"$y$ {POSITION}")
+    figure.colorbar(colours, ax=axes, shrink=0.8, label=r"$|J|$ a site ($e\,\cdot$ hopping $\cdot$ length$/\hbar$)")
+    return figure
+
+
+def _middle_plane(heights: np.ndarray) -> float:
+    planes, counts = np.unique(np.round(heights, 9), return_counts=True)
+    middle = 0.5 * (planes[0] + planes[-1])
+    return float(planes[np.lexsort((abs(planes - middle), -counts))[0]])
+
+
+def _thinned(place: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return at most about ARROWS arrows: means over square cells."""
+    if len(place) <= ARROWS:
+        return place, flow
+    extent = np.ptp(place, axis=0)
+    cell = float(np.sqrt(extent.prod() / ARROWS))
+    index = np.floor((place - place.min(axis=0)) / cell).astype(np.int64)
+    _, group = np.unique(index, axis=0, return_inverse=True)
+    count = np.bincount(group)
+    mean = lambda values: np.stack([np.bincount(group, column) / count for column in values.T], axis=1)  # noqa: E731
+    return mean(place), mean(flow)
