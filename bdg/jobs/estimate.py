@@ -21,7 +21,8 @@ from bdg.jobs.building import require_points, stated
 from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
 from bdg.jobs.extrapolation import StepCost, extrapolated
 from bdg.jobs.job import Job
-from bdg.jobs.kinds import Step, is_own
+from bdg.jobs.kinds import is_own
+from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.progress import words
 from bdg.jobs.steps import steps_of

@@ -22,8 +22,8 @@ from bdg.gpu.cost.grid_dissection import grid_work
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
-from bdg.jobs.kinds import Step
 from bdg.jobs.kinds.sns import open_channels
+from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters
 from bdg.lattices import budget
 from bdg.lattices.budget import Building

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
-from bdg.jobs.kinds import Kind, get_kind
+from bdg.jobs.kinds import get_kind
+from bdg.jobs.model.kind import Kind
 from bdg.jobs.model.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
 from bdg.jobs.model.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
 from bdg.lattices.file_format import shown

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.kinds import Kind, Step
+from bdg.jobs.kinds.shared import boxes
+from bdg.jobs.model.kind import Kind, Step
 from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
@@ -25,14 +26,13 @@ def steps_of(kind: Kind) -> Callable[[Parameters], Steps] | None:
 
 
 def _composite(parameters: Parameters) -> Steps:
-    from bdg.jobs.kinds import composite
 
     keys, wanted = parameters["system"], parameters["compute"]
-    host, system = composite.host_of(keys), composite.build(parameters)
+    host, system = boxes.host_of(keys), boxes.build(parameters)
     found = []
     if wanted["states"]:
         found.append(Step("bound_states", {"k": wanted["states"]}))
-        found.append(Step("count_states", {"energy": composite.grain_gap(keys, wanted["temperature_K"]) / host.t_meV}))
+        found.append(Step("count_states", {"energy": boxes.grain_gap(keys, wanted["temperature_K"]) / host.t_meV}))
     arguments: dict[str, Any] = {
         "temperature": temperature_in_t(wanted["temperature_K"], host.t_meV),
         "tol": wanted["tolerance"],
@@ -87,17 +87,16 @@ def _critical_temperature(parameters: Parameters) -> Steps:
 
 
 def _loops(parameters: Parameters) -> Steps:
-    from bdg.jobs.kinds import composite
 
     keys, wanted = parameters["system"], parameters["compute"]
-    system = composite.build(parameters)
+    system = boxes.build(parameters)
     rng = np.random.default_rng(0)
     biased = system.with_phases(rng.uniform(0, 2 * np.pi, system.n_grains))
     found = [Step("bound_states", {"k": wanted["states"]})]
     count = min(wanted["loop_grains"], system.n_grains)
     if count >= 2:
         free = count - 1 if wanted["other_grains"] == "normal" or count == system.n_grains else count
-        temperature = temperature_in_t(wanted["temperature_K"], composite.host_of(keys).t_meV)
+        temperature = temperature_in_t(wanted["temperature_K"], boxes.host_of(keys).t_meV)
         arguments = {"temperature": temperature, "elements": False}
         found.append(Step("free_energy", arguments, wanted["points"] ** free / 2, "half of the grid of phases"))
     return biased if wanted["phases"] == "random" else system, found

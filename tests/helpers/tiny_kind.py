@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from bdg.jobs.kinds import Kind, Observable
+from bdg.jobs.model.kind import Kind, Observable
 from bdg.jobs.model.schema import Key
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bdg.jobs.folder.store import RunFolder
-from bdg.jobs.kinds import Kind
+from bdg.jobs.model.kind import Kind
 from bdg.jobs.model.sweep import Point
 from bdg.lattices.storage import disk_is_full
 

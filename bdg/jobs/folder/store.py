@@ -30,7 +30,7 @@ from typing import Any
 from bdg.base.errors import JobError
 from bdg.jobs.folder.record import DIGEST, checked_record
 from bdg.jobs.job import Job, differences, resolved_plain
-from bdg.jobs.kinds import Outcome
+from bdg.jobs.model.kind import Outcome
 from bdg.jobs.model.results import JobResults, PointResult, read_point, read_results, write_results
 from bdg.jobs.model.sweep import Point
 from bdg.lattices.file_format import reason

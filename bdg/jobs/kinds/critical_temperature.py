@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from bdg.condensate.critical_temperature import TOLERANCES, critical_temperature
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.shared.groups import by_system, seed_of
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs
 from bdg.jobs.model.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters

@@ -14,12 +14,12 @@ import numpy as np
 
 from bdg.densities.density_of_states import density_of_states
 from bdg.densities.ratios import density_ratio
-from bdg.jobs.kinds import Kind, Observable, Outcome, Step
-from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, temperature_of
 from bdg.jobs.kinds.shared.limits import peak_rules
 from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -38,32 +38,32 @@ COMPUTE_KEYS = (
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     compute = parameters["compute"]
-    found = composites.system_rules(parameters)
+    found = boxes.system_rules(parameters)
     if compute["points"] % 2 == 0:
         found.append(("compute", "points", f"must be odd, so that E = 0 is one of them; got {compute['points']}"))
     if compute["broadening_meV"] >= compute["window_meV"]:
         found.append(("compute", "broadening_meV", f"must be below window_meV = {compute['window_meV']:g}"))
     if not found:
-        t = composites.host_of(parameters["system"]).t_meV
-        found += peak_rules(compute["broadening_meV"], t, composites.band_of(parameters))
+        t = boxes.host_of(parameters["system"]).t_meV
+        found += peak_rules(compute["broadening_meV"], t, boxes.band_of(parameters))
     return found
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:
     """Return the density of states of one box at one temperature, and that of its normal state."""
     keys, wanted = parameters["system"], parameters["compute"]
-    host, composite = composites.host_of(keys), composites.build(parameters)
-    composites.warn_if_coarse(host)
+    host, composite = boxes.host_of(keys), boxes.build(parameters)
+    boxes.warn_if_coarse(host)
     t, seed = host.t_meV, keys["seed"]
     energies = np.linspace(-wanted["window_meV"], wanted["window_meV"], wanted["points"])
     energies[wanted["points"] // 2] = 0.0
     options = {"vectors": wanted["vectors"], "device": device, "seed": seed}
     found = density_of_states(composite, energies / t, broadening=wanted["broadening_meV"] / t, **options)
     observables = {
-        "gap_meV": Observable(composites.grain_gap(keys, wanted["temperature_K"]), "meV", "Delta(T) in the grains"),
+        "gap_meV": Observable(boxes.grain_gap(keys, wanted["temperature_K"]), "meV", "Delta(T) in the grains"),
         "sites": Observable(composite.n_sites, "1", "number of sites N"),
-        **composites.geometry_facts(composite),
-        **composites.host_facts(host),
+        **boxes.geometry_facts(composite),
+        **boxes.host_facts(host),
         "energies_meV": Observable(energies, "meV", "energies (M,)"),
         "density_per_meV": Observable(found.values / t, "1/meV", "density of all 2N levels, broadened (M,)"),
         "density_error_per_meV": Observable(found.error / t, "1/meV", "its standard error, broadening excluded (M,)"),
@@ -72,7 +72,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     }
     evidence: dict[str, Any] = {
         "gap": "exact weak-coupling BCS curve",
-        "builder": composites.builder_facts(composite),
+        "builder": boxes.builder_facts(composite),
         "density_of_states": dict(found.evidence),
     }
     if wanted["normal_state"]:
@@ -93,8 +93,8 @@ def compute(parameters: Parameters, device: str) -> Outcome:
 
 def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
-    wanted, composite = parameters["compute"], composites.build(parameters)
-    t = composites.host_of(parameters["system"]).t_meV
+    wanted, composite = parameters["compute"], boxes.build(parameters)
+    t = boxes.host_of(parameters["system"]).t_meV
     energies = np.linspace(-wanted["window_meV"], wanted["window_meV"], wanted["points"]) / t
     arguments = {"energies": energies, "broadening": wanted["broadening_meV"] / t, "vectors": wanted["vectors"]}
     both = wanted["normal_state"]
@@ -108,7 +108,7 @@ def summarise(results: JobResults) -> str:
     lines = [f"{results.name}: density of states of grains in a host, {len(results)} points"]
     for title, points in groups_of(results).items():
         lines += [f"{title}:"] if title else []
-        lines += composites.box_lines(points)
+        lines += boxes.box_lines(points)
         lines.append(
             "  T (K)  seed  Delta (meV)  moments   rho(0) (1/meV site)  rho/rho_N, E = 0  rho/rho_N, E = Delta"
         )
@@ -148,7 +148,7 @@ def _means(points: Sequence[PointResult]) -> list[str]:
 KIND = Kind(
     name="dos",
     doc="density of states of superconducting grains in a disordered host around the gap, and of the normal state",
-    schema={"system": composites.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    schema={"system": boxes.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
     compute=compute,
     summarise=summarise,
     plot=plot,

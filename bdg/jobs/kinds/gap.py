@@ -15,11 +15,11 @@ import numpy as np
 
 from bdg.condensate.gap.solve_gap import solve_gap
 from bdg.condensate.pair_amplitude import pair_amplitude
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.shared.groups import by_system, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters

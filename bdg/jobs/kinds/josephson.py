@@ -18,11 +18,11 @@ import numpy as np
 from bdg.condensate.gap.solve_gap import GUESS
 from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
 from bdg.currents.phase_curves import BRANCHES, series
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST, site_rules
 from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
 from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
-from bdg.jobs.kinds import Kind, Observable, Outcome, Step
-from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.ldos_figures import plot
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order
 from bdg.jobs.kinds.shared.limits import lorentzian_rules
 from bdg.jobs.kinds.shared.planes import Plane, densest_plane, densest_row, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -48,7 +48,7 @@ COMPUTE_KEYS = (
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     compute = parameters["compute"]
-    found = composites.system_rules(parameters)
+    found = boxes.system_rules(parameters)
     if compute["row_points"] and (compute["row_points"] % 2 == 0 or compute["row_points"] < 3):
         rule = f"must be 0, or odd and at least 3, so that E = 0 is one of them; got {compute['row_points']}"
         found.append(("compute", "row_points", rule))
@@ -56,28 +56,28 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
         rule = f"must differ from each other; got {compute['energies_over_delta']}"
         found.append(("compute", "energies_over_delta", rule))
     if not found and compute["row_points"]:
-        t = composites.host_of(parameters["system"]).t_meV
+        t = boxes.host_of(parameters["system"]).t_meV
         window = compute["row_window_over_delta"] * parameters["system"]["delta_meV"]
-        found += lorentzian_rules(compute["broadening_meV"], window, t, composites.band_of(parameters))
+        found += lorentzian_rules(compute["broadening_meV"], window, t, boxes.band_of(parameters))
     return found
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:
     """Return maps on a slice and spectra along a row of one box at one temperature."""
     keys, wanted = parameters["system"], parameters["compute"]
-    host, composite = composites.host_of(keys), composites.build(parameters)
-    composites.warn_if_coarse(host)
+    host, composite = boxes.host_of(keys), boxes.build(parameters)
+    boxes.warn_if_coarse(host)
     if composite.n_grains == 0:
         raise ValueError("the box holds no grain: enlarge it or raise the volume fraction")
-    gap = composites.grain_gap(keys, wanted["temperature_K"])
+    gap = boxes.grain_gap(keys, wanted["temperature_K"])
     plane = densest_plane(composite, keys["spacing_nm"])
     observables = {
         "gap_meV": Observable(gap, "meV", "Delta(T) in the grains"),
-        **composites.geometry_facts(composite),
-        **composites.host_facts(host),
+        **boxes.geometry_facts(composite),
+        **boxes.host_facts(host),
         **slice_facts(composite, plane),
     }
-    evidence: dict[str, Any] = {"gap": "exact weak-coupling BCS curve", "builder": composites.builder_facts(composite)}
+    evidence: dict[str, Any] = {"gap": "exact weak-coupling BCS curve", "builder": boxes.builder_facts(composite)}
     states = {"": composite}
     if wanted["normal_state"]:
         states["normal_"] = composite.with_delta(np.zeros(composite.n_sites))
@@ -141,9 +141,9 @@ def _row_facts(
 def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
     keys, wanted = parameters["system"], parameters["compute"]
-    composite, t = composites.build(parameters), composites.host_of(keys).t_meV
+    composite, t = boxes.build(parameters), boxes.host_of(keys).t_meV
     plane = densest_plane(composite, keys["spacing_nm"])
-    gap, eta = composites.grain_gap(keys, wanted["temperature_K"]) / t, wanted["broadening_meV"] / t
+    gap, eta = boxes.grain_gap(keys, wanted["temperature_K"]) / t, wanted["broadening_meV"] / t
     times, note = (2, "and of the normal state") if wanted["normal_state"] else (1, "")
     energies = gap * np.array(wanted["energies_over_delta"])
     arguments = {"energies": energies, "sites": plane.sites, "broadening": eta}
@@ -166,7 +166,7 @@ def summarise(results: JobResults) -> str:
     lines = [f"{results.name}: local density of states of grains in a host, {len(results)} points"]
     for title, points in groups_of(results).items():
         lines += [f"{title}:"] if title else []
-        lines += composites.box_lines(points)
+        lines += boxes.box_lines(points)
         lines.append("  T (K)  seed  Delta (meV)  slice          E/Delta: grains, host (density over normal state)")
         lines += [_line(point) for point in in_order(points)]
     return "\n".join(lines)
@@ -189,7 +189,7 @@ def _line(point: PointResult) -> str:
 KIND = Kind(
     name="ldos",
     doc="local density of states of grains in a disordered host: maps of a slice, spectra along a row of sites",
-    schema={"system": composites.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    schema={"system": boxes.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
     compute=compute,
     summarise=summarise,
     plot=plot,

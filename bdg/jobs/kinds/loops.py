@@ -18,11 +18,12 @@ import numpy as np
 
 from bdg.granular.phase_harmonics import phase_harmonics
 from bdg.granular.phase_response import phase_response
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
 from bdg.jobs.model.figures import OUTPUT_KEYS
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -64,11 +65,11 @@ def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
 def compute(parameters: Parameters, device: str) -> Outcome:
     """Return phase response and level statistics of the lowest states, and the Fourier terms, of one box."""
     keys, wanted = parameters["system"], parameters["compute"]
-    host, composite = composites.host_of(keys), composites.build(parameters)
+    host, composite = boxes.host_of(keys), boxes.build(parameters)
     t = host.t_meV
     if composite.n_grains == 0:
         raise ValueError("the box holds no grain: enlarge it or raise the volume fraction")
-    gap = composites.grain_gap(keys, wanted["temperature_K"])
+    gap = boxes.grain_gap(keys, wanted["temperature_K"])
     observables = {
         "gap_meV": Observable(gap, "meV", "Delta(T) in the grains"),
         "hopping_meV": Observable(t, "meV", "hopping t of the host's lattice"),
@@ -214,7 +215,7 @@ def _row(point: PointResult) -> str:
 KIND = Kind(
     name="loops",
     doc="closed loops between grains: phase response of states, level statistics, Fourier terms of the free energy",
-    schema={"system": composites.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+    schema={"system": boxes.SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
     compute=compute,
     summarise=summarise,
     plot=plot,

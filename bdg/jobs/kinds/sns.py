@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.shared.limits import site_rules
 from bdg.jobs.model.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters

@@ -16,11 +16,11 @@ import numpy as np
 from bdg.condensate.gap.solve_gap import GUESS, solve_gap
 from bdg.currents.superfluid_stiffness import superfluid_stiffness
 from bdg.electrodynamics.penetration_depth import penetration_depth
-from bdg.jobs.kinds import Kind, Observable, Outcome
 from bdg.jobs.kinds.shared.groups import by_system, by_temperature, seed_of, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST
 from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
 from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
+from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters

@@ -12,7 +12,8 @@ import bdg
 from bdg import cli
 from bdg.jobs.estimate import MOST_EXAMINED, estimate_job
 from bdg.jobs.job import parse_job
-from bdg.jobs.kinds import Step, get_kind, kind_names
+from bdg.jobs.kinds import get_kind, kind_names
+from bdg.jobs.model.kind import Step
 from bdg.jobs.steps import steps_of
 from bdg.methods import costs
 

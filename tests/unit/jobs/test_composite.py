@@ -6,6 +6,7 @@ from scipy import constants
 
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import composite
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.planes import outline
 from bdg.jobs.model.results import JobResults, PointResult
 
@@ -42,7 +43,7 @@ def outcome():
 @pytest.fixture(scope="module")
 def dense():
     """System, eigenvalues in meV and all F, from the matrix itself."""
-    system = composite.build(parameters_of())
+    system = boxes.build(parameters_of())
     h = system.hamiltonian.toarray()
     d = np.diag(system.delta)
     energies, vectors = np.linalg.eigh(np.block([[h, d], [d, -h]]))
@@ -137,9 +138,9 @@ def test_a_lattice_that_does_not_resolve_the_host_warns():
 
 def test_the_glass_ratio_sets_the_volume_fraction():
     system = parameters_of(JOB.replace("volume_fraction = 0.12", ""))["system"]
-    assert composite.volume_fraction_of(system) == pytest.approx(0.079, abs=5e-4)  # 0.35 unless said otherwise
-    assert composite.volume_fraction_of({**system, "b2o3_to_sio2": 0.5}) == pytest.approx(0.103, abs=5e-4)
-    assert composite.volume_fraction_of({**system, "volume_fraction": 0.2}) == 0.2
+    assert boxes.volume_fraction_of(system) == pytest.approx(0.079, abs=5e-4)  # 0.35 unless said otherwise
+    assert boxes.volume_fraction_of({**system, "b2o3_to_sio2": 0.5}) == pytest.approx(0.103, abs=5e-4)
+    assert boxes.volume_fraction_of({**system, "volume_fraction": 0.2}) == 0.2
 
 
 def test_outlines_run_along_the_edges_of_grain_sites():

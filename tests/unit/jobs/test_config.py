@@ -11,6 +11,7 @@ import pytest
 from bdg.base.errors import JobError
 from bdg.jobs import kinds
 from bdg.jobs.job import differences, load_job, parse_job, resolved_plain
+from bdg.jobs.model import kind as model_kind
 from bdg.jobs.model.schema import Key, nearest_name
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -314,4 +315,4 @@ def test_an_unknown_kind_is_a_job_error():
 
 def test_an_observable_must_be_numbers():
     with pytest.raises(TypeError, match="an observable must be numbers; got dtype <U1"):
-        kinds.Observable("x", "1", "text")
+        model_kind.Observable("x", "1", "text")

@@ -5,7 +5,8 @@ import pytest
 
 import bdg
 from bdg.jobs.job import parse_job
-from bdg.jobs.kinds import composite, dos, ldos
+from bdg.jobs.kinds import dos, ldos
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.planes import Plane, densest_plane, densest_row
 from bdg.jobs.model.results import JobResults, PointResult
 
@@ -54,8 +55,8 @@ def found_by(kind, text):
 @pytest.fixture(scope="module")
 def eigenstates():
     """Energies in meV and electron densities of the box and of its normal state, from dense algebra."""
-    system = composite.build(parameters_of(DOS))
-    t = composite.host_of(parameters_of(DOS)["system"]).t_meV
+    system = boxes.build(parameters_of(DOS))
+    t = boxes.host_of(parameters_of(DOS)["system"]).t_meV
     h = system.hamiltonian.toarray()
     found = {}
     for name, d in (("", np.diag(system.delta)), ("normal_", 0 * h)):
@@ -155,7 +156,7 @@ def test_the_steps_are_those_that_are_computed(kind, text):
     parameters = parameters_of(text)
     found, _ = found_by(kind, text)
     system, steps = kind.KIND.steps(parameters)
-    np.testing.assert_array_equal(system.grain, composite.build(parameters).grain)
+    np.testing.assert_array_equal(system.grain, boxes.build(parameters).grain)
     assert [step.times for step in steps] == [2] * len(steps)
     assert all(bdg.estimate(system, step.what, **step.arguments).seconds > 0 for step in steps)
     t = float(found["hopping_meV"])

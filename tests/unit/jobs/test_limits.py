@@ -14,8 +14,8 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.densities.resolution import MOST
 from bdg.gpu.chebyshev import kernel_polynomial
 from bdg.jobs.job import parse_job
-from bdg.jobs.kinds import composite, gap, get_kind, josephson, stiffness
-from bdg.jobs.kinds.shared import limits, slabs
+from bdg.jobs.kinds import gap, get_kind, josephson, stiffness
+from bdg.jobs.kinds.shared import boxes, limits, slabs
 from bdg.lattices.units import temperature_in_t
 
 RUNS = Path(__file__).resolve().parents[3] / "runs"
@@ -118,7 +118,7 @@ def test_the_band_is_bounded_from_the_keys(name):
     changes = ["size_nm=[24, 24, 24]"] if name == "composite" else []
     parameters = point_of(name, *changes)
     if name == "composite":
-        system, band = composite.build(parameters), composite.band_of(parameters)
+        system, band = boxes.build(parameters), boxes.band_of(parameters)
     else:
         kinds = {
             "gap": lambda p: slabs.slabs(p["system"], gap.GUESS * p["system"]["attraction_meV"] / 20),
@@ -136,7 +136,7 @@ def test_the_band_is_bounded_from_the_keys(name):
 def test_the_least_broadening_is_one_that_can_be_had():
     """The number of moments that the rule names is the one that the expansion takes."""
     parameters = point_of("dos")
-    t, band = composite.host_of(parameters["system"]).t_meV, composite.band_of(parameters)
+    t, band = boxes.host_of(parameters["system"]).t_meV, boxes.band_of(parameters)
     least = kernel_polynomial.resolution(MOST, limits.SAFETY * band) * t
     assert not limits.peak_rules(least, t, band) and limits.peak_rules(0.999 * least, t, band)
     assert kernel_polynomial.moments_for(least / t, limits.SAFETY * band) <= MOST + 2

@@ -5,7 +5,8 @@ import pytest
 
 import bdg
 from bdg.jobs.job import parse_job
-from bdg.jobs.kinds import composite, loops
+from bdg.jobs.kinds import loops
+from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices.units import temperature_in_t
 
@@ -39,7 +40,7 @@ def outcome():
 
 def test_states_and_slopes_are_those_of_the_box_at_random_phases(outcome):
     found, evidence = outcome
-    system = composite.build(parameters_of())
+    system = boxes.build(parameters_of())
     assert system.n_grains == found["grains"] >= 4
     assert found["phases_rad"].shape == (system.n_grains,) and np.unique(found["phases_rad"]).size == system.n_grains
     biased = system.with_phases(found["phases_rad"])
@@ -58,7 +59,7 @@ def test_states_and_slopes_are_those_of_the_box_at_random_phases(outcome):
 
 def test_terms_are_those_of_the_nearest_grains_without_the_others(outcome):
     found, _ = outcome
-    system = composite.build(parameters_of())
+    system = boxes.build(parameters_of())
     grains = found["loop_grains"].tolist()
     centres = np.array([system.positions[system.grain == g].mean(axis=0) for g in range(system.n_grains)])
     perimeter = lambda g: sum(np.linalg.norm(centres[a] - centres[b]) for a in g for b in g)  # noqa: E731

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.jobs.kinds import Observable
+from bdg.jobs.model.kind import Observable
 from bdg.jobs.model.results import PointResult
 from bdg.lattices.system import System
 from bdg.plots.figure import BLACK
