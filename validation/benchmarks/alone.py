@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -21,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-GIB = 2.0**30
+from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
+
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 WARM_UP_SIZE = 6
 _MARK = "measured: "
@@ -104,39 +104,6 @@ def measure_here(task: str, options: dict[str, Any]) -> dict[str, Any]:
     peak = peak_bytes() - before
     found = {**describe(result), "processor_share": processor / clock if clock else 1.0}
     return {"cpu_seconds": processor, "seconds": clock, "peak_gib": peak / GIB, "found": found}
-
-
-def peak_bytes() -> float:
-    """Return the largest resident memory of this process since the last reset."""
-    return _status("VmHWM") or float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
-
-
-def reset_peak() -> float:
-    """Let the peak start anew and return the resident memory at this moment.
-
-    Where the system does not let a process reset its peak, the peak so far is the base line: what the call takes below
-    it is then not seen.
-    """
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return peak_bytes()
-    return resident_bytes()
-
-
-def resident_bytes() -> float:
-    """Return the resident memory of this process at this moment; where the system does not tell, its peak so far."""
-    return _status("VmRSS") or peak_bytes()
-
-
-def _status(name: str) -> float:
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith(f"{name}:"):
-                return float(line.split()[1]) * 1024
-    except OSError:  # not Linux
-        pass
-    return 0.0
 
 
 def main() -> None:

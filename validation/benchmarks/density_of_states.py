@@ -23,7 +23,7 @@ from bdg.gpu.chebyshev.moments import Recursion
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.chebyshev.traces import random_vector
 from bdg.gpu.device.backend import select_backend
-from bdg.validation.benchmarks.tasks import composite
+from bdg.validation.benchmarks.systems import composite
 
 CASES = ((16, 2048), (24, 512), (32, 512))  # edge of the cube, moments
 QUICK = ((6, 64),)

@@ -24,8 +24,9 @@ import scipy.sparse as sp
 import bdg
 from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
-from bdg.validation.benchmarks.alone import GIB, THREADS, package_root, peak_bytes, reset_peak
-from bdg.validation.benchmarks.tasks import GAP, TEMPERATURE, composite
+from bdg.validation.benchmarks.alone import THREADS, package_root
+from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
+from bdg.validation.benchmarks.systems import GAP, TEMPERATURE, composite
 
 MANY = 256  # bound states, of which filters give hundreds at a time
 

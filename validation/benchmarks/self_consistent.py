@@ -14,23 +14,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import bdg
-from bdg.lattices import Layer, stack
 from bdg.validation.benchmarks.alone import Measurement, run_alone
+from bdg.validation.benchmarks.systems import sandwich
 
-ATTRACTION, DISORDER, MU, START = 2.6, 1.0, -1.0, 0.3
 CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
 TARGETS = {(20, 0.1): 15, (20, 0.95): 40}  # iterations at most, by sites an axis and share of Tc
 
 HEAD = ("size", "T / Tc", "iterations", "at most", "CPU s", "s", "GiB", "largest Delta / t", "its error / t",
         "poles", "sums by relative accuracy")  # fmt: skip
-
-
-def sandwich(size: int) -> bdg.System:
-    """Return the cube of ``size``^3 sites."""
-    thickness = size // 3
-    electrode = Layer(thickness, delta=START, attraction=ATTRACTION, disorder=DISORDER)
-    middle = Layer(size - 2 * thickness, disorder=DISORDER)
-    return stack([electrode, middle, electrode], (size, size), mu=MU, seed=1)
 
 
 def gap(

@@ -18,13 +18,11 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bdg
-from bdg.lattices.builders.composites import grain_composite
-from bdg.validation.benchmarks.alone import GIB, peak_bytes, resident_bytes
+from bdg.validation.benchmarks.memory import GIB, peak_bytes, resident_bytes
 from bdg.validation.benchmarks.self_consistent import gap
+from bdg.validation.benchmarks.systems import TEMPERATURE, composite
 
 STATES = 32
-GAP = 0.3  # in t
-TEMPERATURE = 0.05 * GAP
 
 Call = Callable[[], Any]
 Describe = Callable[[Any], dict[str, Any]]
@@ -37,14 +35,6 @@ class Task:
     prepare: Callable[..., tuple[Call, Describe]]
     package: str = ""
     warm_up: bool = True
-
-
-def composite(size: int) -> bdg.System:
-    """Return the system of all rows: open cube, 9 % of the volume in grains of 8 sites diameter, W = 1, mu = -1."""
-    diameter = 8 if size >= 12 else 3  # a tiny box cannot hold 9 % in large spheres
-    return grain_composite(
-        (size,) * 3, 1, volume_fraction=0.09, diameter=diameter, mu=-1, delta=GAP, disorder=1, seed=1
-    )
 
 
 def lanczos(size: int) -> tuple[Call, Describe]:

@@ -19,9 +19,10 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.multifrontal import Factor
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.methods.symbolic import quaternion_symbolic, site_symbolic, whole_symbolic
-from bdg.validation.benchmarks.alone import GIB, peak_bytes, reset_peak
 from bdg.validation.benchmarks.gpu.steps import chebyshev_steps
-from bdg.validation.benchmarks.tasks import GAP, STATES, TEMPERATURE, composite
+from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
+from bdg.validation.benchmarks.systems import GAP, TEMPERATURE, composite
+from bdg.validation.benchmarks.tasks import STATES
 
 Row = dict[str, Any]
 COLUMNS = 32

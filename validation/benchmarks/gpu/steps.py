@@ -15,8 +15,8 @@ import numpy as np
 import bdg
 from bdg.gpu.chebyshev.moments import Recursion
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
-from bdg.validation.benchmarks.alone import GIB
-from bdg.validation.benchmarks.tasks import composite
+from bdg.validation.benchmarks.memory import GIB
+from bdg.validation.benchmarks.systems import composite
 
 if TYPE_CHECKING:
     from bdg.validation.benchmarks.gpu.stages import Clock
