@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from bdg.green import green_function as green
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.methods import costs
+from bdg.methods.task import Arguments, Found, _placed, _Task
 from bdg.states import bound_states as spectrum
 from bdg.thermal import elements as thermal_elements
 
@@ -223,22 +224,6 @@ def _result(
 
 
 # --------------------------------------------------------------------------------------------------------------- tasks
-
-Choice = Callable[[], tuple[str, str, str]]
-"""Method, reason and device as the function itself chooses them."""
-Found = tuple[list[Option], Choice]
-Arguments = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class _Task:
-    options: Callable[[BdGHamiltonian, Sequence[Backend], str, Arguments], Found]
-    arguments: tuple[str, ...]
-    required: frozenset[str] = field(default_factory=frozenset)
-
-
-def _placed(found: tuple[str, str, Backend]) -> tuple[str, str, str]:
-    return found[0], found[1], found[2].device
 
 
 def _bound_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
