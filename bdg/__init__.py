@@ -7,7 +7,7 @@ from bdg import lattices
 from bdg.base import building as building  # compares what builders need with the memory of this machine
 from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, load
+from bdg.base.results import Evidence
 from bdg.condensate.critical_temperature import CriticalTemperature, critical_temperature
 from bdg.condensate.gap.solve_gap import Gap, solve_gap
 from bdg.condensate.pair_amplitude import PairAmplitude, pair_amplitude
@@ -19,6 +19,7 @@ from bdg.densities.density_of_states import DensityOfStates, density_of_states
 from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
 from bdg.densities.spectral_function import SpectralFunction, spectral_function
 from bdg.electrodynamics.penetration_depth import penetration_depth
+from bdg.entry import load
 from bdg.estimates import Estimate, estimate
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
 from bdg.granular.phase_harmonics import PhaseHarmonics, phase_harmonics

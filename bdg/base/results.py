@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bdg.base.result_fields import checked_fields
 from bdg.gpu.device.backend import Backend
-from bdg.lattices.storage import ResultFileError, content_of, read_file, shown, write_file
+from bdg.lattices.storage import write_file
 from bdg.lattices.system import System
 
 if TYPE_CHECKING:
@@ -120,30 +120,6 @@ class Result:
     def plot(self, ax: Any = None) -> Figure:
         """Return a matplotlib Figure of the result; ``ax`` draws into existing axes instead of new ones."""
         raise TypeError(f"{type(self).__name__} has no figure of its own")
-
-
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a result, a `System`, or a file of a run directory that was saved by this package.
-
-    Raises
-    ------
-    ResultFileError
-        If the file is missing, damaged, truncated, of a newer format or of an unknown kind, or if what it holds is not
-        what a file of its kind holds.
-    """
-    kind, content = read_file(path)
-    if kind == "System":
-        with content_of(path):
-            return System.from_content(content)
-    if kind in ("JobResults", "Point"):
-        from bdg.jobs.model.results import read_point, read_results  # the job machinery is not needed for anything else
-
-        return read_results(path) if kind == "JobResults" else read_point(path)
-    if kind not in Result._kinds:
-        known = ", ".join(sorted({*Result._kinds, "System", "JobResults", "Point"}))
-        raise ResultFileError(f"{path}: holds a {shown(kind)}; bdg.load knows {known}")
-    with content_of(path):
-        return Result._kinds[kind].from_content(content)
 
 
 def _storable(value: Any) -> Any:
