@@ -30,9 +30,11 @@ from bdg.gpu.device.memory import GIB
 from bdg.green import green_function as green
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.methods.task import Arguments, Found, _placed, _Task
 from bdg.states import bound_states as spectrum
+from bdg.states import choice as states_choice
+from bdg.thermal import choice as thermal_choice
 from bdg.thermal import elements as thermal_elements
 
 if TYPE_CHECKING:
@@ -166,11 +168,11 @@ def estimate(
     if missing:
         raise TypeError(f"the estimate of {what} needs the argument {sorted(missing)[0]}=")
     hamiltonian = BdGHamiltonian(system)
-    backends = costs.devices(device, hamiltonian.shape[0])
+    backends = choice.devices(device, hamiltonian.shape[0])
     options, choose = task.options(hamiltonian, backends, device, arguments)
     require_choice("method", asked, ("auto", *dict.fromkeys(option.method for option in options)))
     try:
-        method, why, place = choose() if asked == "auto" else _placed(costs.decided(asked, options, backends, what))
+        method, why, place = choose() if asked == "auto" else _placed(choice.decided(asked, options, backends, what))
     except MemoryBudgetError as error:
         method, why, place = "", str(error), backends[0].device
     return _result(what, options, method, why, place, backends, start)
@@ -231,14 +233,14 @@ def _bound_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, g
     if window is None:
         k = spectrum.require_k(given.get("k", 32), h.shape[0])
     else:
-        k = costs.levels_between(h, *spectrum.require_window(window))
-    options = costs.bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
+        k = states_choice.levels_between(h, *spectrum.require_window(window))
+    options = states_choice.bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
     return options, lambda: _placed(spectrum.choose_method("auto", device, h, k))
 
 
 def _count_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
-    options = costs.bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
+    options = states_choice.bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
     return options, lambda: _placed(spectrum.choose_method("auto", device, h, 0))
 
 
@@ -256,7 +258,7 @@ def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given
     tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
     elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
     n_poles = thermal_elements.n_poles_for(h, temperature, tol) if temperature else None
-    options = costs.elements_options(h, backends, n_poles, elements)
+    options = thermal_choice.elements_options(h, backends, n_poles, elements)
     options = [cost.repeated(option, times) for option in options]
     return options, lambda: _placed(thermal_elements.choose_place("auto", device, h, temperature, tol, elements))
 

@@ -32,7 +32,7 @@ from bdg.condensate.pair_kernel import LevelKernel
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.thermal.elements import METHODS
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ class _Search:
 
     def _levels(self, part: _Part) -> LevelKernel:
         system = part.system
-        backend = costs.devices(self._device, 2 * system.hamiltonian.shape[0])[0]
+        backend = choice.devices(self._device, 2 * system.hamiltonian.shape[0])[0]
         why = "as asked" if self._method == "dense" else f"a part of {system.hamiltonian.shape[0]} orbitals"
         return LevelKernel(system.hamiltonian, system.attraction, system.norbs, backend, why)
 

@@ -18,6 +18,7 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate import amplitude_choice
 from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
@@ -26,7 +27,8 @@ from bdg.gpu.eigen.scales import level_scales
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
+from bdg.methods import options as methods_options
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 from bdg.thermal.pole_sums import pair_amplitude_by_poles
 
@@ -218,12 +220,12 @@ def choose_method(
         )
     if method in ("chebyshev", "poles") and not bound:
         raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
-    backends = costs.devices(device, dimension)
+    backends = choice.devices(device, dimension)
     if method == "chebyshev" or (method != "auto" and len(backends) > 1):
         options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
-        return costs.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
+        return choice.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
     if method != "auto":
-        return method, "; ".join(filter(None, ("as asked", costs.about_device(device, dimension)))), backends[0]
+        return method, "; ".join(filter(None, ("as asked", choice.about_device(device, dimension)))), backends[0]
     fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
     if temperature < min(smallest.values()) and not fits:
         raise ValueError(
@@ -236,7 +238,7 @@ def choose_method(
         small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
     options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
-    return costs.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
+    return choice.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
 
 
 def _affords(smallest: float) -> str:
@@ -268,7 +270,7 @@ def amplitude_options(
     """Return what each method is expected to take."""
     lowest = smallest_temperatures(bound, tol) if bound > 0 else {}
     possible = [name for name, least in lowest.items() if temperature >= least]
-    options = costs.pair_amplitude_options(
+    options = amplitude_choice.pair_amplitude_options(
         hamiltonian,
         backends,
         sites,
@@ -279,7 +281,10 @@ def amplitude_options(
     for name in ("chebyshev", "poles"):
         if name not in possible:
             why = _affords(lowest[name]) if lowest else "needs a Hamiltonian that is not zero"
-            options += [costs.closed(costs.option_of(name, backend, np.inf, 0.0), why) for backend in backends]
+            options += [
+                methods_options.closed(methods_options.option_of(name, backend, np.inf, 0.0), why)
+                for backend in backends
+            ]
     return options
 
 

@@ -31,7 +31,8 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
+from bdg.methods import options as methods_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -230,7 +231,7 @@ def density_options(
     columns, random = n_vectors or dimension // 2, n_vectors > 0
     wanted = Expansion(columns, moments, energies, single, summed=not random, random=random)
     for backend in backends:
-        option = costs.dense_option(hamiltonian, backend)
+        option = methods_options.dense_option(hamiltonian, backend)
         sums = levels_seconds(dimension, moments, energies)
         found.append(cost.longer(option, sums))
         found.append(expansion_option(hamiltonian, backend, wanted))
@@ -241,13 +242,13 @@ def choose_method(
     method: str, device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, n_vectors: int
 ) -> tuple[str, str, Backend]:
     """Return method, the reason for it, and the backend that it runs on."""
-    backends = costs.devices(device, hamiltonian.shape[0])
+    backends = choice.devices(device, hamiltonian.shape[0])
     options = density_options(hamiltonian, backends, energies, moments, n_vectors)
     task = f"for {moments} moments"
     quick = [o for o in options if o.method == "dense" and o.feasible and o.seconds <= NOISE_FREE]
     if method != "auto" or not n_vectors or not quick:
-        return costs.decided(method, options, backends, "the density of states", task)
-    _, _, backend = costs.chosen(quick, backends, "the density of states")
+        return choice.decided(method, options, backends, "the density of states", task)
+    _, _, backend = choice.chosen(quick, backends, "the density of states")
     why = cost.reason(options, rates_of(backends[0]), task)
     return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
 

@@ -10,7 +10,7 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev.kernel_polynomial import CHUNK
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
-from bdg.methods import costs
+from bdg.methods import options, recursion_costs
 
 _KEPT = 4  # matrices on the host beside H: in the order of the recursion, and times the scalars of its steps
 _WAVES = {False: 1.5e-8, True: 5e-8}  # seconds of cos(k theta), of a complex exp(-i k theta)
@@ -51,10 +51,14 @@ class Expansion:
 def expansion_option(hamiltonian: BdGHamiltonian, backend: Backend, wanted: Expansion, results: float = 0.0) -> Option:
     """Return what a density by a Chebyshev expansion takes; ``results``: bytes of what is returned."""
     dots = "squares" if wanted.random or wanted.summed else "norms"  # a trace has no odd moments
-    seconds = costs.recursion_seconds(hamiltonian, backend, wanted.columns, wanted.moments / 2, wanted.single, dots)
-    seconds += costs.bound_seconds(hamiltonian, backend)
-    seconds += sum_seconds(backend, wanted, costs.block_width(hamiltonian, backend, wanted.columns, wanted.single))
-    return costs.option_of("chebyshev", backend, seconds, _bytes(hamiltonian, backend, wanted) + results)
+    seconds = recursion_costs.recursion_seconds(
+        hamiltonian, backend, wanted.columns, wanted.moments / 2, wanted.single, dots
+    )
+    seconds += recursion_costs.bound_seconds(hamiltonian, backend)
+    seconds += sum_seconds(
+        backend, wanted, recursion_costs.block_width(hamiltonian, backend, wanted.columns, wanted.single)
+    )
+    return options.option_of("chebyshev", backend, seconds, _bytes(hamiltonian, backend, wanted) + results)
 
 
 def sum_seconds(backend: Backend, wanted: Expansion, width: float) -> float:
@@ -69,8 +73,8 @@ def levels_seconds(levels: int, moments: int, energies: int) -> float:
 
 
 def _bytes(hamiltonian: BdGHamiltonian, backend: Backend, wanted: Expansion) -> float:
-    matrix, dtype = hamiltonian.matrix, costs.vector_dtype(hamiltonian, wanted.single)
-    width, rows = costs.block_width(hamiltonian, backend, wanted.columns, wanted.single), matrix.shape[0]
+    matrix, dtype = hamiltonian.matrix, recursion_costs.vector_dtype(hamiltonian, wanted.single)
+    width, rows = recursion_costs.block_width(hamiltonian, backend, wanted.columns, wanted.single), matrix.shape[0]
     one = matrix.nnz * (dtype.itemsize + 4.0) + 4.0 * rows
     if backend.device != "cpu":
         return 3 * width * rows * dtype.itemsize + one

@@ -18,9 +18,10 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.multifrontal.factors import selected_inverse
 from bdg.green import resolvent_costs
 from bdg.lattices.arguments import positive_number
-from bdg.methods import costs
+from bdg.methods import options as methods_options
 from bdg.methods.symbolic import whole_symbolic
 
 ROUTES = {
@@ -136,7 +137,7 @@ def green_plan(request: Request, backend: Backend) -> tuple[Plan, Option]:
     whole = np.unique(sites).size == hamiltonian.system.n_sites
     plans = [Plan(solved, which, shift, "columns", 0.0, sites.size * rows)]
     if PROBES[whole] < sites.size:
-        share = costs.inverse_share(whole_symbolic(hamiltonian.system, backend), sites)
+        share = selected_inverse.inverse_share(whole_symbolic(hamiltonian.system, backend), sites)
         route = "selected inverse" if whole else "restricted selected inverse"
         plans.append(Plan(solved, which, shift, route, share, PROBES[whole] * rows))
     ways = [(plan, _green(request, backend, plan)) for plan in plans]
@@ -165,7 +166,7 @@ def _distinct(energies: np.ndarray, eta: float) -> tuple[np.ndarray, np.ndarray]
 
 def _dense(request: Request, backend: Backend) -> Option:
     hamiltonian, levels = request.hamiltonian, request.hamiltonian.shape[0]
-    option = costs.dense_option(hamiltonian, backend, share=_AROUND_LEVELS)
+    option = methods_options.dense_option(hamiltonian, backend, share=_AROUND_LEVELS)
     products = 2.0 * request.energies.size * levels * request.sites.size
     option = cost.longer(option, products / rates_of(backend).gemm["f8"])
     return replace(option, bytes=option.bytes + request.result_bytes + 16.0 * levels * request.energies.size)
@@ -181,7 +182,7 @@ def _chebyshev(request: Request, backend: Backend) -> Option:
     wanted = Expansion(columns, moments, request.energies.size, lorentzian=lorentzian)
     option = expansion_option(hamiltonian, backend, wanted, request.result_bytes)
     if not bound:
-        return costs.closed(option, "needs a Hamiltonian that is not zero")
+        return methods_options.closed(option, "needs a Hamiltonian that is not zero")
     if moments > MOST:
-        return costs.closed(option, f"takes {moments} moments, more than {MOST}")
+        return methods_options.closed(option, f"takes {moments} moments, more than {MOST}")
     return option

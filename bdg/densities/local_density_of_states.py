@@ -28,7 +28,7 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.green.resolvent import Resolvent, with_progress
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
@@ -202,12 +202,12 @@ def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) 
 def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
     """Return method, the reason for it, and the backend that it runs on."""
     backends, options, task = _ways(method, device, request)
-    return costs.decided(method, options, backends, _WHAT, task)
+    return choice.decided(method, options, backends, _WHAT, task)
 
 
 def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], list[Option], str]:
     """Return the devices, what each method is expected to take, and the task in words."""
-    backends = costs.devices(device, request.hamiltonian.shape[0])
+    backends = choice.devices(device, request.hamiltonian.shape[0])
     options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
     return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"
 

@@ -24,7 +24,7 @@ from bdg.densities.spectral_weights import vector_weights
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,9 +158,9 @@ def choose_place(
     device: str, hamiltonian: BdGHamiltonian, momenta: np.ndarray, energies: int, moments: int
 ) -> tuple[str, Backend]:
     """Return the reason and the backend: the device that is expected to be done first, of the only method."""
-    backends = costs.devices(device, hamiltonian.shape[0])
+    backends = choice.devices(device, hamiltonian.shape[0])
     options = spectral_options(hamiltonian, backends, momenta, energies, moments)
-    _, why, backend = costs.chosen(options, backends, "the spectral function", f"for {moments} moments")
+    _, why, backend = choice.chosen(options, backends, "the spectral function", f"for {moments} moments")
     return f"the only method; {why}", backend
 
 

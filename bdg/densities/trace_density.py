@@ -21,7 +21,7 @@ from bdg.densities.local_choice import Request
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.green.resolvent import Resolvent, with_progress
-from bdg.methods import costs
+from bdg.methods import choice
 
 
 def request_for(hamiltonian: BdGHamiltonian, energies: np.ndarray, eta: float) -> Request:
@@ -42,9 +42,9 @@ def choose_backend(request: Request, device: str) -> tuple[str, Backend]:
     MemoryBudgetError
         If the factors fit on none.
     """
-    backends = costs.devices(device, request.hamiltonian.shape[0])
+    backends = choice.devices(device, request.hamiltonian.shape[0])
     task = f"for {request.energies.size} energies"
-    _, why, backend = costs.decided("green", options(request, backends), backends, "the density of states", task)
+    _, why, backend = choice.decided("green", options(request, backends), backends, "the density of states", task)
     return why, backend
 
 

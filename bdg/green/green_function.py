@@ -19,7 +19,7 @@ from bdg.gpu.multifrontal import FactorError
 from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
 from bdg.green.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def choose_method(
 ) -> tuple[str, str, Backend]:
     """Return method, the reason for it, and the backend that it runs on."""
     backends, options, task = _ways(device, hamiltonian, points, sites, sources)
-    return costs.decided(method, options, backends, _WHAT, task, UNNOTICED)
+    return choice.decided(method, options, backends, _WHAT, task, UNNOTICED)
 
 
 def _ways(
@@ -208,7 +208,7 @@ def _ways(
     sources: np.ndarray | None,
 ) -> tuple[list[Backend], list[Option], str]:
     """Return the devices, what each method is expected to take, and the task in words."""
-    backends = costs.devices(device, hamiltonian.shape[0])
+    backends = choice.devices(device, hamiltonian.shape[0])
     options = block_options(hamiltonian, backends, points, sites, sources)
     return backends, options, f"for {points.size} energies" if points.size > 1 else "for one energy"
 

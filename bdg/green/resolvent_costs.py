@@ -13,7 +13,7 @@ from bdg.gpu.device.memory import available_bytes
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import MemoryPrediction, predict_memory
 from bdg.green import resolvent
-from bdg.methods import costs
+from bdg.methods import options
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 _PLAIN, _REFINED = 1.1, 2.0  # solves for a column of the Green function, far from the real axis and near it
@@ -69,7 +69,7 @@ def multifrontal_option(
         seconds += forms.count(kind) * (_AROUND * one + moved / _LINK)
         needed = max(needed, held)
         notes.append(note)
-    return costs.option_of(method, backend, seconds, needed + results, "".join(dict.fromkeys(notes)))
+    return options.option_of(method, backend, seconds, needed + results, "".join(dict.fromkeys(notes)))
 
 
 def dense_inverse_option(hamiltonian: BdGHamiltonian, backend: Backend, n_points: int, results: float = 0.0) -> Option:
@@ -77,7 +77,7 @@ def dense_inverse_option(hamiltonian: BdGHamiltonian, backend: Backend, n_points
     rates, dimension = rates_of(backend), hamiltonian.shape[0]
     operations = 4 * 2.0 * 2.0 * float(dimension) ** 3
     seconds = n_points * (operations / (0.7 * rates.gemm["c16"]) + 20 * rates.call)
-    return costs.option_of("dense", backend, seconds, dense_inverse_bytes(dimension) + results)
+    return options.option_of("dense", backend, seconds, dense_inverse_bytes(dimension) + results)
 
 
 def dense_inverse_bytes(dimension: int) -> float:

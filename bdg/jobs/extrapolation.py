@@ -28,7 +28,7 @@ from bdg.jobs.model.sweep import Parameters
 from bdg.lattices import budget
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 
 BUILT_UP_TO = 50_000  # sites: an estimate of so many is made in a second or two on the system itself
 SAMPLES = (2_000, 4_000, 8_000, 16_000, 30_000)  # sites of the boxes that larger ones are extrapolated from
@@ -228,7 +228,7 @@ def _fitted(sums: Sequence[Sums], values: np.ndarray, names: Sequence[str], targ
 
 
 def _taken(step: Step, options: list[Option], device: str, dimension: int) -> StepCost:
-    if device == "auto" and dimension > costs.CPU_UP_TO and any(o.device == "gpu" for o in options):
+    if device == "auto" and dimension > choice.CPU_UP_TO and any(o.device == "gpu" for o in options):
         options = [o for o in options if o.device == "gpu"]
     asked = step.arguments.get("method", "auto")
     if asked != "auto":
@@ -239,5 +239,5 @@ def _taken(step: Step, options: list[Option], device: str, dimension: int) -> St
         options = first if any(o.feasible for o in first) else options
     best = cost.choose(options)
     if best is None:
-        return StepCost(step, "", 0.0, 0.0, f"{step.what} does not fit: {costs.refusal(options)}")
+        return StepCost(step, "", 0.0, 0.0, f"{step.what} does not fit: {choice.refusal(options)}")
     return StepCost(step, best.method, best.seconds, best.bytes, "")

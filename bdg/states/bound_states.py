@@ -25,8 +25,9 @@ from bdg.gpu.eigen.scales import Scales
 from bdg.gpu.eigen.shift_invert import ShiftInvertEngine
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.methods.symbolic import dof_order, site_symbolic, whole_symbolic
+from bdg.states import choice as states_choice
 from bdg.states.lanczos_costs import wanted_states
 from bdg.states.selection import certificate, select
 
@@ -165,7 +166,7 @@ def bound_states(
     hamiltonian = BdGHamiltonian(system)
     scales = Scales.of(hamiltonian.matrix)
     allowed = scales.tolerance(tol)
-    about = k if interval is None else max(1, costs.levels_between(hamiltonian, *interval))
+    about = k if interval is None else max(1, states_choice.levels_between(hamiltonian, *interval))
     method, why, backend = choose_method(method, device, hamiltonian, about)
     whole = method == "chebyshev" and _is_whole(k if interval is None else 1, dimension)
     if method == "dense" or whole:
@@ -322,12 +323,12 @@ def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int)
         return "dense", f"k = {k} is a large part of the {dimension} states", backend
     if k > dimension - 2:
         return "dense", "all states were asked for", backend
-    backends = costs.devices(device, dimension)
-    options = costs.bound_states_options(hamiltonian, k, backends, costs.states_methods(dimension))
+    backends = choice.devices(device, dimension)
+    options = states_choice.bound_states_options(hamiltonian, k, backends, states_choice.states_methods(dimension))
     if k and not any(option.feasible for option in options):
-        options += costs.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
+        options += states_choice.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
     task = f"for {k} states" if k else "for a count"
-    return costs.chosen(options, backends, task, f"{task} of dimension {dimension}")
+    return choice.chosen(options, backends, task, f"{task} of dimension {dimension}")
 
 
 def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engine:
@@ -391,7 +392,7 @@ def _count_by_superlu(hamiltonian: BdGHamiltonian, energy: float) -> int | None:
 
     Its pivots are single numbers: beside a large multiplet of a clean lattice it loses less than factors in blocks.
     """
-    option = costs.bound_states_options(hamiltonian, 0, [select_backend("cpu")], ("shift_invert",))[0]
+    option = states_choice.bound_states_options(hamiltonian, 0, [select_backend("cpu")], ("shift_invert",))[0]
     if not (option.feasible and option.seconds < _LONGEST_RECOUNT):
         return None
     return _engine("shift_invert", hamiltonian, select_backend("cpu")).count_below(energy)

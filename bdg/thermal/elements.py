@@ -29,8 +29,9 @@ from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.nambu import particle_hole
-from bdg.methods import costs
+from bdg.methods import choice
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.thermal import choice as thermal_choice
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 
 METHODS = ("auto", "dense", "poles")
@@ -159,7 +160,7 @@ def choose_place(
 ) -> tuple[str, str, Backend]:
     """Return method, the reason for it and for the device, and the backend that it runs on.
 
-    Where there is a choice of devices (`bdg.methods.costs.devices`) all methods are compared on each of them, or the
+    Where there is a choice of devices (`bdg.methods.choice.devices`) all methods are compared on each of them, or the
     one that was asked for.
 
     Raises
@@ -169,15 +170,15 @@ def choose_place(
     """
     dimension = hamiltonian.shape[0]
     _require_poles(method, hamiltonian, temperature)
-    backends = costs.devices(device, dimension)
+    backends = choice.devices(device, dimension)
     if len(backends) == 1:
         method, why = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
-        return method, "; ".join(filter(None, (why, costs.about_device(device, dimension)))), backends[0]
+        return method, "; ".join(filter(None, (why, choice.about_device(device, dimension)))), backends[0]
     poles = temperature > 0 and method != "dense"
     n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
-    options = costs.elements_options(hamiltonian, backends, n_poles, elements)
+    options = thermal_choice.elements_options(hamiltonian, backends, n_poles, elements)
     what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
-    method, why, backend = costs.decided(method, options, backends, what, task)
+    method, why, backend = choice.decided(method, options, backends, what, task)
     return method, why if temperature else f"temperature 0; {why}", backend
 
 
@@ -193,8 +194,10 @@ def choose_method(
         return "dense", "temperature 0"
     if dimension < DENSE_BELOW:
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    options = costs.elements_options(hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements)
-    best, why, _ = costs.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
+    options = thermal_choice.elements_options(
+        hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements
+    )
+    best, why, _ = choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
     return best, why
 
 

@@ -19,11 +19,11 @@ import numpy as np
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import Restriction, Symbolic
+from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
 from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.gpu.poles.tanh_poles import Poles
 from bdg.lattices.nambu import particle_hole
-from bdg.methods.costs import inverse_share
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 
 SINGLE_SAFETY = 2.5  # on the expected error of single precision, which held within 1.5 on lattices up to 20^3

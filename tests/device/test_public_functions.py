@@ -15,7 +15,7 @@ from public_calls import CALLS, EXPANSIONS, HOST_ONLY, KINDS, LOOPS, THERMAL, as
 
 import bdg
 from bdg.gpu.cost import model as cost
-from bdg.methods import costs
+from bdg.methods import options
 
 
 def assert_equal(host, found, tolerance):
@@ -81,8 +81,8 @@ def test_with_the_fronts_of_each_device(device, kind, name):
 def test_auto_stays_on_the_device_that_was_asked_for(device, monkeypatch):
     """``device="gpu"`` never falls back, however small the system; what is chosen is the method."""
     monkeypatch.setattr("bdg.states.bound_states.DENSE_BELOW", 10)
-    dense_option = costs.dense_option  # the cost model would take it for so small a system
-    monkeypatch.setattr(costs, "dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9))
+    dense_option = options.dense_option  # the cost model would take it for so small a system
+    monkeypatch.setattr(options, "dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9))
     system = make_system("real")
     with device.counting() as counts:
         states = bdg.bound_states(system, 4, device="gpu")

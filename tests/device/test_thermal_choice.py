@@ -12,7 +12,7 @@ import bdg
 from bdg.gpu.cost import calibration
 from bdg.gpu.cost.model import BUILT_IN
 from bdg.gpu.device.backend import MemoryBudgetError
-from bdg.methods import costs
+from bdg.methods import choice, costs
 
 CALLS = {
     "electron density": (bdg.electron_density, {"temperature": 0.3}, "values"),
@@ -88,7 +88,7 @@ def test_what_fits_nowhere_is_refused(device, monkeypatch):
 
 
 def test_large_systems_are_not_compared(device, monkeypatch):
-    monkeypatch.setattr(costs, "CPU_UP_TO", 2500)
+    monkeypatch.setattr(choice, "CPU_UP_TO", 2500)
     system = make_system("real", (11, 11, 11))
     found = bdg.electron_density(system, 0.3, tol=1e-3)
     assert found.evidence.device == "gpu" and "on the gpu: dimension 2662 is above 2500" in found.evidence.why

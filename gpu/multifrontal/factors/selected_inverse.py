@@ -239,3 +239,13 @@ def _restricted_link(link: Link, kept: list[np.ndarray]) -> Link | None:
         whole=chosen.size == kept[link.child].size,
         _flat={},
     )
+
+
+def inverse_share(symbolic: Symbolic, sites: np.ndarray) -> float:
+    """Return the operations of a selected inverse restricted to ``sites`` relative to the whole."""
+    if sites.size == symbolic.pattern.n_sites:
+        return 1.0
+    needed = symbolic.structure.ancestors_and_selves(np.unique(sites))
+    size: Callable[[Any], float] = lambda c: c.a * c.u**2 + c.a**2 * c.u  # noqa: E731
+    whole = sum(c.n * size(c) for c in symbolic.classes)
+    return float(sum(np.count_nonzero(needed[c.nodes]) * size(c) for c in symbolic.classes) / max(1.0, whole))

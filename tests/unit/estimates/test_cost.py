@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
+from bdg.condensate import amplitude_choice
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.gpu.chebyshev.moments import column_blocks
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
@@ -20,8 +21,10 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import BUILT_IN, Option, Rates
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.green import resolvent_costs
-from bdg.methods import costs
+from bdg.methods import choice, costs, recursion_costs
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.states import choice as states_choice
+from bdg.thermal import choice as thermal_choice
 
 CPU = select_backend("cpu")
 
@@ -89,13 +92,13 @@ def test_blocks_are_as_wide_as_those_that_are_worked_on(grid, monkeypatch, phase
     system = grid((8, 8, 4), delta=0.3, disorder=1.0).with_delta(0.3 * np.exp(1j * phase * np.arange(256)))
     hamiltonian = bdg.BdGHamiltonian(system)
     operator = NambuOperator(hamiltonian.matrix, 1, CPU, single=single)
-    assert costs.vector_dtype(hamiltonian, single) == operator.dtype
+    assert recursion_costs.vector_dtype(hamiltonian, single) == operator.dtype
     for most in (1, 20 * 512 * operator.dtype.itemsize, 8 << 20):
         monkeypatch.setattr("bdg.gpu.chebyshev.moments.BLOCK_BYTES", most)
         for columns in (1, 7, 16, 23, 64, 130):
             blocks = column_blocks(operator, columns)
             expected = columns / len(blocks)
-            assert costs.block_width(hamiltonian, CPU, columns, single, most) == pytest.approx(expected)
+            assert recursion_costs.block_width(hamiltonian, CPU, columns, single, most) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("tol", "sites"), [(1e-4, 1), (1e-6, 1), (1e-6, 40), (1e-8, 8)])
@@ -109,9 +112,9 @@ def test_the_products_of_a_pair_amplitude_are_predicted(grid, rates, tol, sites)
     done = bdg.pair_amplitude(system, 0.05, sites=chosen, tol=tol, method="chebyshev")
     with calibration.assuming(dataclasses.replace(rates, column=rates.product)):
         found = bdg.estimate(system, "pair_amplitude", temperature=0.05, sites=chosen, tol=tol)
-        seconds = found.all_seconds[found.methods.index("chebyshev")] - costs.bound_seconds(hamiltonian, CPU)
+        seconds = found.all_seconds[found.methods.index("chebyshev")] - recursion_costs.bound_seconds(hamiltonian, CPU)
     rate = rates.product[cost.kind(done.evidence.dtype)]
-    one = costs._DOTS["partners"][0] * (hamiltonian.matrix.nnz + 4 * hamiltonian.shape[0]) / rate
+    one = recursion_costs._DOTS["partners"][0] * (hamiltonian.matrix.nnz + 4 * hamiltonian.shape[0]) / rate
     assert seconds / one == pytest.approx(done.evidence.products, rel=0.25)
 
 
@@ -130,7 +133,7 @@ def test_what_dot_products_take_depends_on_the_numbers(grid, rates):
     real, complex_ = (bdg.BdGHamiltonian(s) for s in (system, system.with_delta(0.3 * np.exp(0.1j * np.arange(108)))))
     with calibration.assuming(dataclasses.replace(rates, call=1.0)):  # nothing but calls
         calls = {
-            dots: [costs.recursion_seconds(h, CPU, 130, 10, False, dots) for h in (real, complex_)]
+            dots: [recursion_costs.recursion_seconds(h, CPU, 130, 10, False, dots) for h in (real, complex_)]
             for dots in ("squares", "norms", "partners")
         }
     three_blocks = 3 * 10  # of up to 64 columns, each with ten steps
@@ -144,9 +147,13 @@ def test_every_estimate_grows_with_the_system(grid):
     for size in (6, 9, 13):
         hamiltonian = bdg.BdGHamiltonian(grid((size,) * 3, delta=0.3, disorder=1.0))
         sites = np.arange(size**3)
-        found = costs.bound_states_options(hamiltonian, 32, [CPU], ("lanczos", "dense", "shift_invert", "chebyshev"))
-        found += costs.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=False)
-        found += costs.elements_options(hamiltonian, [CPU], 10)
+        found = states_choice.bound_states_options(
+            hamiltonian, 32, [CPU], ("lanczos", "dense", "shift_invert", "chebyshev")
+        )
+        found += amplitude_choice.pair_amplitude_options(
+            hamiltonian, [CPU], sites, degree=500, n_poles=10, single=False
+        )
+        found += thermal_choice.elements_options(hamiltonian, [CPU], 10)
         points = np.array([0.1 + 0.1j, 0.1j, 0.3])
         found += [resolvent_costs.multifrontal_option(hamiltonian, CPU, points, 8, 1.0)]
         found += [resolvent_costs.dense_inverse_option(hamiltonian, CPU, 3)]
@@ -161,7 +168,7 @@ def test_predicted_memory_holds_the_factors_that_are_made(grid, size):
     """The prediction covers factors and largest front; it is no more than a few times as large."""
     system = grid((size,) * 3, delta=0.3, disorder=1.0)
     states = bdg.bound_states(system, 16, method="lanczos")
-    option = costs.bound_states_options(bdg.BdGHamiltonian(system), 16, [CPU], ("lanczos",))[0]
+    option = states_choice.bound_states_options(bdg.BdGHamiltonian(system), 16, [CPU], ("lanczos",))[0]
     made = max(states.evidence.factor_bytes, states.evidence.count_bytes)
     assert made < option.bytes < 8 * made
 
@@ -169,7 +176,7 @@ def test_predicted_memory_holds_the_factors_that_are_made(grid, size):
 def test_restricted_sites_cost_less(grid):
     hamiltonian = bdg.BdGHamiltonian(grid((40, 6, 6), delta=0.3, disorder=1.0))
     few, every = (
-        costs.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=True)
+        amplitude_choice.pair_amplitude_options(hamiltonian, [CPU], sites, degree=500, n_poles=10, single=True)
         for sites in (np.arange(36), np.arange(1440))
     )
     assert [o.method for o in few] == ["poles", "chebyshev", "dense"]
@@ -202,8 +209,8 @@ def test_what_does_not_fit_is_passed_over_and_named():
     with pytest.raises(
         MemoryBudgetError, match=r"a thing does not fit: quick on the cpu needs 4.0 GiB, 1.0 GiB are av"
     ):
-        costs.chosen([large], [CPU], "a thing")
-    assert "About 34% of the sites would fit" in costs.refusal([large])  # (1/4)^(3/4), and 5 % to spare
+        choice.chosen([large], [CPU], "a thing")
+    assert "About 34% of the sites would fit" in choice.refusal([large])  # (1/4)^(3/4), and 5 % to spare
 
 
 def test_rates_are_rounded_so_that_noise_does_not_show():
@@ -244,10 +251,10 @@ def test_filters_are_taken_where_no_factor_fits(grid, monkeypatch):
 def test_small_systems_are_not_compared_on_a_gpu(monkeypatch):
     gpu = dataclasses.replace(CPU, device="gpu")
     monkeypatch.setattr(costs, "select_backend", lambda device: CPU if device == "cpu" else gpu)
-    assert [b.device for b in costs.devices("auto", 1000)] == ["cpu"]
-    assert [b.device for b in costs.devices("auto", 100_000)] == ["cpu", "gpu"]
-    assert [b.device for b in costs.devices("auto", 1_000_000)] == ["gpu"]
-    assert [b.device for b in costs.devices("gpu", 10)] == ["gpu"]
+    assert [b.device for b in choice.devices("auto", 1000)] == ["cpu"]
+    assert [b.device for b in choice.devices("auto", 100_000)] == ["cpu", "gpu"]
+    assert [b.device for b in choice.devices("auto", 1_000_000)] == ["gpu"]
+    assert [b.device for b in choice.devices("gpu", 10)] == ["gpu"]
 
 
 # --------------------------------------------------------------------------------------------------------- calibration

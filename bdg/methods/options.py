@@ -1,0 +1,28 @@
+"""Options that several rooms offer: a method on a device, what it takes, and whether it may be taken."""
+
+from __future__ import annotations
+
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import available_bytes
+from bdg.gpu.eigen import dense
+
+
+def option_of(method: str, backend: Backend, seconds: float, needed: float, note: str = "") -> Option:
+    """Return an option with the memory that its device has left."""
+    return Option(method, backend.device, float(seconds), float(needed), available_bytes(backend), note)
+
+
+def dense_option(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 0.0) -> Option:
+    """Return what all eigenstates take; ``share`` in units of their seconds for what is made of them."""
+    dimension, dtype = hamiltonian.shape[0], hamiltonian.dtype
+    seconds = (1 + share) * cost.eigh_seconds(rates_of(backend), dimension, dtype)
+    return option_of("dense", backend, seconds, dense.dense_bytes(dimension, dtype))
+
+
+def closed(option: Option, note: str) -> Option:
+    """Return an option that is not possible, and why."""
+    return Option(option.method, option.device, option.seconds, option.bytes, option.available, note, closed=True)

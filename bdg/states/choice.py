@@ -1,0 +1,116 @@
+"""Which method finds or counts states, on which device, why, and what it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.multifrontal import Symbolic
+from bdg.methods.choice import DENSE_FIRST_BELOW
+from bdg.methods.options import closed, dense_option, option_of
+from bdg.methods.symbolic import whole_symbolic
+from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
+
+_SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
+_PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
+_SWEEPS = 2.5  # of filtered subspace iteration
+
+
+def states_methods(dimension: int) -> tuple[str, ...]:
+    """Return the methods that `auto` compares, in the order of preference: all eigenstates where that is cheap."""
+    if dimension < DENSE_FIRST_BELOW:
+        return ("dense", "lanczos", "shift_invert")
+    return ("lanczos", "dense", "shift_invert")
+
+
+def levels_between(hamiltonian: BdGHamiltonian, low: float, high: float) -> int:
+    """Return about how many levels lie in a window, spread as in a metal: to choose a method by, not to rely on."""
+    bound = float(abs(hamiltonian.matrix).sum(axis=1).max())
+    width = max(0.0, min(high, bound) - max(low, -bound))
+    share = min(1.0, 0.5 * _PLAIN_LEVELS * width / bound) if bound else 1.0
+    return int(np.clip(share * hamiltonian.shape[0], 1, hamiltonian.shape[0] // 4))
+
+
+def bound_states_options(
+    hamiltonian: BdGHamiltonian, k: int, backends: Sequence[Backend], methods: Sequence[str] = ("lanczos", "dense")
+) -> list[Option]:
+    """Return what ``k`` states of lowest |E| take, proof of completeness included; k = 0: only a count."""
+    makers: dict[str, Callable[[BdGHamiltonian, int, Backend], Option]] = {
+        "lanczos": _lanczos,
+        "dense": lambda h, _, backend: dense_option(h, backend),
+        "shift_invert": _shift_invert,
+        "chebyshev": _filtered,
+    }
+    found = []
+    for backend in backends:
+        for method in methods:
+            if method == "shift_invert" and backend.device != "cpu":
+                continue
+            if method == "chebyshev" and not k:
+                continue
+            option = makers[method](hamiltonian, k, backend)
+            if method not in ("dense", "chebyshev") and k > hamiltonian.shape[0] - 2:
+                option = closed(option, f"gives at most {hamiltonian.shape[0] - 2} states")
+            found.append(option)
+    return found
+
+
+def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """Lanczos on multifrontal factors: one for the solves, one for the count."""
+    if not k:
+        return option_of("lanczos", backend, *count_cost(hamiltonian, backend))
+    return option_of("lanczos", backend, *lanczos_cost(hamiltonian, k, backend), "levels that are not crowded")
+
+
+def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """ARPACK on SuperLU factors; elements and operations from the fronts without padding."""
+    rates, dimension = rates_of(backend), hamiltonian.shape[0]
+    whole = whole_symbolic(hamiltonian.system, backend)
+    each, flops, solve, share = _SUPERLU
+    speed = rates.call / cost.BUILT_IN["cpu"].call
+    times = 1.7 if hamiltonian.dtype.kind == "c" else 1.0
+    elements = share * _stored(whole)
+    factor = times * speed * (each * elements + whole.factor_flops(float, padded=False) / flops + 12 * solve * elements)
+    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + factor
+    itemsize = hamiltonian.dtype.itemsize
+    needed = elements * (itemsize + 4.0) * 1.5
+    if k:
+        wanted = wanted_states(k, dimension)
+        columns = max(2 * wanted + 1, min(3 * wanted, 120), 40)
+        one = times * speed * solve * elements + 2.0 * columns * dimension * itemsize / (0.5 * rates.copy)
+        seconds += factor + columns * (one + 40 * rates.call) + ritz_seconds(rates, hamiltonian, wanted)
+        needed = 2 * needed + (columns + 3 * wanted) * dimension * itemsize
+    return option_of("shift_invert", backend, seconds, needed, "levels that are not crowded")
+
+
+def _stored(symbolic: Symbolic) -> float:
+    nd = symbolic.pattern.rows_per_site
+    p, u = (nd * np.asarray(x, dtype=float) for x in (symbolic.structure.n_pivots, symbolic.structure.n_updates))
+    return float((p * p + 2 * p * u).sum())
+
+
+def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
+    """Filtered subspace iteration, the number of levels within the cut taken as in a metal."""
+    from bdg.gpu.eigen.filtered import GAIN, OVER
+
+    rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
+    wanted = wanted_states(k, dimension)
+    columns, space = OVER * wanted / 2, float(OVER * wanted)
+    if k > dimension - 2 or space >= dimension:
+        note = "the subspace is the whole space: all eigenstates"
+        return dataclasses.replace(dense_option(hamiltonian, backend), method="chebyshev", note=note)
+    ratio = min(0.9, space / (_PLAIN_LEVELS * dimension))  # cut/s
+    degree = np.arccosh(GAIN) / (2 * ratio)
+    products = _SWEEPS * 2 * degree * columns + 4 * min(16384, np.pi * 3 / ratio) / 2
+    seconds = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, products, dtype)
+    seconds += _SWEEPS * 3 * ritz_seconds(rates, hamiltonian, int(space)) / RITZ_PASSES * 2
+    seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
+    needed = 8.0 * dimension * space * dtype.itemsize
+    return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no count included")
