@@ -14,10 +14,9 @@ from bdg.base import arguments as base_arguments
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.condensate import pair_amplitude as pairing
-from bdg.densities import density_of_states as dos
+from bdg.condensate import amplitude_choice
 from bdg.densities import local_choice as ldos_plan
-from bdg.densities import local_density_of_states as ldos
+from bdg.densities import resolution, trace_choice
 from bdg.densities import trace_density as green_density
 from bdg.densities.resolution import require_resolution
 from bdg.densities.spectral_function import choose_place, require_momenta, spectral_options
@@ -27,15 +26,13 @@ from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.device.memory import GIB
-from bdg.green import green_function as green
+from bdg.green import choice as green_choice
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.task import Arguments, Found, _placed, _Task
-from bdg.states import bound_states as spectrum
 from bdg.states import choice as states_choice
 from bdg.thermal import choice as thermal_choice
-from bdg.thermal import elements as thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -231,17 +228,17 @@ def _result(
 def _bound_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     window = given.get("window")
     if window is None:
-        k = spectrum.require_k(given.get("k", 32), h.shape[0])
+        k = states_choice.require_k(given.get("k", 32), h.shape[0])
     else:
-        k = states_choice.levels_between(h, *spectrum.require_window(window))
+        k = states_choice.levels_between(h, *states_choice.require_window(window))
     options = states_choice.bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
-    return options, lambda: _placed(spectrum.choose_method("auto", device, h, k))
+    return options, lambda: _placed(states_choice.choose_method("auto", device, h, k))
 
 
 def _count_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
     options = states_choice.bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
-    return options, lambda: _placed(spectrum.choose_method("auto", device, h, 0))
+    return options, lambda: _placed(states_choice.choose_method("auto", device, h, 0))
 
 
 def _pair_amplitude(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -249,18 +246,18 @@ def _pair_amplitude(h: BdGHamiltonian, backends: Sequence[Backend], device: str,
     tol = positive_number("tol", given.get("tol", 1e-6), "relative to max|F|")
     sites = require_sites(given.get("sites"), h.system.n_sites)
     bound = chebyshev.spectral_bound(h.matrix, 0)
-    options = pairing.amplitude_options(h, temperature, sites, bound, tol, backends)
-    return options, lambda: _placed(pairing.choose_method("auto", h, temperature, sites, bound, tol, device))
+    options = amplitude_choice.amplitude_options(h, temperature, sites, bound, tol, backends)
+    return options, lambda: _placed(amplitude_choice.choose_method("auto", h, temperature, sites, bound, tol, device))
 
 
 def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
     elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
-    n_poles = thermal_elements.n_poles_for(h, temperature, tol) if temperature else None
+    n_poles = thermal_choice.n_poles_for(h, temperature, tol) if temperature else None
     options = thermal_choice.elements_options(h, backends, n_poles, elements)
     options = [cost.repeated(option, times) for option in options]
-    return options, lambda: _placed(thermal_elements.choose_place("auto", device, h, temperature, tol, elements))
+    return options, lambda: _placed(thermal_choice.choose_place("auto", device, h, temperature, tol, elements))
 
 
 def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -270,7 +267,7 @@ def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str
 
     def choose() -> tuple[str, str, str]:
         tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
-        method, why = thermal_elements.choose_method("auto", h, temperature, tol, backend, elements)
+        method, why = thermal_choice.choose_method("auto", h, temperature, tol, backend, elements)
         return method, why, backend.device
 
     return options, choose
@@ -278,23 +275,23 @@ def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str
 
 def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     points = base_arguments.require_energies(given["energies"])
-    n_vectors = dos.require_vectors(given.get("vectors", 8), h.system)
+    n_vectors = trace_choice.require_vectors(given.get("vectors", 8), h.system)
     moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
-    options = dos.density_options(h, backends, points.size, moments, n_vectors)
+    options = trace_choice.density_options(h, backends, points.size, moments, n_vectors)
     if given.get("moments") is None:  # another kernel, which "auto" does not take
-        eta, _ = ldos_plan.require_broadening(given.get("broadening"), points, h)
+        eta, _ = resolution.require_broadening(given.get("broadening"), points, h)
         options += green_density.options(green_density.request_for(h, points, eta), backends)
-    return options, lambda: _placed(dos.choose_method("auto", device, h, points.size, moments, n_vectors))
+    return options, lambda: _placed(trace_choice.choose_method("auto", device, h, points.size, moments, n_vectors))
 
 
 def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     points = base_arguments.require_energies(given["energies"])
     sites = require_sites(given.get("sites"), h.system.n_sites)
-    eta, _ = ldos_plan.require_broadening(given.get("broadening"), points, h)
-    ldos.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
+    eta, _ = resolution.require_broadening(given.get("broadening"), points, h)
+    ldos_plan.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
     request = ldos_plan.Request(h, points, sites, eta, given.get("moments"))
-    options = ldos_plan.options(request, backends, ldos.METHODS[1:])
-    return options, lambda: _placed(ldos.choose_method("auto", device, request))
+    options = ldos_plan.options(request, backends, ldos_plan.METHODS[1:])
+    return options, lambda: _placed(ldos_plan.choose_method("auto", device, request))
 
 
 def _spectral_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -315,8 +312,8 @@ def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str,
     sites, sources = given.get("sites"), given.get("sources")
     chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
     origin = chosen if sources is None else require_sites(sources, n_sites, "sources")
-    options = green.block_options(h, backends, points, chosen, origin)
-    return options, lambda: _placed(green.choose_method("auto", device, h, points, chosen, origin))
+    options = green_choice.block_options(h, backends, points, chosen, origin)
+    return options, lambda: _placed(green_choice.choose_method("auto", device, h, points, chosen, origin))
 
 
 _THERMAL = ("temperature", "tol", "elements")

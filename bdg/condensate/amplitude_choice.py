@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.condensate import amplitude_choice
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import Option
-from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
+from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.methods import choice
+from bdg.methods import options as methods_options
 from bdg.methods.options import dense_option
 from bdg.methods.recursion_costs import columns_option
 from bdg.thermal.choice import _imaginary, poles_option
+
+METHODS = ("auto", "dense", "chebyshev", "poles")
+SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
+SMALL_AMPLITUDE = 0.05  # max|F| that "poles" expects; the sum is made again where it is smaller
+FIT_SHARE = 0.06  # of tol is the error of the fit of tanh; F errs by half of it
+POLE_ROUNDING = 1e-12  # of the sum over poles, relative to F = 1, at temperatures down to ROUNDING_FROM
+ROUNDING_FROM = 1.4e-4  # of the spectral bound; below it grows like 1/T^3 where there are levels at zero energy
+DENSE_BELOW = 500  # dimension
+MAX_DEGREE = 400_000
 
 
 def pair_amplitude_options(
@@ -48,3 +62,102 @@ def pair_amplitude_options(
             found.append(columns_option(hamiltonian, backend, sites.size, steps, single))
         found.append(dense_option(hamiltonian, backend, share=0.1))
     return found
+
+
+def degree_for(bound: float, temperature: float, tol: float) -> int:
+    """Return the expansion degree at which the coefficients of tanh(E/2T) have fallen below ``tol``.
+
+    The nearest poles lie at ``+-i pi T``, so the coefficients fall like ``exp(-k pi T/s)``.
+    """
+    return int(np.ceil(bound / (np.pi * temperature) * np.log(4.0 / tol))) + 8
+
+
+def choose_method(
+    method: str,
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    device: str,
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    dimension, backend = hamiltonian.shape[0], select_backend(device)
+    smallest = smallest_temperatures(bound, tol)
+    if method in smallest and temperature < smallest[method]:
+        raise ValueError(
+            f"method={method!r} {_affords(smallest[method])}; got temperature = {temperature!r}. Use method='dense' "
+            f"below, {_other(method, smallest)}or a larger tol"
+        )
+    if method in ("chebyshev", "poles") and not bound:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
+    backends = choice.devices(device, dimension)
+    if method == "chebyshev" or (method != "auto" and len(backends) > 1):
+        options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
+        return choice.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
+    if method != "auto":
+        return method, "; ".join(filter(None, ("as asked", choice.about_device(device, dimension)))), backends[0]
+    fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
+    if temperature < min(smallest.values()) and not fits:
+        raise ValueError(
+            f"temperature = {temperature!r} needs the dense method, which does not fit at dimension {dimension}; the "
+            f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
+        )
+    if not bound > 0 and fits:
+        return "dense", "the Hamiltonian is zero", backend
+    if dimension < DENSE_BELOW and fits:
+        small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
+    options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
+    return choice.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
+
+
+def _affords(smallest: float) -> str:
+    return f"affords temperatures down to {smallest:.3g} for this system and tol"
+
+
+def _other(method: str, smallest: Mapping[str, float]) -> str:
+    """Return which other method goes lower, as part of a sentence."""
+    least, name = min((least, name) for name, least in smallest.items())
+    return "" if name == method else f"method={name!r} down to {least:.3g}, "
+
+
+def smallest_temperatures(bound: float, tol: float) -> dict[str, float]:
+    """Return the temperatures down to which each method that has such a bound can go."""
+    return {
+        "chebyshev": bound * np.log(4.0 / tol) / (np.pi * (MAX_DEGREE - 8)),
+        "poles": ROUNDING_FROM * bound * (POLE_ROUNDING / (0.05 * tol)) ** (1 / 3),
+    }
+
+
+def amplitude_options(
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    bound: float,
+    tol: float,
+    backends: Sequence[Backend],
+) -> list[Option]:
+    """Return what each method is expected to take."""
+    lowest = smallest_temperatures(bound, tol) if bound > 0 else {}
+    possible = [name for name, least in lowest.items() if temperature >= least]
+    options = amplitude_choice.pair_amplitude_options(
+        hamiltonian,
+        backends,
+        sites,
+        degree=degree_for(bound, temperature, 100 * tol) if "chebyshev" in possible else None,
+        n_poles=_fitted(bound, temperature, FIT_SHARE * tol).frequencies.size if "poles" in possible else None,
+        single=tol >= SINGLE_PRECISION_FROM,
+    )
+    for name in ("chebyshev", "poles"):
+        if name not in possible:
+            why = _affords(lowest[name]) if lowest else "needs a Hamiltonian that is not zero"
+            options += [
+                methods_options.closed(methods_options.option_of(name, backend, np.inf, 0.0), why)
+                for backend in backends
+            ]
+    return options
+
+
+def _fitted(bound: float, temperature: float, tol: float) -> Poles:
+    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))

@@ -25,15 +25,15 @@ from scipy.sparse.csgraph import connected_components
 
 from bdg.base.arguments import require_choice, require_seed, require_system
 from bdg.base.results import Evidence, Result, quantity
+from bdg.condensate.amplitude_choice import smallest_temperatures
 from bdg.condensate.largest_root import FINE, Curve, Point, Root
 from bdg.condensate.linear_response import ResponseKernel, has_time_reversal
-from bdg.condensate.pair_amplitude import smallest_temperatures
 from bdg.condensate.pair_kernel import LevelKernel
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
-from bdg.thermal.elements import METHODS
+from bdg.thermal.choice import METHODS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

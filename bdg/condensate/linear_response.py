@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from bdg.condensate.amplitude_choice import SMALL_AMPLITUDE
 from bdg.condensate.largest_root import Point
-from bdg.condensate.pair_amplitude import SMALL_AMPLITUDE, amplitude_of_size
+from bdg.condensate.pair_amplitude import amplitude_of_size
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.poles.tanh_poles import tanh_poles
 from bdg.green.green_function import green_function

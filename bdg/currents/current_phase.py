@@ -28,7 +28,8 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import strongest_hopping
-from bdg.thermal.elements import choose_place, require_thermal_arguments, thermal_elements
+from bdg.thermal.choice import choose_place
+from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 from bdg.thermal.free_energy import free_energy_of
 
 if TYPE_CHECKING:

@@ -8,37 +8,28 @@ over all 2 s N levels, with peaks of the Jackson kernel for the delta functions,
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.special
 
 from bdg.base.arguments import require_choice, require_energies, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
-from bdg.densities.local_choice import require_broadening
-from bdg.densities.resolution import Resolution, product_bar, require_resolution, within_bound
+from bdg.densities.resolution import Resolution, product_bar, require_broadening, require_resolution, within_bound
+from bdg.densities.statistics import standard_error
+from bdg.densities.trace_choice import METHODS, choose_method, require_vectors
 from bdg.densities.trace_density import choose_backend, request_for, trace_density
 from bdg.gpu.chebyshev.kernel_polynomial import density, exact_moments, squared_weights
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.chebyshev.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
-from bdg.gpu.cost import model as cost
-from bdg.gpu.cost.calibration import rates_of
-from bdg.gpu.cost.model import Option
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import dense
 from bdg.lattices.system import System
-from bdg.methods import choice
-from bdg.methods import options as methods_options
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "chebyshev", "green", "dense")
-NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
 _ROUNDING = 4 * np.finfo(float).eps  # of a moment of a unit vector, for each step of the recursion
 
 
@@ -211,48 +202,6 @@ def density_of_states(
     )
 
 
-def require_vectors(vectors: Any, system: System) -> int:
-    """Return the number of random vectors, 0 for the exact trace."""
-    if isinstance(vectors, str) and vectors == "all":
-        return 0
-    if isinstance(vectors, bool) or not isinstance(vectors, int | np.integer):
-        raise TypeError(f"vectors must be a whole number or 'all'; got {vectors!r}")
-    if vectors < 2:
-        raise ValueError(f"vectors must be at least 2 (their scatter gives the error) or 'all'; got {vectors}")
-    return 0 if vectors >= system.norbs * system.n_sites else int(vectors)
-
-
-def density_options(
-    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], energies: int, moments: int, n_vectors: int
-) -> list[Option]:
-    """Return what each method is expected to take; ``n_vectors`` = 0: the exact trace."""
-    dimension, found = hamiltonian.shape[0], []
-    single = n_vectors > 0 and single_is_enough(dimension, n_vectors, moments)
-    columns, random = n_vectors or dimension // 2, n_vectors > 0
-    wanted = Expansion(columns, moments, energies, single, summed=not random, random=random)
-    for backend in backends:
-        option = methods_options.dense_option(hamiltonian, backend)
-        sums = levels_seconds(dimension, moments, energies)
-        found.append(cost.longer(option, sums))
-        found.append(expansion_option(hamiltonian, backend, wanted))
-    return found
-
-
-def choose_method(
-    method: str, device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, n_vectors: int
-) -> tuple[str, str, Backend]:
-    """Return method, the reason for it, and the backend that it runs on."""
-    backends = choice.devices(device, hamiltonian.shape[0])
-    options = density_options(hamiltonian, backends, energies, moments, n_vectors)
-    task = f"for {moments} moments"
-    quick = [o for o in options if o.method == "dense" and o.feasible and o.seconds <= NOISE_FREE]
-    if method != "auto" or not n_vectors or not quick:
-        return choice.decided(method, options, backends, "the density of states", task)
-    _, _, backend = choice.chosen(quick, backends, "the density of states")
-    why = cost.reason(options, rates_of(backends[0]), task)
-    return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
-
-
 def _by_green(
     hamiltonian: BdGHamiltonian,
     energies: np.ndarray,
@@ -308,13 +257,3 @@ def _samples(
         return each, rounding, {"trace": "exact", "error_is": "rounding, estimated", **facts}
     facts["error_is"] = "one standard error over random vectors with Student's factor, and rounding"
     return each, np.hypot(standard_error(each), rounding), {"trace": "stochastic", **facts}
-
-
-def standard_error(samples: np.ndarray) -> np.ndarray:
-    """Return the error of the mean over the last axis that covers it in 68.3 % of cases, however few the samples.
-
-    The standard error of the mean times the quantile of Student's distribution.
-    """
-    count = samples.shape[-1]
-    quantile = scipy.special.stdtrit(count - 1, 0.5 * (1 + scipy.special.erf(np.sqrt(0.5))))
-    return float(quantile) * samples.std(axis=-1, ddof=1) / np.sqrt(count)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities import local_choice as ldos_plan
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.densities.resolution import MOST, SAFETY
 from bdg.densities.spectral_weights import TRUNCATION
-from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
+from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.chebyshev.kernel_polynomial import lorentzian_moments
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
@@ -20,7 +21,7 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.factors import selected_inverse
 from bdg.green import resolvent_costs
-from bdg.lattices.arguments import positive_number
+from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.symbolic import whole_symbolic
 
@@ -32,8 +33,10 @@ ROUTES = {
 }
 PROBES = {True: 8, False: 16}  # solved columns: where the sites worth checking are known, and where not
 _SAME = 1e-11  # of the broadening: energies +-E that are served together
-_SINGLE_ENERGY = 1e-3  # of the largest row sum of H: broadening where energies have no spacing
 _AROUND_LEVELS = 0.1  # seconds of squared eigenvectors and their defect, relative to the diagonalisation
+
+METHODS = ("auto", "green", "dense", "chebyshev")
+_WHAT = "the local density of states"
 
 
 @dataclass(frozen=True)
@@ -102,19 +105,6 @@ class Request:
         """Bytes of values and errors, and of what they are made of."""
         energies = 4 if self.summed else self.energies.size  # those at hand at the same time
         return 4 * 8.0 * energies * self.sites.size
-
-
-def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
-    """Return eta, and where it comes from."""
-    if broadening is not None:
-        return positive_number("broadening", broadening, "unit of the hopping"), "as asked"
-    spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
-    if spacing > 0:
-        return spacing, "mean spacing of the energies"
-    scale = gershgorin_bound(hamiltonian.matrix)
-    if not scale > 0:
-        raise ValueError("broadening must be given for a Hamiltonian that is zero")
-    return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"
 
 
 def options(request: Request, backends: Sequence[Backend], methods: Sequence[str]) -> list[Option]:
@@ -186,3 +176,31 @@ def _chebyshev(request: Request, backend: Backend) -> Option:
     if moments > MOST:
         return methods_options.closed(option, f"takes {moments} moments, more than {MOST}")
     return option
+
+
+def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
+    """Raise ValueError unless ``moments`` and ``vectors`` are ones that the expansion could take."""
+    if moments is not None:
+        if method != "chebyshev" or broadening is not None:
+            raise ValueError(
+                f"moments belongs to method='chebyshev' without broadening; got moments = {moments!r} with method="
+                f"{method!r}, broadening = {broadening!r}. Leave it out, and set the resolution with broadening"
+            )
+        if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 2 <= moments <= MOST:
+            raise ValueError(f"moments must be a whole number from 2 to {MOST}; got {moments!r}")
+    whole = isinstance(vectors, int | np.integer) and not isinstance(vectors, bool)
+    if not (isinstance(vectors, str) and vectors == "all") and not (whole and vectors >= 1):
+        raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
+
+
+def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends, options, task = _ways(method, device, request)
+    return choice.decided(method, options, backends, _WHAT, task)
+
+
+def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], list[Option], str]:
+    """Return the devices, what each method is expected to take, and the task in words."""
+    backends = choice.devices(device, request.hamiltonian.shape[0])
+    options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
+    return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"

@@ -20,22 +20,17 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
-from bdg.densities.local_choice import Request, require_broadening
-from bdg.densities.resolution import MOST
+from bdg.densities.local_choice import _WHAT, METHODS, Request, _ways, require_expansion
+from bdg.densities.resolution import require_broadening
 from bdg.densities.spectral_weights import SpectralWeights, site_weights
-from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.green.resolvent import Resolvent, with_progress
 from bdg.lattices.system import System
-from bdg.methods import choice
 from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-METHODS = ("auto", "green", "dense", "chebyshev")
-_WHAT = "the local density of states"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -182,34 +177,6 @@ def local_density_of_states(
         vectors=0,
         evidence=evidence,
     )
-
-
-def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
-    """Raise ValueError unless ``moments`` and ``vectors`` are ones that the expansion could take."""
-    if moments is not None:
-        if method != "chebyshev" or broadening is not None:
-            raise ValueError(
-                f"moments belongs to method='chebyshev' without broadening; got moments = {moments!r} with method="
-                f"{method!r}, broadening = {broadening!r}. Leave it out, and set the resolution with broadening"
-            )
-        if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 2 <= moments <= MOST:
-            raise ValueError(f"moments must be a whole number from 2 to {MOST}; got {moments!r}")
-    whole = isinstance(vectors, int | np.integer) and not isinstance(vectors, bool)
-    if not (isinstance(vectors, str) and vectors == "all") and not (whole and vectors >= 1):
-        raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
-
-
-def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
-    """Return method, the reason for it, and the backend that it runs on."""
-    backends, options, task = _ways(method, device, request)
-    return choice.decided(method, options, backends, _WHAT, task)
-
-
-def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], list[Option], str]:
-    """Return the devices, what each method is expected to take, and the task in words."""
-    backends = choice.devices(device, request.hamiltonian.shape[0])
-    options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
-    return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"
 
 
 def _by(method: str, request: Request, backend: Backend, seed: int, progress: bool) -> SpectralWeights:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bdg.densities.density_of_states import DensityOfStates, standard_error
+from bdg.densities.density_of_states import DensityOfStates
+from bdg.densities.statistics import standard_error
 
 
 def density_ratio(found: DensityOfStates, reference: DensityOfStates) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,8 @@ SAFETY = 1.02  # between spectrum and bound: peaks grow ever sharper towards the
 
 Found = TypeVar("Found")
 
+_SINGLE_ENERGY = 1e-3  # of the largest row sum of H: broadening where energies have no spacing
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -117,3 +119,16 @@ def product_bar(progress: bool, total: int | None, what: str) -> tuple[Callable[
 
     bar = tqdm(total=total, unit="product", desc=what)
     return bar.update, bar.close
+
+
+def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
+    """Return eta, and where it comes from."""
+    if broadening is not None:
+        return positive_number("broadening", broadening, "unit of the hopping"), "as asked"
+    spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
+    if spacing > 0:
+        return spacing, "mean spacing of the energies"
+    scale = gershgorin_bound(hamiltonian.matrix)
+    if not scale > 0:
+        raise ValueError("broadening must be given for a Hamiltonian that is zero")
+    return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"

@@ -3,7 +3,6 @@ r"""The Green function ``G(z) = (z - H)^{-1}`` of the BdG Hamiltonian, on chosen
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +11,18 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_complex, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
-from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import require_memory
 from bdg.gpu.multifrontal import FactorError
+from bdg.green.choice import _PROBES, _WHAT, METHODS, UNNOTICED, _ways
 from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
-from bdg.green.resolvent_costs import dense_inverse_bytes, dense_inverse_option, multifrontal_option
+from bdg.green.resolvent_costs import dense_inverse_bytes
 from bdg.lattices.system import System
-from bdg.methods import choice
 from bdg.methods.choice import first_working
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("auto", "multifrontal", "dense")
-_WHAT = "the Green function"
-UNNOTICED = 0.1  # seconds: below, factors are not left for a dense inverse
-_PROBES = 4  # sites whose columns are solved for, to check the selected inverse
 _UNUSABLE = 1e-4  # of the largest element: difference of the selected inverse to these columns
 
 
@@ -164,53 +158,6 @@ def green_function(
         positions=system.positions,
         evidence=evidence,
     )
-
-
-def block_options(
-    hamiltonian: BdGHamiltonian,
-    backends: Sequence[Backend],
-    points: np.ndarray,
-    sites: np.ndarray | None,
-    sources: np.ndarray | None,
-) -> list[Option]:
-    """Return what each method is expected to take at ``points``; no sites: the site diagonal."""
-    width, n_sites = 2 * hamiltonian.system.norbs, hamiltonian.system.n_sites
-    if sites is None or sources is None:
-        columns, share, elements = _PROBES * width, 1.0, n_sites * width**2
-    else:
-        columns, share, elements = sources.size * width, 0.0, sites.size * sources.size * width**2
-    results = (2 if points.size > 1 else 1) * 16.0 * points.size * elements  # stacked at the end
-    found = []
-    for backend in backends:
-        found.append(multifrontal_option(hamiltonian, backend, points, columns, share, results=results))
-        found.append(dense_inverse_option(hamiltonian, backend, points.size, results))
-    return found
-
-
-def choose_method(
-    method: str,
-    device: str,
-    hamiltonian: BdGHamiltonian,
-    points: np.ndarray,
-    sites: np.ndarray | None,
-    sources: np.ndarray | None,
-) -> tuple[str, str, Backend]:
-    """Return method, the reason for it, and the backend that it runs on."""
-    backends, options, task = _ways(device, hamiltonian, points, sites, sources)
-    return choice.decided(method, options, backends, _WHAT, task, UNNOTICED)
-
-
-def _ways(
-    device: str,
-    hamiltonian: BdGHamiltonian,
-    points: np.ndarray,
-    sites: np.ndarray | None,
-    sources: np.ndarray | None,
-) -> tuple[list[Backend], list[Option], str]:
-    """Return the devices, what each method is expected to take, and the task in words."""
-    backends = choice.devices(device, hamiltonian.shape[0])
-    options = block_options(hamiltonian, backends, points, sites, sources)
-    return backends, options, f"for {points.size} energies" if points.size > 1 else "for one energy"
 
 
 def _blocks(

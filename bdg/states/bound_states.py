@@ -19,26 +19,22 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import certified as states_of
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Engine, residual_norms
-from bdg.gpu.eigen.filtered import OVER, FilteredEngine
+from bdg.gpu.eigen.filtered import FilteredEngine
 from bdg.gpu.eigen.lanczos import LanczosEngine, TakagiMatrix
 from bdg.gpu.eigen.scales import Scales
 from bdg.gpu.eigen.shift_invert import ShiftInvertEngine
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.methods import choice
 from bdg.methods.symbolic import dof_order, site_symbolic, whole_symbolic
 from bdg.states import choice as states_choice
-from bdg.states.lanczos_costs import wanted_states
+from bdg.states.choice import COUNTING, METHODS, _is_whole, choose_method, require_k, require_window
 from bdg.states.selection import certificate, select
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-DENSE_BELOW = 500  # dimension: a dense eigh takes less than a tenth of a second there, and never misses a state
 _ROUNDINGS = 10.0  # times the rounding of a product with H: what LAPACK and sums over states add
 _LONGEST_RECOUNT = 100.0  # seconds that a count may take once more by another method
-COUNTING = ("auto", "dense", "shift_invert", "lanczos")
-METHODS = (*COUNTING, "chebyshev")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -283,54 +279,6 @@ def count_states(
     return StateCount(energy=energy, count=count, evidence=evidence)
 
 
-def require_k(k: Any, dimension: int) -> int:
-    """Return a number of states between 1 and the dimension."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise TypeError(f"k must be a whole number; got {k!r}")
-    if not 1 <= k <= dimension:
-        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
-    return int(k)
-
-
-def require_window(window: Any) -> tuple[float, float]:
-    """Return a window of energies as two finite numbers a < b."""
-    try:
-        low, high = (float(edge) for edge in window)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
-    return low, high
-
-
-def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
-    """Return method, the reason for it, and the backend that it runs on; k = 0: only a count."""
-    backend, cpu = select_backend(device), select_backend("cpu")
-    dimension = hamiltonian.shape[0]
-    if method in ("shift_invert", "lanczos", "chebyshev"):
-        if method == "shift_invert" and device == "gpu":
-            raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='lanczos'")
-        if k > dimension - 2 and method != "chebyshev":
-            most = f"at most 2 s N - 2 = {dimension - 2} states"
-            raise ValueError(f"method={method!r} gives {most}; wanted are {k}. Use method='dense'")
-        return method, "as asked", cpu if method == "shift_invert" else backend
-    if method == "dense":
-        return method, "as asked", backend
-    if dimension < DENSE_BELOW:
-        small = cpu if device == "auto" and backend.device == "gpu" else backend  # a copy costs more than it saves
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
-    if k > dimension // 4 and dense.dense_fits(dimension, hamiltonian.dtype, backend):
-        return "dense", f"k = {k} is a large part of the {dimension} states", backend
-    if k > dimension - 2:
-        return "dense", "all states were asked for", backend
-    backends = choice.devices(device, dimension)
-    options = states_choice.bound_states_options(hamiltonian, k, backends, states_choice.states_methods(dimension))
-    if k and not any(option.feasible for option in options):
-        options += states_choice.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
-    task = f"for {k} states" if k else "for a count"
-    return choice.chosen(options, backends, task, f"{task} of dimension {dimension}")
-
-
 def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engine:
     system = hamiltonian.system
     if method == "shift_invert":
@@ -353,11 +301,6 @@ def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engin
         takagi,
         recount=lambda energy: _count_by_superlu(hamiltonian, energy),
     )
-
-
-def _is_whole(k: int, dimension: int) -> bool:
-    """Return True where the subspace to filter would be the whole space: all that is left is Rayleigh-Ritz in it."""
-    return k > dimension - 2 or OVER * wanted_states(k, dimension) >= dimension
 
 
 def _dense(hamiltonian: BdGHamiltonian, backend: Backend, interval: tuple[float, float] | None) -> Eigenpairs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,16 +12,24 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
-from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.filtered import OVER
 from bdg.gpu.multifrontal import Symbolic
+from bdg.methods import choice
 from bdg.methods.choice import DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
+from bdg.states import choice as states_choice
 from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
 
 _SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
 _SWEEPS = 2.5  # of filtered subspace iteration
+
+DENSE_BELOW = 500  # dimension: a dense eigh takes less than a tenth of a second there, and never misses a state
+COUNTING = ("auto", "dense", "shift_invert", "lanczos")
+METHODS = (*COUNTING, "chebyshev")
 
 
 def states_methods(dimension: int) -> tuple[str, ...]:
@@ -114,3 +123,56 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
     needed = 8.0 * dimension * space * dtype.itemsize
     return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no count included")
+
+
+def require_k(k: Any, dimension: int) -> int:
+    """Return a number of states between 1 and the dimension."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise TypeError(f"k must be a whole number; got {k!r}")
+    if not 1 <= k <= dimension:
+        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
+    return int(k)
+
+
+def require_window(window: Any) -> tuple[float, float]:
+    """Return a window of energies as two finite numbers a < b."""
+    try:
+        low, high = (float(edge) for edge in window)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
+    return low, high
+
+
+def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on; k = 0: only a count."""
+    backend, cpu = select_backend(device), select_backend("cpu")
+    dimension = hamiltonian.shape[0]
+    if method in ("shift_invert", "lanczos", "chebyshev"):
+        if method == "shift_invert" and device == "gpu":
+            raise ValueError("method='shift_invert' runs on the CPU only; use device='cpu' or method='lanczos'")
+        if k > dimension - 2 and method != "chebyshev":
+            most = f"at most 2 s N - 2 = {dimension - 2} states"
+            raise ValueError(f"method={method!r} gives {most}; wanted are {k}. Use method='dense'")
+        return method, "as asked", cpu if method == "shift_invert" else backend
+    if method == "dense":
+        return method, "as asked", backend
+    if dimension < DENSE_BELOW:
+        small = cpu if device == "auto" and backend.device == "gpu" else backend  # a copy costs more than it saves
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
+    if k > dimension // 4 and dense.dense_fits(dimension, hamiltonian.dtype, backend):
+        return "dense", f"k = {k} is a large part of the {dimension} states", backend
+    if k > dimension - 2:
+        return "dense", "all states were asked for", backend
+    backends = choice.devices(device, dimension)
+    options = states_choice.bound_states_options(hamiltonian, k, backends, states_choice.states_methods(dimension))
+    if k and not any(option.feasible for option in options):
+        options += states_choice.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
+    task = f"for {k} states" if k else "for a count"
+    return choice.chosen(options, backends, task, f"{task} of dimension {dimension}")
+
+
+def _is_whole(k: int, dimension: int) -> bool:
+    """Return True where the subspace to filter would be the whole space: all that is left is Rayleigh-Ritz in it."""
+    return k > dimension - 2 or OVER * wanted_states(k, dimension) >= dimension

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.methods import choice
 from bdg.methods.options import dense_option, option_of
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.thermal import choice as thermal_choice
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
+
+METHODS = ("auto", "dense", "poles")
+DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
 
 
 def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True) -> float:
@@ -59,3 +68,71 @@ def poles_option(
     seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
     seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
     return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend))
+
+
+def require_poles_above_zero(method: str, temperature: float) -> None:
+    """Raise ValueError for method "poles" at temperature 0, where no finite number of poles fits tanh."""
+    if method == "poles" and temperature == 0:
+        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
+
+
+def choose_place(
+    method: str, device: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, elements: bool = True
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it and for the device, and the backend that it runs on.
+
+    Where there is a choice of devices (`bdg.methods.choice.devices`) all methods are compared on each of them, or the
+    one that was asked for.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If nothing that may be taken fits: with what each would need.
+    """
+    dimension = hamiltonian.shape[0]
+    _require_poles(method, hamiltonian, temperature)
+    backends = choice.devices(device, dimension)
+    if len(backends) == 1:
+        method, why = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
+        return method, "; ".join(filter(None, (why, choice.about_device(device, dimension)))), backends[0]
+    poles = temperature > 0 and method != "dense"
+    n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
+    options = thermal_choice.elements_options(hamiltonian, backends, n_poles, elements)
+    what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
+    method, why, backend = choice.decided(method, options, backends, what, task)
+    return method, why if temperature else f"temperature 0; {why}", backend
+
+
+def choose_method(
+    method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool
+) -> tuple[str, str]:
+    """Return method and the reason for it; ``elements``: more than the trace is wanted."""
+    dimension = hamiltonian.shape[0]
+    _require_poles(method, hamiltonian, temperature)
+    if method != "auto":
+        return method, "as asked"
+    if temperature == 0:
+        return "dense", "temperature 0"
+    if dimension < DENSE_BELOW:
+        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+    options = thermal_choice.elements_options(
+        hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements
+    )
+    best, why, _ = choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
+    return best, why
+
+
+def _require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> None:
+    require_poles_above_zero(method, temperature)
+    if method == "poles" and not hamiltonian.matrix.nnz:
+        raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
+
+
+def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> int:
+    """Return the number of poles that the elements of tanh(H/2T) take."""
+    return int(_fitted(hamiltonian, temperature, tol)[0].frequencies.size)
+
+
+def _fitted(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
+    bound = spectral_bound(hamiltonian.matrix, 0)
+    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL))), bound

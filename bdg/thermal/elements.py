@@ -20,22 +20,17 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.gpu.multifrontal import SitePattern
 from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
-from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.nambu import particle_hole
-from bdg.methods import choice
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
-from bdg.thermal import choice as thermal_choice
+from bdg.thermal.choice import METHODS, _fitted, choose_method, choose_place, require_poles_above_zero
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 
-METHODS = ("auto", "dense", "poles")
-DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
 ROUNDING = 1e-12  # of selected inverses at the lowest pole, relative to tanh
 
 
@@ -99,12 +94,6 @@ def require_thermal_arguments(system: Any, temperature: Any, method: Any, seed: 
     return temperature
 
 
-def require_poles_above_zero(method: str, temperature: float) -> None:
-    """Raise ValueError for method "poles" at temperature 0, where no finite number of poles fits tanh."""
-    if method == "poles" and temperature == 0:
-        raise ValueError("method='poles' needs temperature > 0; use method='dense' at temperature 0")
-
-
 def thermal_elements(
     hamiltonian: BdGHamiltonian,
     temperature: float,
@@ -153,68 +142,6 @@ def elements_on(
     found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=log_cosh)
     found.facts.update(why=why)
     return found, backend
-
-
-def choose_place(
-    method: str, device: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, elements: bool = True
-) -> tuple[str, str, Backend]:
-    """Return method, the reason for it and for the device, and the backend that it runs on.
-
-    Where there is a choice of devices (`bdg.methods.choice.devices`) all methods are compared on each of them, or the
-    one that was asked for.
-
-    Raises
-    ------
-    MemoryBudgetError
-        If nothing that may be taken fits: with what each would need.
-    """
-    dimension = hamiltonian.shape[0]
-    _require_poles(method, hamiltonian, temperature)
-    backends = choice.devices(device, dimension)
-    if len(backends) == 1:
-        method, why = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
-        return method, "; ".join(filter(None, (why, choice.about_device(device, dimension)))), backends[0]
-    poles = temperature > 0 and method != "dense"
-    n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
-    options = thermal_choice.elements_options(hamiltonian, backends, n_poles, elements)
-    what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
-    method, why, backend = choice.decided(method, options, backends, what, task)
-    return method, why if temperature else f"temperature 0; {why}", backend
-
-
-def choose_method(
-    method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool
-) -> tuple[str, str]:
-    """Return method and the reason for it; ``elements``: more than the trace is wanted."""
-    dimension = hamiltonian.shape[0]
-    _require_poles(method, hamiltonian, temperature)
-    if method != "auto":
-        return method, "as asked"
-    if temperature == 0:
-        return "dense", "temperature 0"
-    if dimension < DENSE_BELOW:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    options = thermal_choice.elements_options(
-        hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements
-    )
-    best, why, _ = choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
-    return best, why
-
-
-def _require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> None:
-    require_poles_above_zero(method, temperature)
-    if method == "poles" and not hamiltonian.matrix.nnz:
-        raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
-
-
-def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> int:
-    """Return the number of poles that the elements of tanh(H/2T) take."""
-    return int(_fitted(hamiltonian, temperature, tol)[0].frequencies.size)
-
-
-def _fitted(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
-    bound = spectral_bound(hamiltonian.matrix, 0)
-    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL))), bound
 
 
 def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) -> ThermalElements:

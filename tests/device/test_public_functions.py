@@ -80,7 +80,7 @@ def test_with_the_fronts_of_each_device(device, kind, name):
 
 def test_auto_stays_on_the_device_that_was_asked_for(device, monkeypatch):
     """``device="gpu"`` never falls back, however small the system; what is chosen is the method."""
-    monkeypatch.setattr("bdg.states.bound_states.DENSE_BELOW", 10)
+    monkeypatch.setattr("bdg.states.choice.DENSE_BELOW", 10)
     dense_option = options.dense_option  # the cost model would take it for so small a system
     monkeypatch.setattr(options, "dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9))
     system = make_system("real")

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.densities.density_of_states import standard_error
 from bdg.densities.ratios import density_ratio
+from bdg.densities.statistics import standard_error
 
 ENERGIES = np.linspace(-1.0, 0.03, 16)  # symmetric otherwise
 MOMENTS = 64  # peaks of width 0.3: about 40 levels in each

@@ -21,8 +21,7 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import BUILT_IN
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.gpu.eigen import dense
-from bdg.green import green_function as green
-from bdg.green import resolvent, resolvent_costs
+from bdg.green import choice, resolvent, resolvent_costs
 from bdg.lattices.nambu import SIGMA_Z
 from bdg.methods import costs
 
@@ -208,7 +207,7 @@ def test_what_fits_is_taken_instead(cube, monkeypatch):
 
 def test_results_of_many_energies_count(cube):
     few, many = (
-        green.block_options(BdGHamiltonian(cube), [CPU], np.full(n, 0.1 + 0.1j), np.arange(8), np.arange(8))
+        choice.block_options(BdGHamiltonian(cube), [CPU], np.full(n, 0.1 + 0.1j), np.arange(8), np.arange(8))
         for n in (1, 1001)
     )
     assert_allclose(many[0].bytes - few[0].bytes, 16.0 * 16**2 * (2 * 1001 - 1))  # stacked at the end

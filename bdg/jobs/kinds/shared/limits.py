@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.condensate.pair_amplitude import smallest_temperatures
+from bdg.condensate.amplitude_choice import smallest_temperatures
 from bdg.densities.resolution import MOST, SAFETY
 from bdg.densities.spectral_weights import TRUNCATION
 from bdg.gpu.chebyshev.kernel_polynomial import lorentzian_moments, resolution

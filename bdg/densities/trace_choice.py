@@ -1,0 +1,64 @@
+"""Which method gives the density of states, on which device, why, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
+from bdg.gpu.chebyshev.traces import single_is_enough
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.lattices.system import System
+from bdg.methods import choice
+from bdg.methods import options as methods_options
+
+METHODS = ("auto", "chebyshev", "green", "dense")
+NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
+
+
+def require_vectors(vectors: Any, system: System) -> int:
+    """Return the number of random vectors, 0 for the exact trace."""
+    if isinstance(vectors, str) and vectors == "all":
+        return 0
+    if isinstance(vectors, bool) or not isinstance(vectors, int | np.integer):
+        raise TypeError(f"vectors must be a whole number or 'all'; got {vectors!r}")
+    if vectors < 2:
+        raise ValueError(f"vectors must be at least 2 (their scatter gives the error) or 'all'; got {vectors}")
+    return 0 if vectors >= system.norbs * system.n_sites else int(vectors)
+
+
+def density_options(
+    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], energies: int, moments: int, n_vectors: int
+) -> list[Option]:
+    """Return what each method is expected to take; ``n_vectors`` = 0: the exact trace."""
+    dimension, found = hamiltonian.shape[0], []
+    single = n_vectors > 0 and single_is_enough(dimension, n_vectors, moments)
+    columns, random = n_vectors or dimension // 2, n_vectors > 0
+    wanted = Expansion(columns, moments, energies, single, summed=not random, random=random)
+    for backend in backends:
+        option = methods_options.dense_option(hamiltonian, backend)
+        sums = levels_seconds(dimension, moments, energies)
+        found.append(cost.longer(option, sums))
+        found.append(expansion_option(hamiltonian, backend, wanted))
+    return found
+
+
+def choose_method(
+    method: str, device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, n_vectors: int
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends = choice.devices(device, hamiltonian.shape[0])
+    options = density_options(hamiltonian, backends, energies, moments, n_vectors)
+    task = f"for {moments} moments"
+    quick = [o for o in options if o.method == "dense" and o.feasible and o.seconds <= NOISE_FREE]
+    if method != "auto" or not n_vectors or not quick:
+        return choice.decided(method, options, backends, "the density of states", task)
+    _, _, backend = choice.chosen(quick, backends, "the density of states")
+    why = cost.reason(options, rates_of(backends[0]), task)
+    return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend

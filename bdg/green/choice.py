@@ -1,0 +1,65 @@
+"""Which method gives blocks of the Green function, on which device, why, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.green.resolvent_costs import dense_inverse_option, multifrontal_option
+from bdg.methods import choice
+
+METHODS = ("auto", "multifrontal", "dense")
+_WHAT = "the Green function"
+UNNOTICED = 0.1  # seconds: below, factors are not left for a dense inverse
+_PROBES = 4  # sites whose columns are solved for, to check the selected inverse
+
+
+def block_options(
+    hamiltonian: BdGHamiltonian,
+    backends: Sequence[Backend],
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> list[Option]:
+    """Return what each method is expected to take at ``points``; no sites: the site diagonal."""
+    width, n_sites = 2 * hamiltonian.system.norbs, hamiltonian.system.n_sites
+    if sites is None or sources is None:
+        columns, share, elements = _PROBES * width, 1.0, n_sites * width**2
+    else:
+        columns, share, elements = sources.size * width, 0.0, sites.size * sources.size * width**2
+    results = (2 if points.size > 1 else 1) * 16.0 * points.size * elements  # stacked at the end
+    found = []
+    for backend in backends:
+        found.append(multifrontal_option(hamiltonian, backend, points, columns, share, results=results))
+        found.append(dense_inverse_option(hamiltonian, backend, points.size, results))
+    return found
+
+
+def choose_method(
+    method: str,
+    device: str,
+    hamiltonian: BdGHamiltonian,
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> tuple[str, str, Backend]:
+    """Return method, the reason for it, and the backend that it runs on."""
+    backends, options, task = _ways(device, hamiltonian, points, sites, sources)
+    return choice.decided(method, options, backends, _WHAT, task, UNNOTICED)
+
+
+def _ways(
+    device: str,
+    hamiltonian: BdGHamiltonian,
+    points: np.ndarray,
+    sites: np.ndarray | None,
+    sources: np.ndarray | None,
+) -> tuple[list[Backend], list[Option], str]:
+    """Return the devices, what each method is expected to take, and the task in words."""
+    backends = choice.devices(device, hamiltonian.shape[0])
+    options = block_options(hamiltonian, backends, points, sites, sources)
+    return backends, options, f"for {points.size} energies" if points.size > 1 else "for one energy"
