@@ -7,6 +7,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PEERS  := $(VENV)/.ready-benchmark
+PYTEST  = $(BIN)/python -m pytest -q -n auto --dist worksteal
 PIP     = $(BIN)/python -m pip install -q -c constraints.txt
 NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
 
@@ -19,13 +20,11 @@ help:  ## this list
 demo: $(STAMP)  ## run the job runs/composite.toml and draw its figures
 	$(BIN)/python -m bdg run runs/composite.toml --workers 2
 
-test: $(STAMP)  ## all tests but the slow ones, in two processes
-	@$(BIN)/python -m pytest -q -p no:cacheprovider tests/unit & unit=$$!; \
-	$(BIN)/python -m pytest -q -p no:cacheprovider tests/physics tests/device tests/end_to_end tests/test_architecture.py; \
-	others=$$?; wait $$unit && [ $$others -eq 0 ]
+test: $(STAMP)  ## all tests but the slow ones, as many at once as there are cores
+	$(PYTEST)
 
 test-slow: $(STAMP)  ## only the slow tests
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
 
 lint: $(STAMP)  ## ruff (rules and format) and mypy
 	$(BIN)/ruff check .

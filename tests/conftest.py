@@ -1,11 +1,18 @@
 """What all tests share: quiet plots, few threads, and one test body for both devices."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests are many small problems
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is written to anybody's home
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+    # Nothing is written beside the sources, yet the 200 processes that tests start need not compile bdg 200 times.
+    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="bdg-bytecode-")
+    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
 
 import hypothesis
 import pytest
@@ -15,6 +22,12 @@ from bdg.gpu.device.backend import Backend, BackendUnavailableError, select_back
 # A shared machine may pause any example for long; the same examples in every run.
 hypothesis.settings.register_profile("bdg", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("bdg")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """``-n auto``: the cores that this process may use, where pytest-xdist would count all of the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])

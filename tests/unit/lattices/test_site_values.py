@@ -12,6 +12,7 @@ N = 12
 MASK = np.isin(np.arange(N), [2, 3, 4, 7, 8, 11])  # three parts of a chain
 GRAINS = np.array([-1, -1, 0, 0, 0, -1, -1, 1, 1, -1, -1, 2])
 HOPPING = -np.eye(N, k=1) - np.eye(N, k=-1)
+MIXED = "grain mixes booleans and numbers"
 
 
 def chain_builder():
@@ -125,9 +126,9 @@ def test_whole_numbers_of_any_type_are_labels(way):
 @pytest.mark.parametrize(
     ("grain", "error", "match"),
     [
-        ([True, -1] + [-1] * (N - 2), TypeError, "grain mixes booleans and numbers"),
-        (lambda site: 0 if site.pos[0] > 5 else False, TypeError, "grain mixes booleans and numbers"),
-        (lambda site: site.pos[0] > 5 and 0, TypeError, "grain mixes booleans and numbers"),
+        ([True, -1] + [-1] * (N - 2), TypeError, MIXED),
+        pytest.param(lambda site: 0 if site.pos[0] > 5 else False, TypeError, MIXED, id="function of 0 and False"),
+        pytest.param(lambda site: site.pos[0] > 5 and 0, TypeError, MIXED, id="function of False and 0"),
         (MASK[:-1], ValueError, r"grain must have one value a site, shape \(12,\); got shape \(11,\)"),
         (MASK[:, None], ValueError, r"got shape \(12, 1\)\. Pass values\.ravel\(\)"),
         (MASK.reshape(3, 4), ValueError, r"got shape \(3, 4\)\. Pass values\.ravel\(\)"),
