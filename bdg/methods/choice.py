@@ -32,7 +32,7 @@ def first_working(
     task: str = "",
     unnoticed: float = 0.0,
 ) -> tuple[Found, str, str, Backend]:
-    """Return what ``run(method, backend)`` gives, with method, the reason for it, and backend; see `costs.decided`.
+    """Return what ``run(method, backend)`` gives, with method, the reason for it, and backend; see `decided`.
 
     "auto" goes on to the next method that fits where a `FactorError` says that factors cannot be used, and the reason
     names what failed. A method that was asked for has no such way out.

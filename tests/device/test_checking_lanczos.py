@@ -44,7 +44,7 @@ def _system(name):
 @pytest.mark.parametrize("name", list(FORMS))
 def test_bound_states_equal_dense_ones(monkeypatch, name, block):
     backend, module = checking_backend()
-    monkeypatch.setattr("bdg.states.bound_states.select_backend", lambda device: backend)
+    monkeypatch.setattr("bdg.states.choice.select_backend", lambda device: backend)
     monkeypatch.setattr(lanczos, "_GPU_BLOCK", block)
     if name == "damped":
         monkeypatch.setattr(lanczos, "_USABLE", -1.0)
@@ -60,7 +60,7 @@ def test_bound_states_equal_dense_ones(monkeypatch, name, block):
 def test_a_step_copies_back_small_matrices_only(monkeypatch):
     """The basis stays on the device: what comes back between start and end are projections of a few kilobytes."""
     backend, module = checking_backend()
-    monkeypatch.setattr("bdg.states.bound_states.select_backend", lambda device: backend)
+    monkeypatch.setattr("bdg.states.choice.select_backend", lambda device: backend)
     copied = []
     to_numpy = module.asnumpy
 

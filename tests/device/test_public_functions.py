@@ -82,7 +82,9 @@ def test_auto_stays_on_the_device_that_was_asked_for(device, monkeypatch):
     """``device="gpu"`` never falls back, however small the system; what is chosen is the method."""
     monkeypatch.setattr("bdg.states.choice.DENSE_BELOW", 10)
     dense_option = options.dense_option  # the cost model would take it for so small a system
-    monkeypatch.setattr(options, "dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9))
+    monkeypatch.setattr(
+        "bdg.states.choice.dense_option", lambda *given, **more: cost.longer(dense_option(*given, **more), 1e9)
+    )
     system = make_system("real")
     with device.counting() as counts:
         states = bdg.bound_states(system, 4, device="gpu")

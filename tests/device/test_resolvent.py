@@ -12,7 +12,7 @@ from bdg.gpu.device.backend import select_backend
 from bdg.green import green_function as green
 from bdg.green import resolvent
 from bdg.lattices import Layer, stack
-from bdg.methods import costs
+from bdg.methods import choice
 
 
 def _system(kind):
@@ -28,7 +28,7 @@ def _system(kind):
 def on_device(monkeypatch):
     """Let the public functions run on the checking module where they are asked for a GPU."""
     backend, module = checking_backend()
-    for where in (costs, green, ldos):
+    for where in (choice, green, ldos):
         monkeypatch.setattr(where, "select_backend", lambda name: backend if name == "gpu" else select_backend(name))
     return module
 

@@ -12,7 +12,7 @@ import bdg
 from bdg.gpu.cost import calibration
 from bdg.gpu.cost.model import BUILT_IN
 from bdg.gpu.device.backend import MemoryBudgetError
-from bdg.methods import choice, costs
+from bdg.methods import choice, options
 
 CALLS = {
     "electron density": (bdg.electron_density, {"temperature": 0.3}, "values"),
@@ -79,7 +79,7 @@ def test_a_gpu_that_is_full_is_passed_over(device):
 
 
 def test_what_fits_nowhere_is_refused(device, monkeypatch):
-    monkeypatch.setattr(costs, "available_bytes", lambda backend: 4096.0)
+    monkeypatch.setattr(options, "available_bytes", lambda backend: 4096.0)
     system = make_system("real", (10, 10, 10))
     with pytest.raises(MemoryBudgetError, match="sum over poles does not fit: .*poles on the gpu needs"):
         bdg.bond_currents(system, 0.3)

@@ -118,7 +118,7 @@ def test_a_broadening_wider_than_the_fewest_moments_is_said():
 
 def test_columns_that_do_not_fit_are_refused(monkeypatch):
     system = stack([Layer(10, delta=0.3), Layer(10)], (8, 8), mu=-0.5)
-    for module in ("bdg.methods.costs", "bdg.gpu.cost.model", "bdg.gpu.device.memory"):
+    for module in ("bdg.methods.options", "bdg.gpu.cost.model", "bdg.gpu.device.memory"):
         imported = __import__(module, fromlist=["x"])
         if hasattr(imported, "available_bytes"):
             monkeypatch.setattr(imported, "available_bytes", lambda backend: 1e4)

@@ -15,7 +15,7 @@ from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.model.kind import Step
 from bdg.jobs.steps import steps_of
-from bdg.methods import costs
+from bdg.methods import options
 
 GAP = b"""
 [job]
@@ -166,7 +166,7 @@ def test_more_workers_than_the_memory_holds_are_refused_with_what_would_fit(monk
 
 
 def test_a_point_that_does_not_fit_is_refused_by_name(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(costs, "available_bytes", lambda backend: 1024.0)
+    monkeypatch.setattr(options, "available_bytes", lambda backend: 1024.0)
     path = tmp_path / "gap.toml"
     path.write_bytes(GAP)
     assert cli.main(["estimate", str(path), "--set", "seed=0", "--set", "temperature_K=4"]) == 2

@@ -23,7 +23,7 @@ from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.gpu.eigen import dense
 from bdg.green import choice, resolvent, resolvent_costs
 from bdg.lattices.nambu import SIGMA_Z
-from bdg.methods import costs
+from bdg.methods import options
 
 CPU = select_backend("cpu")
 ENERGIES = np.linspace(-0.5, 0.5, 5)
@@ -185,7 +185,7 @@ def nothing_runs(monkeypatch):
 @pytest.mark.parametrize("name", CALLS)
 def test_what_does_not_fit_is_refused_before_it_starts(cube, nothing_runs, name):
     function, arguments, methods = CALLS[name]
-    nothing_runs.setattr(costs, "available_bytes", lambda backend: 4096.0)
+    nothing_runs.setattr(options, "available_bytes", lambda backend: 4096.0)
     with pytest.raises(MemoryBudgetError, match="does not fit: .*needs .* GiB.*of the sites would fit") as refused:
         function(cube, **arguments)
     assert all(f"{method} on the cpu needs" in str(refused.value) for method in methods)
@@ -198,7 +198,7 @@ def test_what_does_not_fit_is_refused_before_it_starts(cube, nothing_runs, name)
 
 def test_what_fits_is_taken_instead(cube, monkeypatch):
     """8 MiB hold neither a dense matrix of dimension 1024 (32 MiB) nor much else, but the vectors of an expansion."""
-    monkeypatch.setattr(costs, "available_bytes", lambda backend: 8.0 * 2**20)
+    monkeypatch.setattr(options, "available_bytes", lambda backend: 8.0 * 2**20)
     found = bdg.density_of_states(cube, ENERGIES, moments=64)
     assert found.evidence.method == "chebyshev" and "dense does not fit" in found.evidence.why
     local = bdg.local_density_of_states(cube, ENERGIES, [1, 4], broadening=0.2)
