@@ -21,7 +21,7 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import BUILT_IN, Option, Rates
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.green import resolvent_costs
-from bdg.methods import choice, options, recursion_costs
+from bdg.methods import choice, recursion_costs
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 from bdg.states import choice as states_choice
 from bdg.thermal import choice as thermal_choice
@@ -237,10 +237,10 @@ def test_auto_takes_what_is_estimated_to_be_quickest(grid, monkeypatch):
 def test_filters_are_taken_where_no_factor_fits(grid, monkeypatch):
     """Factors and a dense matrix of 8000 sites need more than the 36 MiB that are "left"; blocks of vectors do not."""
     system = grid((20, 20, 20), delta=0.3, disorder=1.0)
-    monkeypatch.setattr(options, "available_bytes", lambda backend: 36.0 * 2**20)
+    monkeypatch.setattr("bdg.methods.options.available_bytes", lambda backend: 36.0 * 2**20)
     found = bdg.estimate(system, k=4)
     assert found.method == "chebyshev" and "does not fit" in found.evidence.why
-    monkeypatch.setattr(options, "available_bytes", lambda backend: 1.0 * 2**20)
+    monkeypatch.setattr("bdg.methods.options.available_bytes", lambda backend: 1.0 * 2**20)
     refused = bdg.estimate(system, k=4)
     assert refused.method == "" and np.isnan(refused.seconds) and not refused.feasible.any()
     assert "of the sites would fit" in refused.evidence.why and "DOES NOT FIT" in str(refused)
