@@ -30,12 +30,12 @@ INFINITE = (
 )
 MU, ATTRACTION = -1.0, 1.5
 CURVE = ((0.2, 0.999876), (0.4, 0.984993), (0.5, 0.956802), (0.6, 0.906865), (0.8, 0.710850), (0.95, 0.380174))
-SIZE, LOW = 64, 0.003  # the torus that goes through the package
+SIZE, LOW = 48, 0.003  # the torus that goes through the package
 BCS_RATIO = math.pi / math.exp(np.euler_gamma)
 
 
 def compare_all(slow: bool) -> Iterator[Comparison]:
-    """Yield the infinite lattice against recorded digits and BCS, then a torus of 4096 sites through the package."""
+    """Yield the infinite lattice against recorded digits and BCS, then a torus of 2304 sites through the package."""
     for mu, attraction, gap, tc, density, energy in INFINITE:
         where = f"mu {mu:g}, U {attraction:g}"
         found_gap, found_tc = infinite_gap(mu, attraction, 0.0), infinite_critical_temperature(mu, attraction)

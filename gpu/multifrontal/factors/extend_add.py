@@ -7,6 +7,7 @@ run by run: U of a child is a few unbroken runs of its parent's front, and a pai
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -37,31 +38,25 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
             schur.add_to(front[link.parents[0]], runs)
             return
         schur = schur.whole()
-    if front.ndim == 4:
-        for front_plane, schur_plane in zip(front, schur, strict=True):
-            extend_add(xp, front_plane, link, schur_plane, upper)
-        return
-    flat, m = front.reshape(-1), front.shape[1]
+    fronts, children = (front, schur) if front.ndim == 4 else (front[None], schur[None])
     by_index = []
     for k, runs in enumerate(link.runs):
         if runs is None:
             by_index.append(k)
             continue
-        target, source = front[link.parents[k]], schur[link.rows[k]]
+        target, source = fronts[:, link.parents[k]], children[:, link.rows[k]]
         for first, (at, to, end) in enumerate(runs):
             for at2, to2, end2 in runs[first if upper else 0 :]:
-                target[to : to + end - at, to2 : to2 + end2 - at2] += source[at:end, at2:end2]
-    step = max(1, _BATCH // max(1, schur.shape[1] ** 2))
-    for begin in range(0, len(by_index), step):
-        some = by_index[begin : begin + step]
-        places = link.places[some].astype(np.int64)
-        row = link.parents[some][:, None] * (m * m) + places * m
-        index = row[:, :, None] + places[:, None, :]
-        values = flat.take(index)
-        chosen = schur[link.rows[some]]
-        # places of padded rows are in no order: what is below the diagonal of a child may come above it in the parent
-        values += np.triu(chosen) if upper else chosen
-        flat[index] = values
+                target[:, to : to + end - at, to2 : to2 + end2 - at2] += source[:, at:end, at2:end2]
+    if not by_index:
+        return
+    flat, u = fronts.reshape(len(fronts), -1), link.places.shape[1]
+    # places of padded rows are in no order: what is below the diagonal of a child may come above it in the parent
+    kept = np.flatnonzero(np.tri(u, dtype=bool).T) if upper else slice(None)
+    for some in _batches(by_index, u * u):
+        index, rows = _locations(link, some, fronts.shape[-1])[:, kept], link.rows[some]
+        for plane, source in zip(flat, children, strict=True):
+            plane[index] = plane.take(index) + source[rows].reshape(rows.size, -1)[:, kept]
 
 
 def gather(xp: Any, inverse: Any, link: Link, out: Any) -> Any:
@@ -74,24 +69,32 @@ def gather(xp: Any, inverse: Any, link: Link, out: Any) -> Any:
     if out is None:
         size = link.places.shape[1]
         out = np.zeros((*inverse.shape[:-3], link.rows.size, size, size), inverse.dtype)
-    if inverse.ndim == 4:
-        for inverse_plane, out_plane in zip(inverse, out, strict=True):
-            gather(xp, inverse_plane, link, out_plane)
-        return out
-    flat, m = inverse.reshape(-1), inverse.shape[1]
+    inverses, outs = (inverse, out) if inverse.ndim == 4 else (inverse[None], out[None])
     by_index = []
     for k, runs in enumerate(link.runs):
         if runs is None:
             by_index.append(k)
             continue
-        source, target = inverse[link.parents[k]], out[link.rows[k]]
+        source, target = inverses[:, link.parents[k]], outs[:, link.rows[k]]
         for at, to, end in runs:
             for at2, to2, end2 in runs:
-                target[at:end, at2:end2] = source[to : to + end - at, to2 : to2 + end2 - at2]
-    step = max(1, _BATCH // max(1, link.places.shape[1] ** 2))
-    for begin in range(0, len(by_index), step):
-        some = by_index[begin : begin + step]
-        places = link.places[some].astype(np.int64)
-        row = link.parents[some][:, None] * (m * m) + places * m
-        out[link.rows[some]] = flat.take(row[:, :, None] + places[:, None, :])
+                target[:, at:end, at2:end2] = source[:, to : to + end - at, to2 : to2 + end2 - at2]
+    for some in _batches(by_index, link.places.shape[1] ** 2):
+        index, rows = _locations(link, some, inverses.shape[-1]), link.rows[some]
+        for plane, target in zip(inverses, outs, strict=True):
+            target[rows] = plane.reshape(-1).take(index).reshape(rows.size, *target.shape[1:])
     return out
+
+
+def _batches(children: list[int], elements: int) -> Iterator[list[int]]:
+    """Yield children in parts of ``_BATCH`` matrix elements; one of them has ``elements``."""
+    step = max(1, _BATCH // max(1, elements))
+    for begin in range(0, len(children), step):
+        yield children[begin : begin + step]
+
+
+def _locations(link: Link, some: list[int], m: int) -> np.ndarray:
+    """Return where the elements of some children lie in a stack of fronts (n, m, m), both flattened: (some, u u)."""
+    places = link.places[some].astype(np.int64)
+    start = link.parents[some].astype(np.int64)[:, None] * (m * m) + places * m
+    return (start[:, :, None] + places[:, None, :]).reshape(len(some), -1)
