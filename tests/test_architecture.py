@@ -377,7 +377,6 @@ STILL: dict[str, set[str]] = {
         "bdg/jobs/steps.py _josephson -> bdg/jobs/kinds/josephson.py",
         "bdg/jobs/steps.py _sns -> bdg/jobs/kinds/sns.py",
         "bdg/jobs/steps.py _stiffness -> bdg/jobs/kinds/stiffness.py",
-        "bdg/states/choice.py _filtered -> gpu/eigen/filtered.py",
         "validation/benchmarks/__init__.py main -> validation/benchmarks/alone.py",
         "validation/benchmarks/__init__.py main -> validation/benchmarks/document.py",
         "validation/benchmarks/__init__.py main -> validation/benchmarks/machine.py",
@@ -398,9 +397,7 @@ STILL: dict[str, set[str]] = {
         "validation/benchmarks/tasks.py lanczos -> gpu/eigen/lanczos.py",
     },
     "own name": set(),
-    "hidden": {
-        "gpu/kernels/kernel_set.py",
-    },
+    "hidden": set(),
     "length": {
         "bdg/condensate/proximity/proximity_length.py proximity_length",
         "bdg/states/bound_states.py bound_states",

@@ -14,8 +14,8 @@ from public_calls import CALLS, assert_came_from, call, make_system
 
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.lanczos import _GPU_BLOCK
-from bdg.gpu.kernels.kernel_set import DeviceKernels
 from bdg.gpu.kernels.source import instances, kernel_source
+from bdg.gpu.kernels.stack_kernels import DeviceKernels
 from bdg.gpu.multifrontal import GPU_SETTINGS
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors import elimination
