@@ -143,7 +143,7 @@ class Factor(Elimination):
     def product(self) -> ShiftedProduct:
         """A as an operator on columns on the device."""
         z = self.z if self.dtype.kind == "c" else self.z.real
-        return ShiftedProduct(self.symbolic, self.hamiltonian.matrix, z, self.values, self.backend)
+        return ShiftedProduct(self.symbolic, self.hamiltonian, z, self.backend, self.values)
 
     @cached_property
     def contraction(self) -> float:

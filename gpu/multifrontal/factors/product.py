@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.sweep import as_complex, as_real
 
@@ -19,19 +19,20 @@ class MatrixProduct:
     ----------
     symbolic : Symbolic
         Of the pattern of the matrix.
-    matrix : CSR
-        What the CPU multiplies with.
-    values : array
-        The elements on the pattern, flat, with one zero behind them, on the device: what all others multiply with.
+    matrix : BlockMatrix
     backend : Backend
+    values : array, optional
+        Elements on the pattern, flat, with one zero behind them, where they are on the device already; others than
+        those of ``matrix`` only count elsewhere than on the CPU.
     """
 
-    def __init__(self, symbolic: Symbolic, matrix: sp.csr_matrix, values: Any, backend: Backend) -> None:
-        self._xp, self._matrix = backend.xp, matrix if backend.device == "cpu" else None
+    def __init__(self, symbolic: Symbolic, matrix: BlockMatrix, backend: Backend, values: Any = None) -> None:
+        self._xp, self._matrix = backend.xp, matrix.matrix if backend.device == "cpu" else None
         self._groups: list[tuple[Any, Any, Any]] = []
         if self._matrix is None:  # missing elements read the zero at the end
+            flat = self._xp.asarray(np.append(matrix.blocks.reshape(-1), 0)) if values is None else values
             groups = symbolic.row_groups(self._xp)
-            self._groups = [(rows, columns, values[places][:, None, :]) for rows, columns, places in groups]
+            self._groups = [(rows, columns, flat[places][:, None, :]) for rows, columns, places in groups]
 
     def __call__(self, columns: Any) -> Any:
         """Return the product, (n_rows, R)."""
@@ -53,18 +54,15 @@ class ShiftedProduct:
     ----------
     symbolic, backend
         As for `MatrixProduct`.
-    hamiltonian : CSR
-        H.
+    hamiltonian : BlockMatrix
     z : complex or float
         A float keeps real columns real.
     values : array
         Elements of ``z - H``, not of H.
     """
 
-    def __init__(
-        self, symbolic: Symbolic, hamiltonian: sp.csr_matrix, z: complex, values: Any, backend: Backend
-    ) -> None:
-        self._product = MatrixProduct(symbolic, hamiltonian, values, backend)
+    def __init__(self, symbolic: Symbolic, hamiltonian: BlockMatrix, z: complex, backend: Backend, values: Any) -> None:
+        self._product = MatrixProduct(symbolic, hamiltonian, backend, values)
         self._z = z if backend.device == "cpu" else None  # elsewhere z is in the values
 
     def __call__(self, columns: Any) -> Any:
