@@ -24,7 +24,7 @@ import numpy as np
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Restriction, SelectedInverse, Symbolic
-from bdg.gpu.multifrontal.factors.sweep import as_complex, as_real
+from bdg.gpu.multifrontal.factors.product import MatrixProduct
 from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.gpu.multifrontal.imaginary.solve import majorana_solve, quaternion_solve
@@ -104,24 +104,10 @@ class Resolvent:
         split = symbolic.pattern.split
         return symbolic, split(self.system.hamiltonian), split(self.system.pairing_block)
 
-    def multiply(self, columns: Any) -> Any:
-        """Return ``H columns`` on the device: SciPy's CSR on the CPU, gathered rows of similar length elsewhere."""
-        if self.backend.device == "cpu":
-            return self.hamiltonian.matrix @ columns
-        xp = self.backend.xp
-        if self.blocks.dtype.kind != "c" and columns.dtype.kind == "c":
-            return as_complex(self.multiply(as_real(xp, columns)))
-        out = xp.zeros(columns.shape, columns.dtype)
-        for rows, neighbours, values in self._row_groups:
-            out[rows] = xp.matmul(values, columns[neighbours])[:, 0]
-        return out
-
     @cached_property
-    def _row_groups(self) -> list[tuple[Any, Any, Any]]:
-        xp = self.backend.xp
-        values = xp.asarray(np.append(self.blocks.blocks.reshape(-1), 0))  # missing elements read the zero at the end
-        groups = self.symbolic.row_groups(xp)
-        return [(rows, neighbours, values[places][:, None, :]) for rows, neighbours, places in groups]
+    def multiply(self) -> MatrixProduct:
+        """H as an operator on columns on the device."""
+        return MatrixProduct(self.symbolic, self.blocks, self.backend)
 
     @cached_property
     def norm(self) -> float:

@@ -14,7 +14,7 @@ from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
-from bdg.gpu.eigen.filtered import OVER
+from bdg.gpu.eigen.filtered import GAIN, OVER
 from bdg.gpu.multifrontal import Symbolic
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_FIRST_BELOW
@@ -107,8 +107,6 @@ def _stored(symbolic: Symbolic) -> float:
 
 def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     """Filtered subspace iteration, the number of levels within the cut taken as in a metal."""
-    from bdg.gpu.eigen.filtered import GAIN, OVER
-
     rates, dimension, dtype = rates_of(backend), hamiltonian.shape[0], hamiltonian.dtype
     wanted = wanted_states(k, dimension)
     columns, space = OVER * wanted / 2, float(OVER * wanted)

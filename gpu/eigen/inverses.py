@@ -180,10 +180,10 @@ class DampedInverse(PlainInverse):
     def _adjoint(self, columns: Any) -> Any:
         """Return ``(conj(z) - H)^-1 columns`` from the same factors, refined as often as the other one."""
         eta = self.factor.z.imag
-        solution = adjoint_sweep(self.factor, columns)
+        solution = adjoint_sweep(self.factor.stored, columns)
         for _ in range(self.factor.refinements):
             residual = columns - self.factor.product(solution) + 2j * eta * solution
-            solution = solution + adjoint_sweep(self.factor, residual)
+            solution = solution + adjoint_sweep(self.factor.stored, residual)
         return solution
 
     def states(self, vectors: Any) -> np.ndarray:

@@ -112,22 +112,69 @@ class _Looks:
         self._before = solves, excess
 
 
+@dataclass(frozen=True)
+class Search:
+    """What is looked for, and how long.
+
+    Attributes
+    ----------
+    wanted : int
+        Pairs to converge; one per +-E unless the form is `HermitianForm`.
+    tol : float
+        Residual relative to the Ritz value at which a pair counts as converged.
+    needed : int, optional
+        The first so many pairs (default: all) have to reach ``tol``, the others 1e4 times that.
+    block : int
+        Columns solved at once: few on a CPU, 4 to 8 on a GPU, where a solve costs the same for all of them.
+    max_dimension : int, optional
+        Solved columns in the basis before a restart; default ``max(160, 2 wanted + 2 block)``.
+    max_solves : int, optional
+        Columns solved before giving up, half as many where then less than half of the pairs have converged; default
+        ``40 wanted + 400``.
+    """
+
+    wanted: int
+    tol: float
+    needed: int | None = None
+    block: int = 1
+    max_dimension: int | None = None
+    max_solves: int | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Solved columns in the basis before a restart."""
+        return self.max_dimension or max(_LEAST_BASIS, 2 * self.wanted + 2 * self.block)
+
+    @property
+    def budget(self) -> int:
+        """Columns solved before giving up."""
+        return self.max_solves or 40 * self.wanted + 400
+
+    def allowed(self, values: np.ndarray) -> np.ndarray:
+        """Return the residuals up to which pairs count as converged, for Ritz values in their order."""
+        needed = self.wanted if self.needed is None else self.needed
+        relative = np.where(np.arange(values.size) < needed, self.tol, _LOOSE * self.tol)
+        return relative * np.maximum(abs(values), np.finfo(float).tiny)
+
+    def hopeless(self, solves: int, converged: int) -> bool:
+        """Return whether to give up after so many solves, with so many pairs converged."""
+        if solves >= self.budget:  # levels this crowded converge faster around a shift of their own
+            return True
+        # who is not half way at half time: the rest would be spent in vain
+        return 2 * solves >= self.budget and 2 * converged < self.wanted
+
+
 def inverse_lanczos(
     apply: Callable[[Any], Any],
     size: int,
-    wanted: int,
+    search: Search,
     *,
     form: Form,
     backend: Backend,
     seed: int,
-    tol: float,
-    block: int = 1,
-    max_dimension: int | None = None,
-    max_solves: int | None = None,
     known: Any = None,
-    needed: int | None = None,
 ) -> RitzPairs:
-    """Return the ``wanted`` Ritz pairs of largest modulus of an inverse.
+    """Return the Ritz pairs of largest modulus of an inverse; ``converged`` is False where the search gave up.
 
     Parameters
     ----------
@@ -135,30 +182,20 @@ def inverse_lanczos(
         The operator of the form, on columns (n, R).
     size : int
         n.
-    wanted : int
-        Pairs to converge; one per +-E unless the form is `HermitianForm`.
+    search : Search
     form : Form
-    tol : float
-        Residual relative to the Ritz value at which a pair counts as converged.
-    block : int
-        Columns solved at once: few on a CPU, 4 to 8 on a GPU, where a solve costs the same for all of them.
-    max_dimension : int, optional
-        Solved columns in the basis before a restart; default ``max(64, 2 wanted + 2 block)``.
-    max_solves : int, optional
-        Columns solved before giving up (``converged`` is then False), half as many where then less than half of the
-        pairs have converged; default ``40 wanted + 400``.
+    backend : Backend
+    seed : int
+        Of the first block.
     known : array (n, m), optional
         Orthonormal columns to stay orthogonal to; they span an invariant subspace, with every partner.
-    needed : int, optional
-        The first so many pairs (default: all) have to reach ``tol``, the others 1e4 times that.
     """
-    xp, step = backend.xp, block * form.columns
+    xp, step, wanted = backend.xp, search.block * form.columns, search.wanted
     room = form.room(size) - (0 if known is None else int(known.shape[1]) * form.room(size) // size)
-    limit = min(room, form.columns * (max_dimension or max(_LEAST_BASIS, 2 * wanted + 2 * block)))
-    budget = max_solves or 40 * wanted + 400
-    least = form.columns * (wanted + 2 * block)
-    if limit < room and limit < least:
-        raise ValueError(f"max_dimension must be at least wanted + 2 block = {wanted + 2 * block}; got {max_dimension}")
+    limit = min(room, form.columns * search.dimension)
+    least = wanted + 2 * search.block
+    if limit < room and limit < form.columns * least:
+        raise ValueError(f"max_dimension must be at least wanted + 2 block = {least}; got {search.max_dimension}")
     basis = _Basis(form, size, min(room, limit + step), known, xp)
     basis.append(_start(basis, np.random.default_rng(seed), min(step, room)))
     projected = np.zeros((0, 0), dtype=form.dtype)
@@ -170,25 +207,24 @@ def inverse_lanczos(
         solves += -(-int(fresh.shape[1]) // form.columns)
         columns = backend.to_host(overlaps)
         projected, since, done = form.grown(projected, columns), done, basis.size
-        exhausted, full = done >= room, limit < room and done + step > limit
+        exhausted = done >= room  # the basis spans the whole space: its Ritz pairs are exact
+        full = limit < room and done + step > limit  # a restart comes next, and that needs the Ritz pairs
         following, remainder = _next_block(basis, image, columns, min(step, room - done), backend)
-        enough = done >= form.columns * wanted and looks.due(solves)
-        if not (enough or exhausted or full or solves >= budget):
+        enough = done >= form.columns * wanted and looks.due(solves)  # looking costs as much as several steps
+        if not (enough or exhausted or full or solves >= search.budget):
             basis.append(following)
             continue
         ritz = form.ritz(projected)
         residuals = form.residuals(ritz, remainder) if not exhausted else np.zeros(ritz.values.size)
         kept = min(ritz.values.size, wanted)
-        allowed = np.where(np.arange(kept) < (wanted if needed is None else needed), tol, _LOOSE * tol)
-        allowed = allowed * np.maximum(abs(ritz.values[:kept]), np.finfo(float).tiny)
+        allowed = search.allowed(ritz.values[:kept])
         good = residuals[:kept] <= allowed
         looks.note(solves, float((residuals[:kept] / allowed).max(initial=0.0)) if kept == wanted else np.inf)
-        stuck = solves >= budget or (2 * solves >= budget and 2 * np.count_nonzero(good) < wanted)
-        if (kept == wanted and good.all()) or exhausted or stuck:
+        converged = bool(exhausted or (kept == wanted and good.all()))
+        if converged or search.hopeless(solves, int(np.count_nonzero(good))):
             vectors = form.combined(basis.rows, ritz, kept, xp).T
-            converged = bool(exhausted or (kept == wanted and good.all()))
             return RitzPairs(ritz.values[:kept], vectors, residuals[:kept], solves, restarts, converged)
-        if full:
+        if full:  # memory and orthogonalisation grow with the basis
             projected, done = _restart(basis, ritz, wanted, limit - 2 * step)
             since = 0  # the next block couples to every Ritz vector
             restarts += 1

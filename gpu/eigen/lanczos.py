@@ -28,7 +28,7 @@ from bdg.gpu.eigen.inverses import (
     TakagiInverse,
     rough_error,
 )
-from bdg.gpu.eigen.krylov import inverse_lanczos
+from bdg.gpu.eigen.krylov import Search, inverse_lanczos
 from bdg.gpu.eigen.scales import ScaledFactor, Scales, equilibrated
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, SignCount, Symbolic
 
@@ -139,15 +139,17 @@ class LanczosEngine:
         run = inverse_lanczos(
             inverse,
             size,
-            min(values, size),
+            Search(
+                min(values, size),
+                max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
+                needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
+                block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
+                max_solves=int(self.patience * (_PATIENCE + 8 * values)),
+            ),
             form=inverse.form,
             backend=self._backend,
             seed=int(rng.integers(2**31)),
-            tol=max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
-            block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
-            max_solves=int(self.patience * (_PATIENCE + 8 * values)),
             known=None if known is None else inverse.known(known),
-            needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
         )
         self.facts["solves"] += run.solves
         self.facts["restarts"] += run.restarts

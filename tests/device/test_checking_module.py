@@ -119,7 +119,7 @@ def test_factors_in_host_memory_give_the_same(kind, z):
     backend, module = checking_backend()
     device, host = (Factor(symbolic, hamiltonian, z, backend, on_host=on_host) for on_host in (False, True))
     assert (device.on_host, host.on_host) == (False, True) and device.kept_bytes == host.kept_bytes
-    assert all(x is None or isinstance(x, np.ndarray) for stack in host._kept for x in stack)
+    assert all(x is None or isinstance(x, np.ndarray) for stack in host.stored.stacks for x in stack)
     columns = module.asarray(np.ones((symbolic.n_rows, 2)) + 0j)
     assert np.array_equal(module.asnumpy(device.solve(columns)), module.asnumpy(host.solve(columns)))
     blocks = (module.asnumpy(f.selected_inverse(release=True).blocks) for f in (device, host))

@@ -17,9 +17,9 @@ from host_kernels import HostKernels, require, require_compiler
 import bdg.gpu.multifrontal.factors.extend_add as extend_add_module
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.kernels import kernel_set
-from bdg.gpu.kernels.kernel_set import ArrayCalls, DeviceKernels
 from bdg.gpu.kernels.launch import OPTIONS, Launch, cupy_launcher
 from bdg.gpu.kernels.source import CPP_TYPES, TEMPLATES, instances, kernel_source
+from bdg.gpu.kernels.stack_kernels import ArrayCalls, DeviceKernels
 from bdg.gpu.multifrontal import GPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 

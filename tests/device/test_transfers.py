@@ -14,13 +14,14 @@ from public_calls import CALLS, assert_came_from, call, make_system
 
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.lanczos import _GPU_BLOCK
-from bdg.gpu.kernels.kernel_set import DeviceKernels
 from bdg.gpu.kernels.source import instances, kernel_source
+from bdg.gpu.kernels.stack_kernels import DeviceKernels
 from bdg.gpu.multifrontal import GPU_SETTINGS
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors import elimination
 from bdg.gpu.multifrontal.factors import extend_add as extend_add_module
 from bdg.gpu.multifrontal.factors import factor as factor_module
+from bdg.gpu.multifrontal.factors.stored import StoredFactors
 from bdg.green.resolvent import _COLUMNS
 
 _POLISHING = 3  # steps of inverse iteration after a search, at most
@@ -167,7 +168,7 @@ def test_unit_columns_are_made_where_they_are_used(device):
 
 def _implicit_copy(monkeypatch):
     sweep = factor_module.sweep
-    monkeypatch.setattr(factor_module, "sweep", lambda factor, columns: sweep(factor, np.asarray(columns)))
+    monkeypatch.setattr(factor_module, "sweep", lambda stored, columns: sweep(stored, np.asarray(columns)))
 
 
 def _host_index(monkeypatch):
@@ -185,13 +186,13 @@ def _wait_in_a_loop(monkeypatch):
 
 
 def _copy_in_a_loop(monkeypatch):
-    forward_of = factor_module.Factor.forward_of
+    forward_of = StoredFactors.forward_of
 
     def there_and_back(self, number):
         kept = forward_of(self, number)
         return None if kept is None else self.backend.xp.asarray(self.backend.to_host(kept))
 
-    monkeypatch.setattr(factor_module.Factor, "forward_of", there_and_back)
+    monkeypatch.setattr(StoredFactors, "forward_of", there_and_back)
 
 
 def _around_the_device(monkeypatch):

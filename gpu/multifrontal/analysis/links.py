@@ -98,6 +98,11 @@ class FrontClass:
         """Rows of a front."""
         return self.a + self.u
 
+    @property
+    def is_thin(self) -> bool:
+        """True if the stack consists of leaves that something is above of."""
+        return self.is_leaf and not self.down and self.a > 0 and self.u > 0
+
 
 class Uploader:
     """Copies host arrays to a device, each once."""

@@ -15,6 +15,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.assembly import assembled, set_elements
 from bdg.gpu.multifrontal.factors.extend_add import extend_add
 from bdg.gpu.multifrontal.factors.predicted_memory import scratch_elements, works_in_place
 from bdg.gpu.multifrontal.factors.stacked import (
@@ -132,18 +133,12 @@ class Elimination:
         """Return the stack of fronts (n, m, m) with the elements of A in the rows of P."""
         c = front_class
         if self._scratch is None:
-            front = self.backend.xp.zeros((c.n, c.m, c.m), self.dtype)
-        else:
-            front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
-            step = -(-c.m // 8) if c.n == 1 and self._upper else c.m  # what is below the diagonal is not read
-            for begin in range(0, c.m, max(1, step)):
-                front[:, begin : begin + step, begin:] = 0
-        flat = front.reshape(-1)
-        flat[c.target] = self.values[c.source]
-        if self.symmetry == "general":
-            flat[c.lower_target] = self.values[c.lower_source]
-        if c.ones.size:
-            flat[c.ones] = 1
+            return assembled(self.backend.xp, c, self.values, self.symmetry)
+        front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
+        step = -(-c.m // 8) if c.n == 1 and self._upper else c.m  # what is below the diagonal is not read
+        for begin in range(0, c.m, max(1, step)):
+            front[:, begin : begin + step, begin:] = 0
+        set_elements(front, c, self.values, self.symmetry)
         return front
 
     def _add_values(self, c: FrontClass, front: Any) -> None:

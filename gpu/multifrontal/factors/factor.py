@@ -27,8 +27,8 @@ from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.factors.product import ShiftedProduct
 from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedInverse, selected_inverse
 from bdg.gpu.multifrontal.factors.stacked import StackInverter
+from bdg.gpu.multifrontal.factors.stored import StoredFactors
 from bdg.gpu.multifrontal.factors.sweep import sweep
-from bdg.gpu.multifrontal.factors.thin_leaves import ThinLeaves, is_thin
 from bdg.gpu.multifrontal.trust import TRUSTED_CONTRACTION, FactorError
 
 _TARGET = 1e-11  # error of a refined solve, relative
@@ -64,6 +64,8 @@ class Factor(Elimination):
     ----------
     symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+) or "general"
     dtype : dtype of the factors
+    stored : StoredFactors
+        Pi, W and V of each stack.
     kept_bytes : int
     on_host : bool
         The factors are in host memory, the work is done on the device.
@@ -96,16 +98,14 @@ class Factor(Elimination):
         if inertia and not (hamiltonian.is_hermitian and self.z.imag == 0):
             raise ValueError("inertia needs a Hermitian H and a real z: a complex z - H has no signature")
         general, on_device = self.symmetry == "general", backend.device != "cpu"
-        self._thin_leaves = symbolic.settings.thin_leaves and backend.xp is np
         self.predicted_memory = predict_memory(symbolic, self.dtype, general, on_device=on_device)
         self.on_host = self._fits_on_host_only() if on_host is None else bool(on_host) and on_device
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
         self._prepare(static_pivot, inertia, log_determinant)
-        self._released = False
-        self._kept: list[tuple[Any, ...]] = []  # Pi, W, V of each stack; None where it has none
+        self.stored = StoredFactors(symbolic, self.symmetry, hamiltonian.matrix, self.values, backend, self.on_host)
         self._run()
-        self.kept_bytes = sum(x.nbytes for stack in self._kept for x in stack if x is not None)
+        self.kept_bytes = self.stored.nbytes
         self.moved_blocks = self._pivots.n_moved
 
     def _fits_on_host_only(self) -> bool:
@@ -126,57 +126,24 @@ class Factor(Elimination):
 
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
         """Keep Pi, W and V of a stack; return the Schur complements."""
-        xp, general = self.backend.xp, self.symmetry == "general"
         a, u = front_class.a, front_class.u
         if not a:  # an empty separator
-            self._keep(None, None, None)
+            self.stored.keep(None)
             return front
         pivot_inverse = invert(front[:, :a, :a], last=not u)
         if not u:
-            self._keep(pivot_inverse, None, None)
+            self.stored.keep(pivot_inverse)
             return None
         right, left = self._couplings(front_class, front)
-        forward = xp.matmul(pivot_inverse, right)
-        if self._thin_leaves and is_thin(front_class):
-            self._keep(pivot_inverse, None, None)
-        else:
-            self._keep(pivot_inverse, forward, xp.matmul(left, pivot_inverse) if general else None)
+        forward = self.backend.xp.matmul(pivot_inverse, right)
+        self.stored.keep(pivot_inverse, forward, left)
         return self._schur(front_class, front, left, forward)
-
-    def _keep(self, *stack: Any) -> None:
-        to_host = self.backend.to_host
-        self._kept.append(tuple(to_host(x) if self.on_host and x is not None else x for x in stack))
-
-    def _fetch(self, kept: Any) -> Any:
-        return self.backend.xp.asarray(kept) if self.on_host and kept is not None else kept
-
-    def inverse_of(self, number: int) -> Any:
-        """Return Pi of a stack, on the device; None where the stack has no pivots."""
-        return self._fetch(self._kept[number][0])
-
-    def forward_of(self, number: int) -> Any:
-        """Return W of a stack; None where it has no updates. Of thin leaves it is computed anew."""
-        c = self.classes[number]
-        if self._thin_leaves and is_thin(c):
-            return self.backend.xp.matmul(self._kept[number][0], self._assemble(c)[:, : c.a, c.a :])
-        return self._fetch(self._kept[number][1])
-
-    def backward_of(self, number: int) -> Any:
-        """Return V of a stack; None unless the matrix is general. Of thin leaves it is computed anew."""
-        c = self.classes[number]
-        if self.symmetry == "general" and self._thin_leaves and is_thin(c):
-            return self.backend.xp.matmul(self._assemble(c)[:, c.a :, : c.a], self._kept[number][0])
-        return self._fetch(self._kept[number][2])
-
-    @cached_property
-    def leaves(self) -> ThinLeaves | None:
-        """What solves in the leaves without their W; None on a GPU, where that is kept."""
-        return ThinLeaves(self) if self._thin_leaves else None
 
     @cached_property
     def product(self) -> ShiftedProduct:
         """A as an operator on columns on the device."""
-        return ShiftedProduct(self)
+        z = self.z if self.dtype.kind == "c" else self.z.real
+        return ShiftedProduct(self.symbolic, self.hamiltonian, z, self.backend, self.values)
 
     @cached_property
     def contraction(self) -> float:
@@ -194,7 +161,7 @@ class Factor(Elimination):
         for _ in range(2):
             with np.errstate(all="ignore"):
                 for _ in range(2):
-                    error = error - sweep(self, self.product(error))
+                    error = error - sweep(self.stored, self.product(error))
                     norms.append(xp.sqrt((abs(error) ** 2).sum(0)))
                 norm = self.backend.to_host(xp.stack(norms))
                 ratios = norm[1:] / norm[:-1]
@@ -265,9 +232,9 @@ class Factor(Elimination):
         return solution.reshape(right_side.shape)
 
     def _solve(self, columns: Any, refinements: int) -> Any:
-        solution = sweep(self, columns)
+        solution = sweep(self.stored, columns)
         for _ in range(refinements):
-            solution = solution + sweep(self, columns - self.product(solution))
+            solution = solution + sweep(self.stored, columns - self.product(solution))
         return solution
 
     def _columns_at_once(self, wanted: int) -> int:
@@ -313,16 +280,10 @@ class Factor(Elimination):
                 f"the selected inverse of {self.symbolic.n_rows} rows in {self.dtype}",
                 "Restrict it to the sites that are wanted (Restriction).",
             )
-        return selected_inverse(self, restriction, release)
-
-    def release(self, number: int) -> None:
-        """Give up the factors of one stack; then nothing else can be done with them."""
-        self._kept[number] = (None, None, None)
-        self._released = True
-        self.__dict__.pop("leaves", None)  # it holds some of them
+        return selected_inverse(self.stored, restriction, release)
 
     def _require_factors(self) -> None:
-        if self._released:
+        if self.stored.released:
             raise FactorError("the factors were given up by selected_inverse(release=True); factorise again")
 
     def _require(self, limit: float, what: str) -> None:

@@ -6,45 +6,44 @@ there, three times as fast. Products of thin operands with all columns at once d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factors.factor import Factor
+from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 FEW = 6  # columns; with eight the product for all of them is as fast
 
 
-def sweep_few(factor: Factor, columns: np.ndarray, adjoint: bool = False) -> np.ndarray:
+def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False) -> np.ndarray:
     """Return ``A^-1 columns``, or ``(A^+)^-1 columns``, for columns (n_rows, R), without refinement."""
     n_rows, width = columns.shape
-    x = np.zeros((width, n_rows + 1), np.result_type(factor.dtype, columns.dtype))  # one row for padding
+    x = np.zeros((width, n_rows + 1), np.result_type(stored.dtype, columns.dtype))  # one row for padding
     x[:, :-1] = columns.T
-    if factor.leaves is not None:
+    if stored.leaves is not None:
         for column in x:
-            factor.leaves.eliminate(column, adjoint)
-    pivots = _up(factor, x, adjoint)
-    for number in range(len(factor.classes) - 1, -1, -1):
-        c, own = factor.classes[number], pivots.pop()
+            stored.leaves.eliminate(column, adjoint)
+    pivots = _up(stored, x, adjoint)
+    for number in range(len(stored.classes) - 1, -1, -1):
+        c, own = stored.classes[number], pivots.pop()
         if own is None:
             continue
-        part = _times(factor.inverse_of(number), own, adjoint)
+        part = _times(stored.inverse_of(number), own, adjoint)
         if c.u:
-            coupling = factor.backward_of(number) if adjoint else factor.forward_of(number)
+            coupling = stored.backward_of(number) if adjoint else stored.forward_of(number)
             part -= _times(coupling, x.take(c.updates, axis=1), adjoint)
         x[:, c.pivots] = part
-    if factor.leaves is not None:
+    if stored.leaves is not None:
         for column in x:
-            factor.leaves.substitute(column, adjoint)
+            stored.leaves.substitute(column, adjoint)
     return x[:, :-1].T
 
 
-def _up(factor: Factor, x: np.ndarray, adjoint: bool) -> list[Any]:
+def _up(stored: StoredFactors, x: np.ndarray, adjoint: bool) -> list[Any]:
     """Return the reduced right-hand sides (R, n, a) of the pivots of each stack; None where there are none."""
-    thin = frozenset() if factor.leaves is None else factor.leaves.numbers
+    thin = frozenset() if stored.leaves is None else stored.leaves.numbers
     pivots: list[Any] = []
-    for number, c in enumerate(factor.classes):
+    for number, c in enumerate(stored.classes):
         if number in thin or not c.a:
             pivots.append(None)
             continue
@@ -52,12 +51,12 @@ def _up(factor: Factor, x: np.ndarray, adjoint: bool) -> list[Any]:
         pivots.append(own)
         if not c.u:
             continue
-        if adjoint or factor.symmetry == "hermitian":
-            passed = _times(factor.forward_of(number), own, True)
-        elif factor.symmetry == "general":
-            passed = _times(factor.backward_of(number), own, False)
+        if adjoint or stored.symmetry == "hermitian":
+            passed = _times(stored.forward_of(number), own, True)
+        elif stored.symmetry == "general":
+            passed = _times(stored.backward_of(number), own, False)
         else:
-            passed = _on_the_left(own, factor.forward_of(number))
+            passed = _on_the_left(own, stored.forward_of(number))
         updates = c.updates.reshape(-1)
         for column, part in zip(x, passed, strict=True):
             np.subtract.at(column, updates, part.reshape(-1))

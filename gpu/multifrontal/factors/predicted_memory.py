@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
-from bdg.gpu.multifrontal.factors.thin_leaves import is_thin
 from bdg.gpu.multifrontal.factors.upper_rows import stored_elements
 
 
@@ -77,7 +76,7 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
 
 def _kept(front_class: Any, general: bool, thin_leaves: bool) -> int:
     c = front_class
-    if thin_leaves and is_thin(c):
+    if thin_leaves and c.is_thin:
         return c.n * c.a**2
     return c.n * c.a * (c.m + (c.u if general else 0))
 
@@ -140,7 +139,7 @@ def _selected_elements(symbolic: Symbolic, general: bool, on_device: bool, thin:
         pivot, cross, update = (float(c.n * x) for x in (c.a**2, c.a * c.u, c.u**2))
         mine = pivot + cross + (cross if general or not c.is_leaf else 0.0) + (0.0 if c.is_leaf else update)
         temporary = update + (3 if general else 2) * cross + 2 * pivot
-        if thin and is_thin(c):  # their fronts are assembled anew for W
+        if thin and c.is_thin:  # their fronts are assembled anew for W
             temporary += c.n * c.m**2
         if on_device:  # contiguous operands
             temporary += cross

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.extend_add import gather
 from bdg.gpu.multifrontal.factors.stacked import reversed_, set_reversed, symmetrised
-
-if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factors.factor import Factor
+from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,27 +87,27 @@ class Restriction:
         return self._uploaded[1:]
 
 
-def selected_inverse(factor: Factor, restriction: Restriction | None, release: bool) -> SelectedInverse:
-    """Return the selected inverse of a `Factor`; see `Factor.selected_inverse`."""
-    xp, pattern = factor.backend.xp, factor.symbolic.pattern
+def selected_inverse(stored: StoredFactors, restriction: Restriction | None, release: bool) -> SelectedInverse:
+    """Return the blocks of A^-1 where A has blocks, all or those of a `Restriction`; released are stacks on the way."""
+    xp, pattern = stored.backend.xp, stored.symbolic.pattern
     nd = pattern.rows_per_site
-    out = xp.zeros(pattern.n_blocks * nd * nd, factor.dtype)
+    out = xp.zeros(pattern.n_blocks * nd * nd, stored.dtype)
     if restriction is not None:
         out += np.nan
-    classes, kept = needed_classes(factor.symbolic, factor.classes, restriction, xp)
+    classes, kept = needed_classes(stored.symbolic, stored.classes, restriction, xp)
 
     def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
-        stored: tuple[Any, ...] = (factor.inverse_of(number), factor.forward_of(number), factor.backward_of(number))
+        parts: tuple[Any, ...] = (stored.inverse_of(number), stored.forward_of(number), stored.backward_of(number))
         if kept[number] is not None:
-            stored = tuple(None if x is None else x[kept[number]] for x in stored)
-        front = _one_stack(factor, c, stored, _outer_inverse(factor, c, fronts), out)
+            parts = tuple(None if x is None else x[kept[number]] for x in parts)
+        front = _one_stack(stored, c, parts, _outer_inverse(stored, c, fronts), out)
         if release:
-            factor.release(number)
+            stored.release(number)
         return front
 
     from_root_down(classes, invert)
-    if factor.symmetry != "general":
-        _fill_by_symmetry(factor, out)
+    if stored.symmetry != "general":
+        _fill_by_symmetry(stored, out)
     return SelectedInverse(pattern, out.reshape(-1, nd, nd))
 
 
@@ -144,26 +142,26 @@ def from_root_down(classes: list[FrontClass], invert: Callable[[int, FrontClass,
                 del fronts[link.parent]
 
 
-def _outer_inverse(factor: Factor, c: FrontClass, fronts: dict[int, Any]) -> Any:
+def _outer_inverse(stored: StoredFactors, c: FrontClass, fronts: dict[int, Any]) -> Any:
     """Return G_UU (n, u, u) of a stack, read from the parents."""
     if not c.u:
         return None
-    xp = factor.backend.xp
+    xp = stored.backend.xp
     if len(c.up) == 1 and c.up[0].whole:
         above = c.up[0].parent
-        if factor.classes[above].takes_over and fronts[above].shape[0] == c.n:
+        if stored.classes[above].takes_over and fronts[above].shape[0] == c.n:
             return fronts[above]
         return gather(xp, fronts[c.up[0].parent], c.up[0], None)
-    outer = xp.zeros((c.n, c.u, c.u), factor.dtype)
+    outer = xp.zeros((c.n, c.u, c.u), stored.dtype)
     for link in c.up:
         gather(xp, fronts[link.parent], link, outer)
     return outer
 
 
-def _one_stack(factor: Factor, c: FrontClass, stored: tuple[Any, ...], outer: Any, out: Any) -> Any:
+def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], outer: Any, out: Any) -> Any:
     """Write the elements of one stack into ``out``; return its inverse (n, m, m) where it has children."""
-    xp, symmetry = factor.backend.xp, factor.symmetry
-    pivot_inverse, forward, backward = stored
+    xp, symmetry = stored.backend.xp, stored.symmetry
+    pivot_inverse, forward, backward = parts
     if not c.a:
         return outer
     if not c.u:
@@ -173,7 +171,7 @@ def _one_stack(factor: Factor, c: FrontClass, stored: tuple[Any, ...], outer: An
     general = symmetry == "general"
     inner = xp.matmul(right, backward if general else reversed_(forward, symmetry))
     inner += pivot_inverse
-    whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), factor.dtype)
+    whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)
     whole[:, : c.a, : c.a] = symmetrised(inner, symmetry)
     xp.negative(right, out=whole[:, : c.a, c.a :])
     left = -xp.matmul(outer, backward) if general else None
@@ -191,11 +189,11 @@ def _one_stack(factor: Factor, c: FrontClass, stored: tuple[Any, ...], outer: An
     return whole
 
 
-def _fill_by_symmetry(factor: Factor, out: Any) -> None:
+def _fill_by_symmetry(stored: StoredFactors, out: Any) -> None:
     """Set the blocks (j, i) whose partner (i, j) was computed, i eliminated first."""
-    source, target = factor.symbolic.mirror(factor.backend.xp)
+    source, target = stored.symbolic.mirror(stored.backend.xp)
     values = out[source]
-    out[target] = values.conj() if factor.symmetry == "hermitian" else values
+    out[target] = values.conj() if stored.symmetry == "hermitian" else values
 
 
 def _restricted(c: FrontClass, kept: np.ndarray) -> FrontClass:

@@ -11,38 +11,36 @@ instead (CuPy copies operands that are not contiguous).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.factors.few_columns import FEW, sweep_few
 from bdg.gpu.multifrontal.factors.stacked import swapped
-
-if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factors.factor import Factor
+from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 
-def sweep(factor: Factor, columns: Any) -> Any:
+def sweep(stored: StoredFactors, columns: Any) -> Any:
     """Return the solution of the factored system for columns (n_rows, R), without refinement."""
-    xp, width = factor.backend.xp, columns.shape[1]
-    if columns.dtype.kind == "c" and factor.dtype.kind != "c":
-        return as_complex(xp.ascontiguousarray(sweep(factor, as_real(xp, columns))))
+    xp, width = stored.backend.xp, columns.shape[1]
+    if columns.dtype.kind == "c" and stored.dtype.kind != "c":
+        return as_complex(xp.ascontiguousarray(sweep(stored, as_real(xp, columns))))
     if xp is np and width <= FEW:
-        return sweep_few(factor, columns)
-    x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
-    pivots = _up(factor, x)
-    for number in range(len(factor.classes) - 1, -1, -1):
-        c = factor.classes[number]
+        return sweep_few(stored, columns)
+    x = _padded(xp, columns, np.result_type(stored.dtype, columns.dtype))
+    pivots = _up(stored, x)
+    for number in range(len(stored.classes) - 1, -1, -1):
+        c = stored.classes[number]
         if not c.a or pivots[number] is None:
             continue
-        part = xp.matmul(factor.inverse_of(number), pivots[number])
+        part = xp.matmul(stored.inverse_of(number), pivots[number])
         pivots[number] = None
         if c.u:
-            part -= xp.matmul(factor.forward_of(number), x[c.updates].reshape(c.n, c.u, width))
+            part -= xp.matmul(stored.forward_of(number), x[c.updates].reshape(c.n, c.u, width))
         x[c.pivots] = part
-    if factor.leaves is not None:
-        factor.leaves.substitute(x)
+    if stored.leaves is not None:
+        stored.leaves.substitute(x)
     return x[:-1]
 
 
@@ -67,28 +65,28 @@ def as_complex(columns: Any) -> Any:
     return columns.view(np.result_type(columns.dtype, np.complex64))
 
 
-def adjoint_sweep(factor: Factor, columns: Any) -> Any:
+def adjoint_sweep(stored: StoredFactors, columns: Any) -> Any:
     """Return ``(A^+)^-1 columns`` without refinement, with Pi^+, W^+ and V^+ in place of Pi, V and W."""
-    if factor.symmetry == "hermitian":
-        return sweep(factor, columns)
-    if factor.symmetry == "symmetric":  # the adjoint is the complex conjugate
-        return sweep(factor, columns.conj()).conj()
-    xp, width = factor.backend.xp, columns.shape[1]
+    if stored.symmetry == "hermitian":
+        return sweep(stored, columns)
+    if stored.symmetry == "symmetric":  # the adjoint is the complex conjugate
+        return sweep(stored, columns.conj()).conj()
+    xp, width = stored.backend.xp, columns.shape[1]
     if xp is np and width <= FEW:
-        return sweep_few(factor, columns, adjoint=True)
-    x = _padded(xp, columns, np.result_type(factor.dtype, columns.dtype))
-    pivots = _up(factor, x, adjoint=True)
-    for number in range(len(factor.classes) - 1, -1, -1):
-        c = factor.classes[number]
+        return sweep_few(stored, columns, adjoint=True)
+    x = _padded(xp, columns, np.result_type(stored.dtype, columns.dtype))
+    pivots = _up(stored, x, adjoint=True)
+    for number in range(len(stored.classes) - 1, -1, -1):
+        c = stored.classes[number]
         if not c.a or pivots[number] is None:
             continue
-        part = _adjoint_product(xp, factor.inverse_of(number), pivots[number])
+        part = _adjoint_product(xp, stored.inverse_of(number), pivots[number])
         pivots[number] = None
         if c.u:
-            part -= _adjoint_product(xp, factor.backward_of(number), x[c.updates].reshape(c.n, c.u, width))
+            part -= _adjoint_product(xp, stored.backward_of(number), x[c.updates].reshape(c.n, c.u, width))
         x[c.pivots] = part
-    if factor.leaves is not None:
-        factor.leaves.substitute(x, adjoint=True)
+    if stored.leaves is not None:
+        stored.leaves.substitute(x, adjoint=True)
     return x[:-1]
 
 
@@ -97,17 +95,17 @@ def _adjoint_product(xp: Any, matrices: Any, columns: Any) -> Any:
     return swapped(xp.matmul(swapped(columns).conj(), matrices).conj())
 
 
-def _up(factor: Factor, x: Any, adjoint: bool = False) -> list[Any]:
+def _up(stored: StoredFactors, x: Any, adjoint: bool = False) -> list[Any]:
     """Return the reduced right-hand sides (n, a, R) of the pivots of each stack; x as from `_padded`.
 
     None for stacks of thin leaves, which are taken out of x itself.
     """
-    xp = factor.backend.xp
+    xp = stored.backend.xp
     thin: frozenset[int] = frozenset()
-    if factor.leaves is not None:
-        factor.leaves.eliminate(x, adjoint)
-        thin = factor.leaves.numbers
-    return climb(factor.classes, x, xp, lambda number, own: _reduced(factor, number, own, adjoint), thin)
+    if stored.leaves is not None:
+        stored.leaves.eliminate(x, adjoint)
+        thin = stored.leaves.numbers
+    return climb(stored.classes, x, xp, lambda number, own: _reduced(stored, number, own, adjoint), thin)
 
 
 def climb(
@@ -162,13 +160,13 @@ def climb(
     return pivots
 
 
-def _reduced(factor: Factor, number: int, own: Any, adjoint: bool) -> Any:
+def _reduced(stored: StoredFactors, number: int, own: Any, adjoint: bool) -> Any:
     """Return ``V own``, or ``W^+ own`` for the adjoint."""
-    xp = factor.backend.xp
+    xp = stored.backend.xp
     if adjoint:
-        return _adjoint_product(xp, factor.forward_of(number), own)
-    if factor.symmetry == "general":
-        return xp.matmul(factor.backward_of(number), own)
-    if factor.symmetry == "symmetric":
-        return swapped(xp.matmul(swapped(own), factor.forward_of(number)))
-    return _adjoint_product(xp, factor.forward_of(number), own)
+        return _adjoint_product(xp, stored.forward_of(number), own)
+    if stored.symmetry == "general":
+        return xp.matmul(stored.backward_of(number), own)
+    if stored.symmetry == "symmetric":
+        return swapped(xp.matmul(swapped(own), stored.forward_of(number)))
+    return _adjoint_product(xp, stored.forward_of(number), own)

@@ -10,7 +10,8 @@ reads a fifth less memory than with W, and the factors are smaller by it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,17 +19,17 @@ import scipy.sparse as sp
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.factors.stacked import swapped
 
-if TYPE_CHECKING:
-    from bdg.gpu.multifrontal.factors.factor import Factor
-
-
-def is_thin(front_class: FrontClass) -> bool:
-    """Return whether the stack consists of leaves that something is above of."""
-    return front_class.is_leaf and not front_class.down and front_class.a > 0 and front_class.u > 0
-
 
 class ThinLeaves:
     """First and last step of both sweeps; right-hand sides are as from `bdg.gpu.multifrontal.factors.sweep`.
+
+    Parameters
+    ----------
+    stacks : dict of int to (FrontClass, array (n, a, a))
+        The thin leaves among all stacks, and their Pi.
+    matrix : CSR
+        H.
+    dtype : dtype of the factors
 
     Attributes
     ----------
@@ -36,17 +37,16 @@ class ThinLeaves:
         Stacks that are solved here.
     """
 
-    def __init__(self, factor: Factor) -> None:
-        self.numbers = frozenset(number for number, c in enumerate(factor.classes) if is_thin(c))
-        # not the factor: it refers to this object, and two that refer to each other outlive their use
-        self._stacks = [(factor.classes[number], factor.inverse_of(number)) for number in sorted(self.numbers)]
-        inside = np.zeros(factor.symbolic.n_rows + 1, dtype=bool)
-        for number in self.numbers:
-            inside[factor.classes[number].pivots] = True
-        entries = factor.hamiltonian.matrix.tocoo()
+    def __init__(self, stacks: Mapping[int, tuple[FrontClass, Any]], matrix: sp.csr_matrix, dtype: np.dtype) -> None:
+        self.numbers = frozenset(stacks)
+        self._stacks = list(stacks.values())
+        inside = np.zeros(matrix.shape[0] + 1, dtype=bool)  # one row for padding
+        for c, _ in self._stacks:
+            inside[c.pivots] = True
+        entries = matrix.tocoo()
         from_leaf, to_leaf = inside[entries.col], inside[entries.row]
-        self._above = _part(entries, from_leaf & ~to_leaf, factor.dtype)  # A_SP
-        self._below = _part(entries, to_leaf & ~from_leaf, factor.dtype)  # A_PS
+        self._above = _part(entries, from_leaf & ~to_leaf, dtype)  # A_SP
+        self._below = _part(entries, to_leaf & ~from_leaf, dtype)  # A_PS
 
     def eliminate(self, x: Any, adjoint: bool = False) -> None:
         """Take the leaves out of the right-hand sides of everything above."""

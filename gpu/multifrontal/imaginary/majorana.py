@@ -249,7 +249,7 @@ class MajoranaFactor:
                 "Restrict it to the sites that are wanted (Restriction).",
             )
         # The contraction that Factor asks for at real z is not needed: the symmetric part of Q is at least w.
-        return MajoranaInverse(selected_inverse(self.factor, restriction, release), self.form)
+        return MajoranaInverse(selected_inverse(self.factor.stored, restriction, release), self.form)
 
 
 def _scaled(matrix: BlockMatrix, signs: np.ndarray | None, frequency: float) -> BlockMatrix:

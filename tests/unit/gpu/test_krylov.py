@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 import bdg
 from bdg.gpu.eigen.antiunitary import Antiunitary
-from bdg.gpu.eigen.krylov import inverse_lanczos
+from bdg.gpu.eigen.krylov import Search, inverse_lanczos
 from bdg.gpu.eigen.krylov_forms import HermitianForm, MajoranaForm, QuaternionForm, TakagiForm, takagi
 from bdg.lattices.nambu import SIGMA_Z
 
@@ -33,7 +33,7 @@ def test_takagi_of_degenerate_and_singular_matrices(matrix):
     assert_allclose(unitary.conj().T @ unitary, np.eye(len(matrix)), atol=ROUNDING)
 
 
-def _takagi_run(system, wanted, backend, **options):
+def _takagi_run(system, wanted, backend, known=None, **options):
     matrix = (system.hamiltonian + 1j * np.diag(system.delta)).astype(complex)
     inverse = np.linalg.inv(np.asarray(matrix))
     xp = backend.xp
@@ -41,12 +41,11 @@ def _takagi_run(system, wanted, backend, **options):
     return inverse_lanczos(
         lambda columns: (on_device @ columns).conj(),
         system.n_sites,
-        wanted,
+        Search(wanted, 1e-11, **options),
         form=TakagiForm(),
         backend=backend,
         seed=1,
-        tol=1e-11,
-        **options,
+        known=known,
     )
 
 
@@ -76,12 +75,10 @@ def test_hermitian_form_gives_both_signs(grid, islands, backend, block, complex_
     run = inverse_lanczos(
         lambda columns: inverse @ columns,
         250,
-        12,
+        Search(12, 1e-11, block=block),
         form=HermitianForm(matrix.dtype),
         backend=backend,
         seed=1,
-        tol=1e-11,
-        block=block,
     )
     exact = bdg.bound_states(system, 12, method="dense").energies
     assert run.converged
@@ -145,8 +142,8 @@ def test_forms_with_partners_give_the_pairs(grid, spinful, islands, backend, nam
     system = _flux(grid, islands) if name == "flux" else _rashba(grid, spinful, islands, 0.3 * (name == "rashba"))
     apply, form, states = _operator(system, backend)
     matrix = bdg.BdGHamiltonian(system).matrix.toarray()
-    options = {"backend": backend, "seed": 1, "tol": 1e-11, "block": block}
-    run = inverse_lanczos(apply, len(matrix), 8, form=form, max_dimension=max_dimension, **options)
+    search = Search(8, 1e-11, block=block, max_dimension=max_dimension)
+    run = inverse_lanczos(apply, len(matrix), search, form=form, backend=backend, seed=1)
     exact = np.linalg.eigvalsh(matrix)
     assert run.converged and (run.restarts > 0 or max_dimension is None)
     assert_allclose(np.sort(1 / run.values), np.sort(exact[exact > 0])[:8], atol=1e-10)
@@ -165,11 +162,11 @@ def test_partners_save_solves(grid, spinful, islands, backend, name):
     system = _flux(grid, islands) if name == "flux" else _rashba(grid, spinful, islands)
     apply, form, _ = _operator(system, backend)
     matrix = bdg.BdGHamiltonian(system).matrix.toarray()
-    options = {"backend": backend, "seed": 1, "tol": 1e-10}
-    paired = inverse_lanczos(apply, len(matrix), 10, form=form, **options)
+    options = {"backend": backend, "seed": 1}
+    paired = inverse_lanczos(apply, len(matrix), Search(10, 1e-10), form=form, **options)
     inverse = backend.xp.asarray(np.linalg.inv(matrix))
     plain = inverse_lanczos(
-        lambda columns: inverse @ columns, len(matrix), 20, form=HermitianForm(matrix.dtype), **options
+        lambda columns: inverse @ columns, len(matrix), Search(20, 1e-10), form=HermitianForm(matrix.dtype), **options
     )
     assert paired.converged and plain.converged
     assert 1.4 * paired.solves < plain.solves  # 1.5 to 1.6 measured; 2 where the solves are many
@@ -205,8 +202,8 @@ def test_whole_space_of_pairs_is_exhausted(grid, spinful, backend, name):
     matrix = bdg.BdGHamiltonian(system).matrix.toarray()
     exact = np.sort(abs(np.linalg.eigvalsh(matrix)))[::2]
     for block in (1, 2):
-        options = {"backend": backend, "seed": 1, "tol": 1e-11, "block": block}
-        run = inverse_lanczos(apply, len(matrix), len(matrix) // 2, form=form, **options)
+        search = Search(len(matrix) // 2, 1e-11, block=block)
+        run = inverse_lanczos(apply, len(matrix), search, form=form, backend=backend, seed=1)
         assert run.converged
         assert_allclose(np.sort(1 / run.values), exact, atol=1e-11)
 
@@ -225,9 +222,8 @@ def test_residuals_are_those_of_the_vectors(grid, spinful, islands, backend, nam
     if name in ("plain", "takagi"):
         device = backend.xp.asarray(inverse)
         apply = (lambda x: (device @ x).conj()) if name == "takagi" else (lambda x: device @ x)
-    run = inverse_lanczos(
-        apply, len(inverse), 8, form=form, backend=backend, seed=1, tol=1e-12, block=block, max_solves=21
-    )
+    search = Search(8, 1e-12, block=block, max_solves=21)
+    run = inverse_lanczos(apply, len(inverse), search, form=form, backend=backend, seed=1)
     assert not run.converged
     vectors = backend.to_host(run.vectors if name in ("plain", "takagi") else states(run.vectors))
     if name == "rashba":  # real and imaginary part of each Ritz vector; the vector itself is their combination

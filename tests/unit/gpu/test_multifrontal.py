@@ -437,10 +437,10 @@ def test_a_few_columns_are_solved_as_many_are(settings, kind, adjoint):
     if factor.dtype.kind == "c":
         many = many + 1j * rng.standard_normal(many.shape)
     solve = adjoint_sweep if adjoint else sweep
-    whole = solve(factor, many)
+    whole = solve(factor.stored, many)
     scale = abs(whole).max()
     for width in range(1, FEW + 1):
-        found = solve(factor, many[:, :width])
+        found = solve(factor.stored, many[:, :width])
         assert abs(found - whole[:, :width]).max() < max(1e-10, 10 * factor.contraction) * scale
     exact = np.linalg.solve(dense.conj().T if adjoint else dense, many)
     assert abs(whole - exact).max() < max(1e-9, 10 * factor.contraction) * abs(exact).max()
@@ -451,8 +451,8 @@ def test_factors_are_gone_with_their_last_user(kind):
     """Nothing that a factor holds refers back to it: its memory must not wait for the garbage collector."""
     factor, dense = _factor(*GEOMETRIES["film"], 2, kind, CPU_SETTINGS)
     factor.solve(np.ones((len(dense), 1)))
-    adjoint_sweep(factor, np.ones((len(dense), 1), factor.dtype))
-    inverse = [weakref.ref(x) for stack in factor._kept for x in stack if x is not None]
+    adjoint_sweep(factor.stored, np.ones((len(dense), 1), factor.dtype))
+    inverse = [weakref.ref(x) for stack in factor.stored.stacks for x in stack if x is not None]
     gc.disable()
     try:
         factor.selected_inverse(release=True)
