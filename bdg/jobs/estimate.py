@@ -25,7 +25,6 @@ from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.progress import words
-from bdg.jobs.steps import steps_of
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
 
@@ -127,7 +126,7 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
     start = time.perf_counter()
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers must be a whole number >= 1; got {workers!r}")
-    if steps_of(job.kind) is None:
+    if job.kind.steps is None:
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "
             "estimated; give the Kind a function steps (docs/extending.md)"
@@ -205,7 +204,7 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
     """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
     from tqdm import tqdm
 
-    make = steps_of(job.kind)
+    make = job.kind.steps
     assert make is not None
     points, buildings = _stated(job, make, MOST_EXAMINED)
     if any(map(_is_large, buildings)):

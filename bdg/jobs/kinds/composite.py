@@ -38,7 +38,7 @@ from bdg.jobs.kinds.shared.limits import (
 )
 from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -185,6 +185,28 @@ def _comparison(best: ProximityLength) -> dict[str, Any]:
     }
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    host, composite = host_of(keys), build(parameters)
+    found = []
+    if wanted["states"]:
+        found.append(Step("bound_states", {"k": wanted["states"]}))
+        found.append(Step("count_states", {"energy": grain_gap(keys, wanted["temperature_K"]) / host.t_meV}))
+    arguments: dict[str, Any] = {
+        "temperature": temperature_in_t(wanted["temperature_K"], host.t_meV),
+        "tol": wanted["tolerance"],
+    }
+    sample = wanted["sample_sites"]
+    if sample is not None:
+        number = min(sample, int(np.count_nonzero(composite.grain < 0)))
+        if wanted["slice"]:
+            number += composite.n_sites // min(round(length / keys["spacing_nm"]) for length in keys["size_nm"])
+        number = min(number, composite.n_sites)
+        arguments["sites"] = np.unique(np.linspace(0, composite.n_sites - 1, number).astype(np.int64))
+    return composite, [*found, Step("pair_amplitude", arguments)]
+
+
 def summarise(results: JobResults) -> str:
     """Return what a reader wants to know first: the box, its resolution, and a line for each temperature and seed."""
     lines = [f"{results.name}: superconducting grains in a disordered host, {len(results)} points"]
@@ -224,4 +246,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

@@ -17,12 +17,14 @@ from bdg.condensate.gap.solve_gap import solve_gap
 from bdg.condensate.pair_amplitude import pair_amplitude
 from bdg.jobs.kinds.shared.groups import by_system, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
+from bdg.jobs.kinds.shared.pairing_keys import GAP_ITERATIONS
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 from bdg.thermal.free_energy import free_energy
 
@@ -89,6 +91,19 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     return observables, {"solve_gap": dict(found.evidence), "pair_amplitude": dict(amplitude.evidence)}
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    t = keys["hopping_meV"]
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], t)}
+    system = slabs(keys, GUESS * keys["attraction_meV"] / t, math.pi * wanted["phase_pi"])
+    return system, [
+        Step("solve_gap", {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}),
+        Step("pair_amplitude", {**at, "tol": wanted["tolerance"]}),
+        Step("free_energy", at, 2, "the last one belongs to solve_gap"),
+    ]
+
+
 def summarise(results: JobResults) -> str:
     """Return one line a point."""
     lines = [f"{results.name}: self-consistent gap of slabs, {len(results)} points"]
@@ -145,4 +160,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

@@ -20,9 +20,15 @@ from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
 from bdg.currents.phase_curves import BRANCHES, series
 from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST, site_rules
-from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
+from bdg.jobs.kinds.shared.pairing_keys import (
+    GAP_ITERATIONS,
+    PAIRING_KEYS,
+    imposed_gap,
+    pairing_rules,
+    pairing_temperature_rules,
+)
 from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -128,6 +134,19 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     return observables, {"current_phase": dict(found.evidence)}
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    system, phases = build(parameters), wanted["phases"]
+    biased = system.with_phases(np.linspace(0, 1, system.n_grains))
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, phases, "currents at each phase")]
+    if keys["attraction_meV"] is not None:
+        gap = {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}
+        found.append(Step("solve_gap", gap, phases, f"{GAP_ITERATIONS} iterations at each phase assumed"))
+    return biased, found
+
+
 def summarise(results: JobResults) -> str:
     """Return one line a point."""
     lines = [f"{results.name}: current against phase of S/N/S junctions, {len(results)} points"]
@@ -208,4 +227,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

@@ -18,9 +18,15 @@ from bdg.currents.superfluid_stiffness import superfluid_stiffness
 from bdg.electrodynamics.penetration_depth import penetration_depth
 from bdg.jobs.kinds.shared.groups import by_system, by_temperature, seed_of, temperature_of
 from bdg.jobs.kinds.shared.limits import TIGHTEST
-from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
+from bdg.jobs.kinds.shared.pairing_keys import (
+    GAP_ITERATIONS,
+    PAIRING_KEYS,
+    imposed_gap,
+    pairing_rules,
+    pairing_temperature_rules,
+)
 from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -55,6 +61,7 @@ COMPUTE_KEYS = (
         most=1e-3,
     ),
 )
+TWISTS = 4  # systems that the stiffness is a difference of, as `bdg estimate` assumes
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
@@ -113,6 +120,18 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "gap_spread_meV": Observable(size.std() * t, "meV", "standard deviation of |Delta| over the sites"),
     }
     return observables, evidence
+
+
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    system = build(parameters)
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, TWISTS, f"{TWISTS} twisted systems assumed, of complex matrices")]
+    if keys["attraction_meV"] is not None:
+        found.append(Step("solve_gap", {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}))
+    phase = np.exp(1e-3j * np.arange(system.n_sites))  # currents are those of a twisted system
+    return system.with_delta(system.delta * phase), found
 
 
 def summarise(results: JobResults) -> str:
@@ -186,4 +205,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )
