@@ -310,8 +310,6 @@ STILL: dict[str, set[str]] = {
         "bdg/estimates.py -> bdg/densities/trace_density.py",
         "bdg/estimates.py -> bdg/jobs/estimate.py",
         "bdg/estimates.py -> bdg/jobs/job.py",
-        "bdg/jobs/kinds/ldos_figures.py -> bdg/jobs/kinds/composite_figures.py",
-        "bdg/jobs/kinds/loops.py -> bdg/jobs/kinds/composite.py",
         "bdg/plots/decay.py -> bdg/condensate/proximity/proximity_length.py",
         "bdg/plots/levels.py -> bdg/granular/phase_response.py",
         "bdg/plots/levels.py -> bdg/levels/level_statistics.py",

@@ -27,15 +27,11 @@ from bdg.jobs.kinds.shared.boxes import (
     host_facts,
     host_of,
     n_sites_of,
-    system_rules,
+    state_rules,
     warn_if_coarse,
 )
 from bdg.jobs.kinds.shared.groups import groups_of, temperature_of
-from bdg.jobs.kinds.shared.limits import (
-    TIGHTEST,
-    amplitude_rules,
-    temperature_rules,
-)
+from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules
 from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
@@ -57,17 +53,11 @@ COMPUTE_KEYS = (
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
-    found, system, compute = system_rules(parameters), parameters["system"], parameters["compute"]
-    sites, kelvin = n_sites_of(system), compute["temperature_K"]
-    if sites and compute["states"] > 2 * sites:
-        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
-    if found:
-        return found
-    t, band = host_of(system).t_meV, band_of(parameters)
-    found += temperature_rules(kelvin, t, band)
-    if "tolerance" in compute:
-        found = found or amplitude_rules(kelvin, t, band, compute["tolerance"], 2 * sites)
-    return found
+    system, compute = parameters["system"], parameters["compute"]
+    kelvin, tolerance = compute["temperature_K"], compute["tolerance"]
+    return state_rules(parameters) or amplitude_rules(
+        kelvin, host_of(system).t_meV, band_of(parameters), tolerance, 2 * n_sites_of(system)
+    )
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:

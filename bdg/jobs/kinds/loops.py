@@ -18,7 +18,6 @@ import numpy as np
 
 from bdg.granular.phase_harmonics import phase_harmonics
 from bdg.granular.phase_response import phase_response
-from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
@@ -54,7 +53,7 @@ COMPUTE_KEYS = (
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     compute = parameters["compute"]
-    found = list(composites.check(parameters))
+    found = boxes.state_rules(parameters)
     if compute["loop_grains"] == 1:
         found.append(("compute", "loop_grains", "must be 0, 2, 3 or 4: one grain alone is coupled to nothing"))
     if compute["points"] % 2:
