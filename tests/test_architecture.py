@@ -362,7 +362,6 @@ STILL: dict[str, set[str]] = {
     "lazy": {
         "bdg/estimates.py _of_job -> bdg/jobs/estimate.py",
         "bdg/estimates.py _of_job -> bdg/jobs/job.py",
-        "bdg/jobs/estimate.py _built -> bdg/estimates.py",
         "bdg/states/choice.py _filtered -> gpu/eigen/filtered.py",
         "validation/benchmarks/__init__.py main -> validation/benchmarks/alone.py",
         "validation/benchmarks/__init__.py main -> validation/benchmarks/document.py",

@@ -19,7 +19,7 @@ from bdg.gpu.device.memory import GIB, available_bytes
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
 from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
-from bdg.jobs.extrapolation import StepCost, extrapolated
+from bdg.jobs.extrapolation import StepCost, asked, extrapolated
 from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
@@ -255,16 +255,13 @@ def _is_large(building: Building | None) -> bool:
 
 def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
     """Return what the steps of a point take on its own system."""
-    from bdg.estimates import Estimate, estimate
-
     system, steps = made
     share(system)
-    costs = []
-    for step in steps:
-        found = estimate(system, step.what, device=device, **step.arguments)
-        assert isinstance(found, Estimate)
-        costs.append(StepCost(step, found.method, found.seconds, found.gibibytes * GIB, found.evidence.why))
-    return costs
+    found = [asked(system, step, device) for step in steps]
+    return [
+        StepCost(step, each.method, each.seconds, each.gibibytes * GIB, each.evidence.why)
+        for step, each in zip(steps, found, strict=True)
+    ]
 
 
 def _spread(points: Sequence[Point], most: int) -> list[Point]:
