@@ -31,6 +31,7 @@ from bdg.jobs.kinds.shared.boxes import (
     warn_if_coarse,
 )
 from bdg.jobs.kinds.shared.groups import groups_of, temperature_of
+from bdg.jobs.kinds.shared.keys import TEMPERATURE
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules
 from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
@@ -43,7 +44,7 @@ from bdg.lattices.units import temperature_in_t
 from bdg.states.bound_states import bound_states, count_states
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature", above=0),
+    TEMPERATURE,
     Key("states", "int", "bound states of lowest |E|, both signs counted; 0: none, and no count", default=64, least=0),
     Key("sample_sites", "int", "random host sites for |F| against distance; default: F on all sites", None, least=20),
     Key("slice", "bool", "|F| on the lattice plane that cuts most grain sites", default=True),

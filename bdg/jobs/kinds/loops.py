@@ -21,6 +21,7 @@ from bdg.granular.phase_response import phase_response
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
+from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
@@ -35,7 +36,7 @@ from bdg.states.bound_states import bound_states
 PHASES = 3  # stream of the seed that the phases are drawn from
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature; sets the gap", above=0),
+    TEMPERATURE_OF_GAP,
     Key("states", "int", "bound states of lowest |E|, both signs counted", default=64, least=8),
     Key("phases", "str", "phases of the grains for the states", default="random", choices=("random", "zero")),
     Key("loop_grains", "int", "grains of the Fourier terms, the nearest; 0: none", default=3, least=0, most=4),
