@@ -11,7 +11,6 @@ from bdg.gpu.device.memory import host_bytes
 from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
 from bdg.jobs.model.sweep import Parameters, Point
-from bdg.jobs.steps import steps_of
 from bdg.lattices import budget
 from bdg.lattices.budget import Building, size_in_words
 
@@ -32,7 +31,7 @@ def require_points(job: Job, points: Sequence[Point], workers: int = 1) -> None:
     MemoryBudgetError
         With the point, and what would fit.
     """
-    make = steps_of(job.kind)
+    make = job.kind.steps
     if make is None or is_own(job.kind):
         return
     largest: Building | None = None

@@ -19,13 +19,12 @@ from bdg.gpu.device.memory import GIB, available_bytes
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
 from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
-from bdg.jobs.extrapolation import StepCost, extrapolated
+from bdg.jobs.extrapolation import StepCost, asked, extrapolated
 from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.progress import words
-from bdg.jobs.steps import steps_of
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
 
@@ -127,7 +126,7 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
     start = time.perf_counter()
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers must be a whole number >= 1; got {workers!r}")
-    if steps_of(job.kind) is None:
+    if job.kind.steps is None:
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "
             "estimated; give the Kind a function steps (docs/extending.md)"
@@ -205,7 +204,7 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
     """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
     from tqdm import tqdm
 
-    make = steps_of(job.kind)
+    make = job.kind.steps
     assert make is not None
     points, buildings = _stated(job, make, MOST_EXAMINED)
     if any(map(_is_large, buildings)):
@@ -256,16 +255,13 @@ def _is_large(building: Building | None) -> bool:
 
 def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
     """Return what the steps of a point take on its own system."""
-    from bdg.estimates import Estimate, estimate
-
     system, steps = made
     share(system)
-    costs = []
-    for step in steps:
-        found = estimate(system, step.what, device=device, **step.arguments)
-        assert isinstance(found, Estimate)
-        costs.append(StepCost(step, found.method, found.seconds, found.gibibytes * GIB, found.evidence.why))
-    return costs
+    found = [asked(system, step, device) for step in steps]
+    return [
+        StepCost(step, each.method, each.seconds, each.gibibytes * GIB, each.evidence.why)
+        for step, each in zip(steps, found, strict=True)
+    ]
 
 
 def _spread(points: Sequence[Point], most: int) -> list[Point]:

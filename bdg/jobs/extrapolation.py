@@ -155,7 +155,7 @@ def extrapolated(
         share(system)
         shapes.append(stated.shape)
         steps = found
-        rows.append([_asked(system, step, device) for step in found])
+        rows.append([asked(system, step, device) for step in found])
     if not rows:
         return None
     sums = [_sums(shape, building.periodic) for shape in shapes]
@@ -167,7 +167,8 @@ def extrapolated(
     ]
 
 
-def _asked(system: System, step: Step, device: str) -> Estimate:
+def asked(system: System, step: Step, device: str) -> Estimate:
+    """Return what `bdg.estimate` says of a step on a system that is there."""
     found = estimate(system, step.what, device=device, **step.arguments)
     assert isinstance(found, Estimate)
     return found

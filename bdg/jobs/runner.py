@@ -1,4 +1,4 @@
-"""Runs a job: hands its missing points to worker processes and keeps what they yield.
+"""Runs a job: hands its missing points to an engine and keeps what they yield.
 
 A point that fails, or kills its worker, fails alone. Whatever happens to this process, finished points are kept.
 """
@@ -7,23 +7,17 @@ from __future__ import annotations
 
 import collections
 import logging
-import multiprocessing
 import os
-import signal
 import sys
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.jobs.building import require_points
-from bdg.jobs.engines import worker as worker_module
-from bdg.jobs.engines.worker import READY, Report, Task, worker_environment
+from bdg.jobs.engines.engine import Engine, Task
+from bdg.jobs.engines.processes import Crew
 from bdg.jobs.folder.provenance import changed_versions, provenance
 from bdg.jobs.folder.store import RunFolder, gather
 from bdg.jobs.job import Job
@@ -31,9 +25,6 @@ from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
 from bdg.lattices.storage import shown
-
-START_ATTEMPTS = 3  # workers that may die before they are ready until the run is given up
-_TICK = 1.0  # seconds between refreshes of the bar
 
 
 @dataclass(frozen=True)
@@ -159,12 +150,12 @@ def _warn_of_other_versions(points: Iterable[PointResult], origin: dict[str, Any
 
 
 def _compute_missing(
-    folder: RunFolder, job: Job, missing: Sequence[Point], crew: Crew, progress: Progress, failures: dict[str, str]
+    folder: RunFolder, job: Job, missing: Sequence[Point], engine: Engine, progress: Progress, failures: dict[str, str]
 ) -> None:
     labels = {point.digest: point.label for point in missing}
     warned: set[str] = set()
     try:
-        for report in crew.run(missing):
+        for report in engine.run(missing):
             if report is None:
                 progress.tick()
                 continue
@@ -182,7 +173,7 @@ def _compute_missing(
             else:
                 progress.advance(label, report.seconds)
     finally:
-        crew.kill()
+        engine.kill()
         try:
             folder.record_failures(job, failures)
         except OSError as error:  # must not take the place of what went wrong before
@@ -219,126 +210,3 @@ def draw_figures(folder: RunFolder, job: Job, results: JobResults) -> tuple[list
             shown(error),
         )
         return [], True
-
-
-@dataclass
-class _Member:
-    process: SpawnProcess
-    connection: Connection
-    ready: bool = False
-    point: Point | None = None
-    since: float = field(default_factory=time.monotonic)
-
-
-class Crew:
-    """Worker processes and the points they hold.
-
-    Parameters
-    ----------
-    task : Task
-        What each worker is told at its start.
-    size : int
-        How many there are; one that dies is replaced.
-    """
-
-    def __init__(self, task: Task, size: int) -> None:
-        self._task, self._size = task, size
-        self._context = multiprocessing.get_context("spawn")
-        self._members: list[_Member] = []
-        self._deaths_at_start = 0
-
-    def run(self, points: Sequence[Point]) -> Iterator[Report | None]:
-        """Yield one report a point as they come, and None now and then."""
-        waiting = list(reversed(points))
-        while waiting or any(member.point for member in self._members):
-            while len(self._members) < self._size and len(self._members) < len(waiting) + self._busy():
-                self._members.append(self._start())
-            handles = [item for m in self._members for item in (m.connection, m.process.sentinel)]
-            woken = wait(handles, timeout=_TICK)
-            if not woken:
-                yield None
-            for member in list(self._members):
-                if member.connection in woken or member.process.sentinel in woken:
-                    report = self._listen(member)
-                    if report is not None:
-                        yield report
-                if member in self._members and member.ready and member.point is None and waiting:
-                    self._give(member, waiting)
-        self._dismiss()
-
-    def kill(self) -> None:
-        """End all workers at once; what they were writing never appears under its final name."""
-        for member in self._members:
-            member.process.kill()
-        for member in self._members:
-            member.process.join()
-            member.connection.close()
-        self._members.clear()
-
-    def _busy(self) -> int:
-        return sum(member.point is not None for member in self._members)
-
-    def _start(self) -> _Member:
-        resource_tracker.ensure_running()  # its start would unblock SIGINT in between
-        here, there = self._context.Pipe()
-        process = self._context.Process(target=worker_module.main, args=(there, self._task), daemon=True)
-        with worker_environment():
-            process.start()
-        there.close()
-        return _Member(process, here)
-
-    def _give(self, member: _Member, waiting: list[Point]) -> None:
-        try:
-            member.connection.send(waiting[-1])
-        except OSError:  # it died meanwhile: the next wait tells
-            return
-        member.point, member.since = waiting.pop(), time.monotonic()
-
-    def _listen(self, member: _Member) -> Report | None:
-        """Return the report that a worker has sent, or that its death amounts to."""
-        alive = member.process.is_alive()  # asked first: what it said before its death is heard below
-        try:
-            if member.connection.poll():
-                message = member.connection.recv()
-                if message == READY:
-                    member.ready = True
-                    return None
-                member.point = None
-                return message
-            if alive:
-                return None
-        except (EOFError, OSError):
-            pass
-        return self._bury(member)
-
-    def _bury(self, member: _Member) -> Report | None:
-        self._members.remove(member)
-        member.process.join(timeout=5)
-        code = member.process.exitcode
-        member.process.kill()
-        member.connection.close()
-        if not member.ready:
-            self._deaths_at_start += 1
-            if self._deaths_at_start >= START_ATTEMPTS:
-                raise RuntimeError(f"worker processes do not start: {_cause(code)} (their own words are above)")
-        if member.point is None:
-            return None
-        seconds = time.monotonic() - member.since
-        return Report(member.point.digest, seconds, f"the worker process died: {_cause(code)}")
-
-    def _dismiss(self) -> None:
-        for member in self._members:
-            try:
-                member.connection.send(None)
-            except OSError:
-                continue
-        for member in self._members:
-            member.process.join(timeout=5)
-        self.kill()
-
-
-def _cause(code: int | None) -> str:
-    if code is not None and code < 0:
-        name = {s.value: s.name for s in signal.Signals}.get(-code, "")
-        return f"signal {-code} ({name}{', often out of memory' if name == 'SIGKILL' else ''})"
-    return f"exit code {code}"

@@ -13,13 +13,10 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
-from typing import Any
 
+from bdg.jobs.engines.engine import Report, Task
 from bdg.jobs.folder.store import RunFolder
-from bdg.jobs.model.kind import Kind
 from bdg.jobs.model.sweep import Point
 from bdg.lattices.storage import disk_is_full
 
@@ -32,33 +29,6 @@ WORKER_ENVIRONMENT = {
     "VECLIB_MAXIMUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a worker is told at its start; points follow one by one."""
-
-    kind: Kind
-    folder: Path
-    device: str
-    origin: dict[str, Any]
-    parent: int  # process id
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a worker says about a point; ``error`` is "" where it is done, else the traceback.
-
-    ``full`` is the system's number of the error if the point could not be written for want of room, else 0.
-    """
-
-    digest: str
-    seconds: float
-    error: str = ""
-    warnings: tuple[str, ...] = ()
-    full: int = 0
-
-
 READY = "ready"
 
 

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 from bdg.base.errors import JobError
 from bdg.jobs.model.kind import Kind
 from bdg.jobs.model.schema import did_you_mean
-
-if TYPE_CHECKING:
-    pass
-
 
 _MODULES: dict[str, str] = {
     "composite": "bdg.jobs.kinds.composite",

@@ -27,18 +27,15 @@ from bdg.jobs.kinds.shared.boxes import (
     host_facts,
     host_of,
     n_sites_of,
-    system_rules,
+    state_rules,
     warn_if_coarse,
 )
 from bdg.jobs.kinds.shared.groups import groups_of, temperature_of
-from bdg.jobs.kinds.shared.limits import (
-    TIGHTEST,
-    amplitude_rules,
-    temperature_rules,
-)
+from bdg.jobs.kinds.shared.keys import TEMPERATURE
+from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules
 from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -47,7 +44,7 @@ from bdg.lattices.units import temperature_in_t
 from bdg.states.bound_states import bound_states, count_states
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature", above=0),
+    TEMPERATURE,
     Key("states", "int", "bound states of lowest |E|, both signs counted; 0: none, and no count", default=64, least=0),
     Key("sample_sites", "int", "random host sites for |F| against distance; default: F on all sites", None, least=20),
     Key("slice", "bool", "|F| on the lattice plane that cuts most grain sites", default=True),
@@ -57,17 +54,11 @@ COMPUTE_KEYS = (
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
-    found, system, compute = system_rules(parameters), parameters["system"], parameters["compute"]
-    sites, kelvin = n_sites_of(system), compute["temperature_K"]
-    if sites and compute["states"] > 2 * sites:
-        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
-    if found:
-        return found
-    t, band = host_of(system).t_meV, band_of(parameters)
-    found += temperature_rules(kelvin, t, band)
-    if "tolerance" in compute:
-        found = found or amplitude_rules(kelvin, t, band, compute["tolerance"], 2 * sites)
-    return found
+    system, compute = parameters["system"], parameters["compute"]
+    kelvin, tolerance = compute["temperature_K"], compute["tolerance"]
+    return state_rules(parameters) or amplitude_rules(
+        kelvin, host_of(system).t_meV, band_of(parameters), tolerance, 2 * n_sites_of(system)
+    )
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:
@@ -185,6 +176,28 @@ def _comparison(best: ProximityLength) -> dict[str, Any]:
     }
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    host, composite = host_of(keys), build(parameters)
+    found = []
+    if wanted["states"]:
+        found.append(Step("bound_states", {"k": wanted["states"]}))
+        found.append(Step("count_states", {"energy": grain_gap(keys, wanted["temperature_K"]) / host.t_meV}))
+    arguments: dict[str, Any] = {
+        "temperature": temperature_in_t(wanted["temperature_K"], host.t_meV),
+        "tol": wanted["tolerance"],
+    }
+    sample = wanted["sample_sites"]
+    if sample is not None:
+        number = min(sample, int(np.count_nonzero(composite.grain < 0)))
+        if wanted["slice"]:
+            number += composite.n_sites // min(round(length / keys["spacing_nm"]) for length in keys["size_nm"])
+        number = min(number, composite.n_sites)
+        arguments["sites"] = np.unique(np.linspace(0, composite.n_sites - 1, number).astype(np.int64))
+    return composite, [*found, Step("pair_amplitude", arguments)]
+
+
 def summarise(results: JobResults) -> str:
     """Return what a reader wants to know first: the box, its resolution, and a line for each temperature and seed."""
     lines = [f"{results.name}: superconducting grains in a disordered host, {len(results)} points"]
@@ -224,4 +237,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

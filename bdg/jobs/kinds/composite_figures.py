@@ -11,6 +11,7 @@ import numpy as np
 from bdg.condensate.bcs import gap_ratio
 from bdg.condensate.proximity.kinetics import clean_length, diffusive_length, kinetic_length
 from bdg.jobs.kinds.shared.groups import grouped, groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.shared.panels import MOST_ROWS
 from bdg.jobs.kinds.shared.planes import draw_slice, slice_axes
 from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, save_each
 from bdg.jobs.model.results import JobResults, PointResult
@@ -20,8 +21,6 @@ from bdg.plots.figure import BLACK, BLUE, RED
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-MOST_ROWS = 4  # seeds that get a panel of their own; means over all of them are in results.h5
 
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:

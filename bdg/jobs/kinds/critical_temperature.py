@@ -13,16 +13,19 @@ from typing import Any
 import numpy as np
 
 from bdg.condensate.critical_temperature import TOLERANCES, critical_temperature
+from bdg.condensate.linear_response import AMPLITUDE_SHARE
 from bdg.jobs.kinds.shared.groups import by_system, seed_of
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs
 from bdg.jobs.model.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_kelvin
 
 COMPUTE_KEYS = (Key("tolerance", "float", "of Tc, relative", default=1e-5, least=TOLERANCES[0], most=0.01),)
+APPLICATIONS = 50  # of the linearised kernel, for one critical temperature
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
@@ -45,6 +48,19 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "profile_spread": Observable(spread, "1", "its standard deviation over the sites of the plane"),
     }
     return observables, {"critical_temperature": dict(found.evidence)}
+
+
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys = parameters["system"]
+    system = slabs(keys, 0.05 * keys["attraction_meV"] / keys["hopping_meV"])
+    arguments = {
+        "temperature": 0.05 * float(system.attraction.max()),
+        "tol": AMPLITUDE_SHARE * parameters["compute"]["tolerance"],
+        "sites": np.flatnonzero(system.attraction > 0),
+    }
+    note = f"{APPLICATIONS} applications of the kernel assumed"
+    return system, [Step("pair_amplitude", arguments, APPLICATIONS, note)]
 
 
 def summarise(results: JobResults) -> str:
@@ -101,4 +117,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

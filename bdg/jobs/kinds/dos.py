@@ -17,6 +17,7 @@ from bdg.densities.ratios import density_ratio
 from bdg.jobs.kinds.dos_figures import mean_and_error, plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, temperature_of
+from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.kinds.shared.limits import peak_rules
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
@@ -26,7 +27,7 @@ from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.system import System
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature; sets the gap", above=0),
+    TEMPERATURE_OF_GAP,
     Key("window_meV", "float", "energies from minus to plus this", default=8.0, above=0),
     Key("points", "int", "energies, an odd number: E = 0 is one of them", default=161, least=3),
     Key("broadening_meV", "float", "standard deviation of the peak of a level at E = 0", default=0.15, above=0),

@@ -16,21 +16,26 @@ import numpy as np
 from bdg.condensate.gap.solve_gap import solve_gap
 from bdg.condensate.pair_amplitude import pair_amplitude
 from bdg.jobs.kinds.shared.groups import by_system, temperature_of
+from bdg.jobs.kinds.shared.keys import TEMPERATURE
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
+from bdg.jobs.kinds.shared.pairing_keys import GAP_ITERATIONS
+from bdg.jobs.kinds.shared.panels import beside_temperature
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
-from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 from bdg.thermal.free_energy import free_energy
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature", above=0),
+    TEMPERATURE,
     Key("phase_pi", "float", "phase difference between the outer ends, in units of pi", default=0.0),
     Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, least=TIGHTEST, most=0.01),
     Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1),
@@ -89,6 +94,19 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     return observables, {"solve_gap": dict(found.evidence), "pair_amplitude": dict(amplitude.evidence)}
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    t = keys["hopping_meV"]
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], t)}
+    system = slabs(keys, GUESS * keys["attraction_meV"] / t, math.pi * wanted["phase_pi"])
+    return system, [
+        Step("solve_gap", {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}),
+        Step("pair_amplitude", {**at, "tol": wanted["tolerance"]}),
+        Step("free_energy", at, 2, "the last one belongs to solve_gap"),
+    ]
+
+
 def summarise(results: JobResults) -> str:
     """Return one line a point."""
     lines = [f"{results.name}: self-consistent gap of slabs, {len(results)} points"]
@@ -111,25 +129,18 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
 
 
 def _profiles(points: Sequence[PointResult]) -> Figure:
-    figure = new_figure(7.2, 3.4)
-    left, right = figure.subplots(1, 2)
-    temperatures = sorted({temperature_of(point) for point in points})
-    colours = dict(zip(temperatures, shades(len(temperatures)), strict=True))
-    for point in points:
-        kelvin = temperature_of(point)
-        x, gap, spread = (point[f"profile_{name}"] for name in ("x_nm", "delta_meV", "spread_meV"))
-        left.plot(x, gap, "-", lw=1.2, color=colours[kelvin], label=f"{kelvin:g} K")
-        left.fill_between(x, gap - spread, gap + spread, color=colours[kelvin], alpha=0.2, lw=0)
-        right.plot(kelvin, float(point["largest_delta_meV"]), "o", ms=4, mfc="none", color=colours[kelvin])
+    figure, left, right = beside_temperature(points, 3.4, _profile, "largest_delta_meV")
     left.set_xlabel("x (nm)")
     left.set_ylabel(r"$|\Delta|$ (meV)")
-    right.set_xlabel("temperature (K)")
+    left.set_ylim(bottom=0)
     right.set_ylabel(r"max $|\Delta|$ (meV)")
-    for axes in (left, right):
-        axes.set_ylim(bottom=0)
-    right.set_xlim(left=0)
-    legend_below(figure, left)
     return figure
+
+
+def _profile(axes: Axes, point: PointResult, colour: Any, label: str) -> None:
+    x, gap, spread = (point[f"profile_{name}"] for name in ("x_nm", "delta_meV", "spread_meV"))
+    axes.plot(x, gap, "-", lw=1.2, color=colour, label=label)
+    axes.fill_between(x, gap - spread, gap + spread, color=colour, alpha=0.2, lw=0)
 
 
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:
@@ -145,4 +156,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

@@ -19,10 +19,18 @@ from bdg.condensate.gap.solve_gap import GUESS
 from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
 from bdg.currents.phase_curves import BRANCHES, series
 from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
-from bdg.jobs.kinds.shared.limits import TIGHTEST, site_rules
-from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
-from bdg.jobs.model.figures import OUTPUT_KEYS, legend_below, new_figure, save_each, shades
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.kinds.shared.keys import INTERFACE_KEYS, LAYER_KEYS, SELF_CONSISTENT, SUPERCONDUCTOR, TEMPERATURE
+from bdg.jobs.kinds.shared.limits import site_rules
+from bdg.jobs.kinds.shared.pairing_keys import (
+    GAP_ITERATIONS,
+    PAIRING_KEYS,
+    imposed_gap,
+    pairing_rules,
+    pairing_temperature_rules,
+)
+from bdg.jobs.kinds.shared.panels import beside_temperature
+from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -31,33 +39,22 @@ from bdg.lattices.system import System
 from bdg.lattices.units import CURRENT_NA_PER_MEV, temperature_in_t
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SYSTEM_KEYS = (
-    Key("superconductor_sites", "int", "thickness of each superconducting layer in sites", least=1),
+    SUPERCONDUCTOR,
     Key("normal_sites", "int", "thickness of the normal layer in sites", least=1),
     Key("width", "int", "sites across, in each of the directions across; 1: a chain", least=1),
-    Key("dimensions", "int", "2: one direction across, 3: two", default=3, least=2, most=3),
-    Key("periodic", "bool", "periodic across the layers' plane", default=True),
-    Key("hopping_meV", "float", "hopping t", above=0),
-    Key("spacing_nm", "float", "lattice constant", above=0),
-    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    *LAYER_KEYS,
     *PAIRING_KEYS,
     Key("disorder_meV", "float", "width of the uniform onsite disorder in N", default=0.0, least=0),
-    Key("transparency", "float", "of each interface", default=1.0, above=0, most=1),
-    Key("seed", "int", "of the disorder", default=0, least=0),
+    *INTERFACE_KEYS,
 )
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature", above=0),
+    TEMPERATURE,
     Key("phases", "int", "phases from 0 to pi, both included", default=13, least=4, most=721),
-    Key(
-        "tolerance",
-        "float",
-        "of a self-consistent Delta, relative",
-        default=1e-6,
-        least=TIGHTEST,
-        most=1e-3,
-    ),
+    SELF_CONSISTENT,
 )
 
 
@@ -128,6 +125,19 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     return observables, {"current_phase": dict(found.evidence)}
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    system, phases = build(parameters), wanted["phases"]
+    biased = system.with_phases(np.linspace(0, 1, system.n_grains))
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, phases, "currents at each phase")]
+    if keys["attraction_meV"] is not None:
+        gap = {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}
+        found.append(Step("solve_gap", gap, phases, f"{GAP_ITERATIONS} iterations at each phase assumed"))
+    return biased, found
+
+
 def summarise(results: JobResults) -> str:
     """Return one line a point."""
     lines = [f"{results.name}: current against phase of S/N/S junctions, {len(results)} points"]
@@ -155,25 +165,18 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
 
 
 def _curves(points: Sequence[PointResult]) -> Figure:
-    figure = new_figure(7.2, 3.6)
-    left, right = figure.subplots(1, 2)
-    temperatures = sorted({temperature_of(point) for point in points})
-    colours = dict(zip(temperatures, shades(len(temperatures)), strict=True))
-    for point in points:
-        kelvin = temperature_of(point)
-        left.plot(*_curve(point), "-", lw=1.1, color=colours[kelvin], label=f"{kelvin:g} K")
-        left.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colours[kelvin])
-        right.plot(kelvin, float(point["critical_current_nA"]), "o", ms=4, mfc="none", color=colours[kelvin])
+    figure, left, right = beside_temperature(points, 3.6, _one_curve, "critical_current_nA")
     right.plot(*_mean_over_seeds(points), "-", lw=0.8, color="black", zorder=0)
     left.axhline(0, color="black", lw=0.6)
     left.set_xlabel(r"phase difference $\varphi/\pi$")
     left.set_ylabel("current $I$ (nA)")
-    right.set_xlabel("temperature (K)")
     right.set_ylabel("critical current $I_c$ (nA)")
-    right.set_xlim(left=0)
-    right.set_ylim(bottom=0)
-    legend_below(figure, left)
     return figure
+
+
+def _one_curve(axes: Axes, point: PointResult, colour: Any, label: str) -> None:
+    axes.plot(*_curve(point), "-", lw=1.1, color=colour, label=label)
+    axes.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colour)
 
 
 def _curve(point: PointResult) -> tuple[np.ndarray, np.ndarray]:
@@ -208,4 +211,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

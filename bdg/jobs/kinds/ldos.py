@@ -18,6 +18,7 @@ from bdg.densities.local_density_of_states import LocalDensityOfStates, local_de
 from bdg.jobs.kinds.ldos_figures import plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order
+from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.kinds.shared.limits import lorentzian_rules
 from bdg.jobs.kinds.shared.planes import Plane, densest_plane, densest_row, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
@@ -30,7 +31,7 @@ from bdg.lattices.system import System
 MOST_ENERGIES = 12
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature; sets the gap", above=0),
+    TEMPERATURE_OF_GAP,
     Key(
         "energies_over_delta",
         "vector",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.jobs.kinds.composite_figures import MOST_ROWS
 from bdg.jobs.kinds.shared.groups import groups_of, seed_of, temperature_of
+from bdg.jobs.kinds.shared.panels import MOST_ROWS
 from bdg.jobs.kinds.shared.planes import draw_slice, slice_axes
 from bdg.jobs.model.figures import new_figure, save_each
 from bdg.jobs.model.results import JobResults, PointResult

@@ -18,12 +18,12 @@ import numpy as np
 
 from bdg.granular.phase_harmonics import phase_harmonics
 from bdg.granular.phase_response import phase_response
-from bdg.jobs.kinds import composite as composites
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
+from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.model.figures import OUTPUT_KEYS
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -36,7 +36,7 @@ from bdg.states.bound_states import bound_states
 PHASES = 3  # stream of the seed that the phases are drawn from
 
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature; sets the gap", above=0),
+    TEMPERATURE_OF_GAP,
     Key("states", "int", "bound states of lowest |E|, both signs counted", default=64, least=8),
     Key("phases", "str", "phases of the grains for the states", default="random", choices=("random", "zero")),
     Key("loop_grains", "int", "grains of the Fourier terms, the nearest; 0: none", default=3, least=0, most=4),
@@ -54,7 +54,7 @@ COMPUTE_KEYS = (
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     compute = parameters["compute"]
-    found = list(composites.check(parameters))
+    found = boxes.state_rules(parameters)
     if compute["loop_grains"] == 1:
         found.append(("compute", "loop_grains", "must be 0, 2, 3 or 4: one grain alone is coupled to nothing"))
     if compute["points"] % 2:
@@ -173,6 +173,23 @@ def _centre(composite: System, grain: int) -> np.ndarray:
     return first + minimum_image(composite.positions[sites] - first, composite.period).mean(axis=0)
 
 
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    composite = boxes.build(parameters)
+    found = [Step("bound_states", {"k": wanted["states"]})]
+    count = min(wanted["loop_grains"], composite.n_grains)
+    if count >= 2:
+        free = count - 1 if wanted["other_grains"] == "normal" or count == composite.n_grains else count
+        temperature = temperature_in_t(wanted["temperature_K"], boxes.host_of(keys).t_meV)
+        arguments = {"temperature": temperature, "elements": False}
+        found.append(Step("free_energy", arguments, wanted["points"] ** free / 2, "half of the grid of phases"))
+    if wanted["phases"] == "random":
+        phases = np.random.default_rng(0).uniform(0, 2 * np.pi, composite.n_grains)
+        composite = composite.with_phases(phases)
+    return composite, found
+
+
 def summarise(results: JobResults) -> str:
     """Return, for each temperature and seed, grains touched, sites covered, the loops; and the pooled statistics."""
     lines = [f"{results.name}: closed loops between grains, {len(results)} points"]
@@ -220,4 +237,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

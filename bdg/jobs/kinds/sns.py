@@ -19,7 +19,7 @@ import numpy as np
 
 from bdg.jobs.kinds.shared.limits import site_rules
 from bdg.jobs.model.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -94,6 +94,11 @@ def build(parameters: Parameters) -> System:
     return stack(layers, cross_section, mu=system["mu_meV"] / t, spacing=system["spacing_nm"], seed=0)
 
 
+def _few_states(channels: int, junction: System) -> int:
+    """Return how many levels a junction is asked for: those of its channels, both signs, and 4 more."""
+    return min(2 * channels + 4, 2 * junction.n_sites)
+
+
 def compute(parameters: Parameters, device: str) -> Outcome:
     """Return levels, transparencies and the closed form at one phase and barrier."""
     system, phase_pi = parameters["system"], parameters["compute"]["phase_pi"]
@@ -102,7 +107,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     tau = 1 / (1 + (system["barrier_meV"] / (2 * t * sines)) ** 2)
     formula = np.sort(delta * np.sqrt(np.maximum(1 - tau * math.sin(math.pi * phase_pi / 2) ** 2, 0.0)))
     junction = build(parameters)
-    k = parameters["compute"]["states"] or min(2 * sines.size + 4, 2 * junction.n_sites)
+    k = parameters["compute"]["states"] or _few_states(sines.size, junction)
     found = bound_states(junction, k, device=device, seed=0)
     levels = np.sort(found.energies) * t
     positive = np.sort(levels[levels.size // 2 :])[: formula.size]
@@ -122,6 +127,13 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "complete": Observable(found.complete, "1", "1 if no level was missed (inertia)"),
     }
     return observables, {"bound_states": dict(found.evidence)}
+
+
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    junction, wanted = build(parameters), parameters["compute"]
+    k = wanted["states"] or _few_states(len(open_channels(parameters["system"])), junction)
+    return junction, [Step("bound_states", {"k": k})]
 
 
 def summarise(results: JobResults) -> str:
@@ -204,4 +216,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

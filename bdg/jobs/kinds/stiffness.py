@@ -17,10 +17,16 @@ from bdg.condensate.gap.solve_gap import GUESS, solve_gap
 from bdg.currents.superfluid_stiffness import superfluid_stiffness
 from bdg.electrodynamics.penetration_depth import penetration_depth
 from bdg.jobs.kinds.shared.groups import by_system, by_temperature, seed_of, temperature_of
-from bdg.jobs.kinds.shared.limits import TIGHTEST
-from bdg.jobs.kinds.shared.pairing_keys import PAIRING_KEYS, imposed_gap, pairing_rules, pairing_temperature_rules
+from bdg.jobs.kinds.shared.keys import HOPPING, MU, SEED, SELF_CONSISTENT, TEMPERATURE
+from bdg.jobs.kinds.shared.pairing_keys import (
+    GAP_ITERATIONS,
+    PAIRING_KEYS,
+    imposed_gap,
+    pairing_rules,
+    pairing_temperature_rules,
+)
 from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -35,26 +41,20 @@ from bdg.lattices.units import temperature_in_t
 SYSTEM_KEYS = (
     Key("sites", "int", "sites along each edge of the periodic box", least=3, most=64),
     Key("dimensions", "int", "2: one layer, 3: a cube", default=3, least=2, most=3),
-    Key("hopping_meV", "float", "hopping t", above=0),
+    HOPPING,
     Key("spacing_nm", "float", "lattice constant; in 2-D also the thickness of the layer", above=0),
-    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    MU,
     *PAIRING_KEYS,
     Key("disorder_meV", "float", "width of the uniform onsite disorder", default=0.0, least=0),
-    Key("seed", "int", "of the disorder", default=0, least=0),
+    SEED,
 )
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature", above=0),
+    TEMPERATURE,
     Key("direction", "str", "axis of the twist", default="x", choices=("x", "y", "z")),
     Key("method", "str", "how", default="auto", choices=("auto", "kubo", "current", "twist")),
-    Key(
-        "tolerance",
-        "float",
-        "of a self-consistent Delta, relative",
-        default=1e-6,
-        least=TIGHTEST,
-        most=1e-3,
-    ),
+    SELF_CONSISTENT,
 )
+TWISTS = 4  # systems that the stiffness is a difference of, as `bdg estimate` assumes
 
 
 def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
@@ -113,6 +113,18 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "gap_spread_meV": Observable(size.std() * t, "meV", "standard deviation of |Delta| over the sites"),
     }
     return observables, evidence
+
+
+def steps(parameters: Parameters) -> tuple[System, list[Step]]:
+    """Return the system of a point and what is computed of it."""
+    keys, wanted = parameters["system"], parameters["compute"]
+    system = build(parameters)
+    at = {"temperature": temperature_in_t(wanted["temperature_K"], keys["hopping_meV"])}
+    found = [Step("electron_density", at, TWISTS, f"{TWISTS} twisted systems assumed, of complex matrices")]
+    if keys["attraction_meV"] is not None:
+        found.append(Step("solve_gap", {**at, "tol": wanted["tolerance"], "iterations": GAP_ITERATIONS}))
+    phase = np.exp(1e-3j * np.arange(system.n_sites))  # currents are those of a twisted system
+    return system.with_delta(system.delta * phase), found
 
 
 def summarise(results: JobResults) -> str:
@@ -186,4 +198,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    steps=steps,
 )

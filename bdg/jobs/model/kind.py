@@ -82,8 +82,8 @@ class Kind:
     check : function, optional
         ``check(parameters)`` of one point returns (section, key, rule) for every rule between keys that is broken.
     steps : function, optional
-        ``steps(parameters)`` of one point returns its `System` and the list of its steps, for `bdg estimate`; the kinds
-        of this package have theirs in `bdg.jobs.steps`.
+        ``steps(parameters)`` of one point returns its `System` and the list of its steps, for `bdg estimate`; nothing
+        is computed there.
     version : int
         Raised when the same parameters come to mean something else; part of the points' digest.
     """

@@ -14,7 +14,6 @@ from bdg.jobs.estimate import MOST_EXAMINED, estimate_job
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.model.kind import Step
-from bdg.jobs.steps import steps_of
 from bdg.methods import options
 
 GAP = b"""
@@ -196,7 +195,7 @@ def test_the_jobs_of_this_package_say_what_they_compute(path):
     """Their first point: steps that `estimate` knows, on the system of the point."""
     name = path.stem
     job = parse_job(path.read_bytes(), str(path), name)
-    make = steps_of(job.kind)
+    make = job.kind.steps
     assert make is not None
     system, steps = make(job.points[0].parameters)
     assert isinstance(system, bdg.System) and steps
@@ -214,10 +213,10 @@ def test_a_job_lists_the_same_function_by_two_methods_apart():
 
 def test_a_kind_of_ones_own_may_say_it_or_not():
     job = parse_job(GAP, "gap.toml", "gap", ["seed=0", "temperature_K=4"])
-    silent = dataclasses.replace(get_kind("gap"), name="mine")
+    silent = dataclasses.replace(get_kind("gap"), name="mine", steps=None)
     with pytest.raises(bdg.JobError, match="kind 'mine' do not say what their points compute"):
         estimate_job(dataclasses.replace(job, kind=silent))
-    system = steps_of(get_kind("gap"))(job.points[0].parameters)[0]
+    system = get_kind("gap").steps(job.points[0].parameters)[0]
     telling = dataclasses.replace(silent, steps=lambda parameters: (system, [Step("count_states", {}, 3)]))
     assert estimate_job(dataclasses.replace(job, kind=telling)).steps == ["count_states"]
 

@@ -18,7 +18,6 @@ from bdg.jobs.estimate import estimate_job
 from bdg.jobs.extrapolation import SAMPLES, sample_shapes
 from bdg.jobs.job import parse_job
 from bdg.jobs.runner import run_job
-from bdg.jobs.steps import steps_of
 from bdg.lattices import budget
 
 RUNS = Path(__file__).resolve().parents[3] / "runs"
@@ -122,7 +121,7 @@ def test_wide_chains_have_no_transverse_edge_lost():
     cases += [("gap", "width=200"), ("josephson", "width=100"), ("composite", "size_nm=[100, 70, 50]", *BOX)]
     for case in cases:
         parameters = job_of(*case).points[0].parameters
-        make = steps_of(job_of(*case).kind)
+        make = job_of(*case).kind.steps
         shape = budget.predict(lambda make=make, p=parameters: make(p)).shape
         for wanted in sample_shapes(shape):
             changed = extrapolation.smaller(parameters, shape, wanted)
@@ -195,7 +194,7 @@ def test_the_point_that_is_too_large_is_named(monkeypatch):
 
 def test_workers_that_do_not_fit_side_by_side_are_refused_with_how_many_would(monkeypatch, tmp_path):
     job = job_of("gap", "width=40", "seed={range=[0, 9]}", "temperature_K=4", first=False)
-    needed = budget.predict(lambda: steps_of(job.kind)(job.points[0].parameters)).bytes
+    needed = budget.predict(lambda: job.kind.steps(job.points[0].parameters)).bytes
     monkeypatch.setattr("bdg.jobs.building.host_bytes", lambda: 2.5 * needed)
     with pytest.raises(bdg.MemoryBudgetError, match="3 workers that build a stack of .* --workers 2 would"):
         run_job(job, tmp_path / "out", workers=3, stream=None)

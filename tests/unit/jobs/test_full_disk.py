@@ -13,7 +13,8 @@ import pytest
 
 from bdg.cli import main
 from bdg.jobs import kinds, runner
-from bdg.jobs.engines.worker import Report, Task, _compute
+from bdg.jobs.engines.engine import Report, Task
+from bdg.jobs.engines.worker import _compute
 from bdg.jobs.folder import store
 from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.job import parse_job

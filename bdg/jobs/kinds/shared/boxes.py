@@ -10,7 +10,7 @@ from typing import Any
 
 from bdg.condensate.bcs import gap_ratio
 from bdg.jobs.kinds.shared.groups import seed_of
-from bdg.jobs.kinds.shared.limits import MOST_SITES, band_edge, grain_rules, site_rules
+from bdg.jobs.kinds.shared.limits import MOST_SITES, band_edge, grain_rules, site_rules, temperature_rules
 from bdg.jobs.model.kind import Observable
 from bdg.jobs.model.results import PointResult
 from bdg.jobs.model.schema import Key
@@ -76,6 +76,15 @@ def system_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     if not found or sites and sites <= MOST_SITES:
         found += _host_rules(system)
     return found
+
+
+def state_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
+    """Return the rules of a box whose bound states and thermal sums are wanted that are broken."""
+    found, system, compute = system_rules(parameters), parameters["system"], parameters["compute"]
+    sites = n_sites_of(system)
+    if sites and compute["states"] > 2 * sites:
+        found.append(("compute", "states", f"must be at most {2 * sites}, the dimension of H"))
+    return found or temperature_rules(compute["temperature_K"], host_of(system).t_meV, band_of(parameters))
 
 
 def _host_rules(system: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ PAIRING_KEYS = (
     Key("critical_temperature_K", "float", "of that curve; default delta_meV/1.764 k_B", None, above=0),
     Key("attraction_meV", "float", "attraction U: Delta is self-consistent; or delta_meV", None, above=0),
 )
+GAP_ITERATIONS = 15  # of a self-consistent gap, as `bdg estimate` assumes; 40 close to Tc
 
 
 def pairing_rules(parameters: Parameters) -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.jobs.kinds.shared.keys import INTERFACE_KEYS, LAYER_KEYS, SUPERCONDUCTOR
 from bdg.jobs.kinds.shared.limits import site_rules
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -14,19 +15,14 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 
 SLAB_KEYS = (
-    Key("superconductor_sites", "int", "thickness of each superconducting layer in sites", least=1),
+    SUPERCONDUCTOR,
     Key("normal_sites", "int", "thickness of the normal layer in sites; 0: none", least=0),
     Key("electrodes", "int", "1: superconductor on one side of N, 2: on both", default=2, least=1, most=2),
     Key("width", "int", "sites across, in each of the directions across", least=1),
-    Key("dimensions", "int", "2: one direction across, 3: two", default=3, least=2, most=3),
-    Key("periodic", "bool", "periodic across the layers' plane", default=True),
-    Key("hopping_meV", "float", "hopping t", above=0),
-    Key("spacing_nm", "float", "lattice constant", above=0),
-    Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0),
+    *LAYER_KEYS,
     Key("attraction_meV", "float", "attraction U in the superconductors", above=0),
     Key("disorder_meV", "float", "width of the uniform onsite disorder everywhere", default=0.0, least=0),
-    Key("transparency", "float", "of each interface", default=1.0, above=0, most=1),
-    Key("seed", "int", "of the disorder", default=0, least=0),
+    *INTERFACE_KEYS,
 )
 
 
