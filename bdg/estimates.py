@@ -90,15 +90,10 @@ class Estimate(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the seconds of each method."""
-        from bdg.plots.figure import BLUE, SKY, axes_for
+        from bdg.plots.parts import plot_seconds
 
-        figure, axes = axes_for(ax)
         names = [f"{method}\n{device}" for method, device in zip(self.methods, self.devices, strict=True)]
-        colours = [BLUE if fits else SKY for fits in self.feasible]
-        axes.bar(names, np.where(np.isfinite(self.all_seconds), self.all_seconds, 0.0), color=colours)
-        axes.set_yscale("log")
-        axes.set_ylabel("expected seconds (pale: does not fit)")
-        return figure
+        return plot_seconds(names, self.all_seconds, self.feasible, ax)
 
 
 def estimate(

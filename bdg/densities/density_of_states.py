@@ -66,18 +66,9 @@ class DensityOfStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the density with its error band against energy."""
-        from bdg.plots.figure import BLUE, SKY, axes_for
+        from bdg.plots.levels import plot_density
 
-        figure, axes = axes_for(ax)
-        order = np.argsort(self.energies)
-        energies, values, error = (array[order] for array in (self.energies, self.values, self.error))
-        axes.fill_between(energies, values - error, values + error, color=SKY, lw=0)
-        axes.plot(energies, values, color=BLUE)
-        axes.set_xlabel("energy $E$ (unit of the hopping)")
-        axes.set_ylabel(r"density of states $\rho(E)$ (1/hopping)")
-        axes.set_ylim(bottom=0)
-        axes.set_title(f"broadening {self.broadening:.2g}", fontsize=10)
-        return figure
+        return plot_density(self.energies, self.values, self.error, self.broadening, ax)
 
 
 def density_of_states(

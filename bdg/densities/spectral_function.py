@@ -56,17 +56,9 @@ class SpectralFunction(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map over the list of wave vectors and energy."""
-        from bdg.plots.figure import axes_for
+        from bdg.plots.maps import plot_spectral_function
 
-        figure, axes = axes_for(ax)
-        order = np.argsort(self.energies)
-        image = axes.pcolormesh(
-            np.arange(len(self.momenta)), self.energies[order], self.values[order], cmap="cividis", shading="nearest"
-        )
-        axes.set_xlabel("number of the wave vector")
-        axes.set_ylabel("energy $E$ (unit of the hopping)")
-        figure.colorbar(image, ax=axes, label="$A(k, E)$ (1/hopping)")
-        return figure
+        return plot_spectral_function(self.energies, self.values, ax)
 
 
 def spectral_function(
