@@ -306,10 +306,6 @@ CROWDED = {"validation/checks", "validation/experiments"}  # one file a row
 STILL: dict[str, set[str]] = {
     "arrows": {
         "bdg/currents/twist_response.py -> bdg/states/multiplets.py",
-        "bdg/estimates.py -> bdg/densities/resolution.py",
-        "bdg/estimates.py -> bdg/densities/trace_density.py",
-        "bdg/estimates.py -> bdg/jobs/estimate.py",
-        "bdg/estimates.py -> bdg/jobs/job.py",
         "bdg/jobs/building.py -> bdg/jobs/steps.py",
         "bdg/jobs/estimate.py -> bdg/jobs/steps.py",
         "bdg/jobs/kinds/ldos_figures.py -> bdg/jobs/kinds/composite_figures.py",
@@ -327,9 +323,6 @@ STILL: dict[str, set[str]] = {
         "bdg/jobs/steps.py -> lattices/units.py",
     },
     "circles": {
-        "bdg/estimates.py",
-        "bdg/jobs/estimate.py",
-        "bdg/jobs/extrapolation.py",
         "gpu/multifrontal/factors/elimination.py",
         "gpu/multifrontal/factors/factor.py",
         "gpu/multifrontal/factors/few_columns.py",
@@ -345,9 +338,6 @@ STILL: dict[str, set[str]] = {
         "validation/benchmarks/tasks.py",
     },
     "lazy": {
-        "bdg/estimates.py _of_job -> bdg/jobs/estimate.py",
-        "bdg/estimates.py _of_job -> bdg/jobs/job.py",
-        "bdg/jobs/estimate.py _built -> bdg/estimates.py",
         "bdg/jobs/steps.py _critical_temperature -> bdg/condensate/linear_response.py",
         "bdg/jobs/steps.py _critical_temperature -> bdg/jobs/kinds/shared/slabs.py",
         "bdg/jobs/steps.py _gap -> bdg/jobs/kinds/gap.py",

@@ -13,6 +13,7 @@ import numpy as np
 
 from bdg.base.errors import JobError
 from bdg.base.results import Evidence, Result, quantity
+from bdg.estimates import estimate_system
 from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
@@ -256,14 +257,11 @@ def _is_large(building: Building | None) -> bool:
 
 def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
     """Return what the steps of a point take on its own system."""
-    from bdg.estimates import Estimate, estimate
-
     system, steps = made
     share(system)
     costs = []
     for step in steps:
-        found = estimate(system, step.what, device=device, **step.arguments)
-        assert isinstance(found, Estimate)
+        found = estimate_system(system, step.what, device=device, **step.arguments)
         costs.append(StepCost(step, found.method, found.seconds, found.gibibytes * GIB, found.evidence.why))
     return costs
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from bdg.estimates import Estimate, estimate
+from bdg.estimates import Estimate, estimate_system
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.grid_dissection import grid_work
 from bdg.gpu.cost.model import Option
@@ -168,9 +168,7 @@ def extrapolated(
 
 
 def _asked(system: System, step: Step, device: str) -> Estimate:
-    found = estimate(system, step.what, device=device, **step.arguments)
-    assert isinstance(found, Estimate)
-    return found
+    return estimate_system(system, step.what, device=device, **step.arguments)
 
 
 def _sums(shape: Shape, periodic: Sequence[bool]) -> dict[str, float]:
