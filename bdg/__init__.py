@@ -19,8 +19,8 @@ from bdg.densities.density_of_states import DensityOfStates, density_of_states
 from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
 from bdg.densities.spectral_function import SpectralFunction, spectral_function
 from bdg.electrodynamics.penetration_depth import penetration_depth
-from bdg.entry import load
-from bdg.estimates import Estimate, estimate
+from bdg.entry import estimate, load
+from bdg.estimates import Estimate
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
 from bdg.granular.phase_harmonics import PhaseHarmonics, phase_harmonics
 from bdg.granular.phase_response import PhaseResponse, phase_response

@@ -347,7 +347,7 @@ def _benchmark(chosen: argparse.Namespace) -> int:
     if importlib.util.find_spec("bdg.validation.benchmarks") is None:
         print("bdg: this installation holds no benchmarks (bdg.validation.benchmarks is missing)", file=sys.stderr)
         return 2
-    benchmarks = importlib.import_module("bdg.validation.benchmarks")
+    benchmarks = importlib.import_module("bdg.validation.benchmarks.command")
     options = {"quick": chosen.quick, "large": chosen.large, "only": chosen.only, "write": chosen.write}
     return int(benchmarks.main(**options, json_path=chosen.json))
 

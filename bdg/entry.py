@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from bdg.base.results import Result
+from bdg.estimates import Estimate, estimate_system
 from bdg.lattices.storage import ResultFileError, content_of, read_file, shown
 from bdg.lattices.system import System
+
+if TYPE_CHECKING:
+    from bdg.jobs.estimate import JobEstimate
+    from bdg.jobs.job import Job
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -32,3 +38,73 @@ def load(path: str | os.PathLike[str]) -> Any:
         raise ResultFileError(f"{path}: holds a {shown(kind)}; bdg.load knows {known}")
     with content_of(path):
         return Result._kinds[kind].from_content(content)
+
+
+def estimate(
+    system_or_job: System | Job | str | os.PathLike[str],
+    what: str | None = None,
+    *,
+    device: str = "auto",
+    workers: int = 1,
+    overrides: Sequence[str] = (),
+    **arguments: Any,
+) -> Estimate | JobEstimate:
+    """Return what a computation will take, without doing it.
+
+    Parameters
+    ----------
+    system_or_job : System, Job or path
+        A path is that of a job file.
+    what : str
+        For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
+        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states",
+        "spectral_function" or "green_function".
+    device : {"auto", "cpu", "gpu"}
+    workers : int
+        Of a job: processes, one thread each.
+    overrides : sequence of str
+        Of a job file, as after ``--set``.
+    **arguments
+        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
+        ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
+
+    Returns
+    -------
+    Estimate or JobEstimate
+        Seconds on the clock and GiB. Rates are those of this machine with the number of threads that is set now; they
+        are measured on first use, in about a second, and kept in a file (`bdg.gpu.cost.calibration` says where). A
+        factor of two is to be expected, more where levels are crowded.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is unknown or out of range.
+    JobError
+        If the job file breaks a rule, or its kind does not say what its points compute.
+    MemoryBudgetError
+        If the systems of a job cannot be built here. Those of more than 5e4 sites are not built to know what they
+        take: that is extrapolated from smaller ones, and the estimate says so.
+    """
+    if not isinstance(system_or_job, System):
+        return _of_job(system_or_job, what, device, workers, overrides, arguments)
+    if isinstance(workers, bool) or workers != 1 or len(overrides):
+        name, value = ("overrides", overrides) if len(overrides) else ("workers", workers)
+        raise TypeError(f"{name} belongs to the estimate of a job, not of a System; got {value!r}. Leave it out")
+    return estimate_system(system_or_job, what, device=device, **arguments)
+
+
+def _of_job(
+    job: Any, what: str | None, device: str, workers: int, overrides: Sequence[str], arguments: Mapping[str, Any]
+) -> JobEstimate:
+    from bdg.jobs.estimate import estimate_job
+    from bdg.jobs.job import Job, load_job
+
+    progress = bool(arguments.get("progress", False))
+    arguments = {name: value for name, value in arguments.items() if name != "progress"}
+    if what is not None or arguments:
+        unexpected = "what" if what is not None else next(iter(arguments))
+        raise TypeError(f"{unexpected} belongs to the estimate of a System; a job says itself what it computes")
+    if not isinstance(job, Job | str | os.PathLike):
+        raise TypeError(f"system_or_job must be a System, a Job or the path of a job file; got {type(job).__name__}")
+    job = job if isinstance(job, Job) else load_job(job, overrides)
+    return estimate_job(job, workers=workers, device=device, progress=progress)

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base import arguments as base_arguments
-from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
+from bdg.base.arguments import require_choice, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.condensate import amplitude_choice
-from bdg.densities import local_choice as ldos_plan
-from bdg.densities import resolution, trace_choice
-from bdg.densities import trace_density as green_density
-from bdg.densities.resolution import require_resolution
-from bdg.densities.spectral_function import choose_place, require_momenta, spectral_options
-from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.densities import local_choice, spectral_function, trace_choice
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.device.memory import GIB
 from bdg.green import choice as green_choice
-from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
-from bdg.methods.task import Arguments, Found, _placed, _Task
+from bdg.methods.task import Task, placed
 from bdg.states import choice as states_choice
 from bdg.thermal import choice as thermal_choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.jobs.estimate import JobEstimate
-    from bdg.jobs.job import Job
+TASKS: dict[str, Task] = {
+    **states_choice.TASKS,
+    **amplitude_choice.TASKS,
+    **thermal_choice.TASKS,
+    **trace_choice.TASKS,
+    **local_choice.TASKS,
+    **spectral_function.TASKS,
+    **green_choice.TASKS,
+}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,74 +89,36 @@ class Estimate(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the seconds of each method."""
-        from bdg.plots.figure import BLUE, SKY, axes_for
+        from bdg.plots.parts import plot_seconds
 
-        figure, axes = axes_for(ax)
         names = [f"{method}\n{device}" for method, device in zip(self.methods, self.devices, strict=True)]
-        colours = [BLUE if fits else SKY for fits in self.feasible]
-        axes.bar(names, np.where(np.isfinite(self.all_seconds), self.all_seconds, 0.0), color=colours)
-        axes.set_yscale("log")
-        axes.set_ylabel("expected seconds (pale: does not fit)")
-        return figure
+        return plot_seconds(names, self.all_seconds, self.feasible, ax)
 
 
-def estimate(
-    system_or_job: System | Job | str | os.PathLike[str],
-    what: str | None = None,
-    *,
-    device: str = "auto",
-    workers: int = 1,
-    overrides: Sequence[str] = (),
-    **arguments: Any,
-) -> Estimate | JobEstimate:
-    """Return what a computation will take, without doing it.
+def estimate_system(system: System, what: str | None = None, /, *, device: str = "auto", **arguments: Any) -> Estimate:
+    """Return what a function will take on a system, without calling it: `bdg.estimate` of a System.
 
     Parameters
     ----------
-    system_or_job : System, Job or path
-        A path is that of a job file.
-    what : str
-        For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
-        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states",
-        "spectral_function" or "green_function".
+    system : System
+    what : str, optional
+        Name of the function; "bound_states" by default.
     device : {"auto", "cpu", "gpu"}
-    workers : int
-        Of a job: processes, one thread each.
-    overrides : sequence of str
-        Of a job file, as after ``--set``.
     **arguments
-        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
-        ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
-
-    Returns
-    -------
-    Estimate or JobEstimate
-        Seconds on the clock and GiB. Rates are those of this machine with the number of threads that is set now; they
-        are measured on first use, in about a second, and kept in a file (`bdg.gpu.cost.calibration` says where). A
-        factor of two is to be expected, more where levels are crowded.
+        Those of the function, also ``method``.
 
     Raises
     ------
     ValueError, TypeError
-        If an argument is unknown or out of range.
-    JobError
-        If the job file breaks a rule, or its kind does not say what its points compute.
-    MemoryBudgetError
-        If the systems of a job cannot be built here. Those of more than 5e4 sites are not built to know what they
-        take: that is extrapolated from smaller ones, and the estimate says so.
+        If an argument is unknown, missing or out of range.
     """
-    if not isinstance(system_or_job, System):
-        return _of_job(system_or_job, what, device, workers, overrides, arguments)
     start = time.perf_counter()
-    system = require_system(system_or_job)
-    what = require_choice("what", "bound_states" if what is None else what, tuple(_TASKS))
-    if isinstance(workers, bool) or workers != 1 or len(overrides):
-        name, value = ("overrides", overrides) if len(overrides) else ("workers", workers)
-        raise TypeError(f"{name} belongs to the estimate of a job, not of a System; got {value!r}. Leave it out")
+    system = require_system(system)
+    what = require_choice("what", "bound_states" if what is None else what, tuple(TASKS))
     select_backend(device)
     require_seed(arguments.pop("seed", None))  # neither of them changes what it takes
     arguments.pop("progress", None)
-    task, asked = _TASKS[what], arguments.pop("method", "auto")
+    task, asked = TASKS[what], arguments.pop("method", "auto")
     unknown = arguments.keys() - task.arguments
     if unknown:
         raise TypeError(f"{what} has no argument {sorted(unknown)[0]!r} here; known: {', '.join(task.arguments)}")
@@ -169,27 +130,10 @@ def estimate(
     options, choose = task.options(hamiltonian, backends, device, arguments)
     require_choice("method", asked, ("auto", *dict.fromkeys(option.method for option in options)))
     try:
-        method, why, place = choose() if asked == "auto" else _placed(choice.decided(asked, options, backends, what))
+        method, why, place = choose() if asked == "auto" else placed(choice.decided(asked, options, backends, what))
     except MemoryBudgetError as error:
         method, why, place = "", str(error), backends[0].device
     return _result(what, options, method, why, place, backends, start)
-
-
-def _of_job(
-    job: Any, what: str | None, device: str, workers: int, overrides: Sequence[str], arguments: Mapping[str, Any]
-) -> JobEstimate:
-    from bdg.jobs.estimate import estimate_job
-    from bdg.jobs.job import Job, load_job
-
-    progress = bool(arguments.get("progress", False))
-    arguments = {name: value for name, value in arguments.items() if name != "progress"}
-    if what is not None or arguments:
-        unexpected = "what" if what is not None else next(iter(arguments))
-        raise TypeError(f"{unexpected} belongs to the estimate of a System; a job says itself what it computes")
-    if not isinstance(job, Job | str | os.PathLike):
-        raise TypeError(f"system_or_job must be a System, a Job or the path of a job file; got {type(job).__name__}")
-    job = job if isinstance(job, Job) else load_job(job, overrides)
-    return estimate_job(job, workers=workers, device=device, progress=progress)
 
 
 def _result(
@@ -220,117 +164,3 @@ def _result(
         feasible=np.array([o.feasible for o in options]),
         evidence=evidence,
     )
-
-
-# --------------------------------------------------------------------------------------------------------------- tasks
-
-
-def _bound_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    window = given.get("window")
-    if window is None:
-        k = states_choice.require_k(given.get("k", 32), h.shape[0])
-    else:
-        k = states_choice.levels_between(h, *states_choice.require_window(window))
-    options = states_choice.bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
-    return options, lambda: _placed(states_choice.choose_method("auto", device, h, k))
-
-
-def _count_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
-    options = states_choice.bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
-    return options, lambda: _placed(states_choice.choose_method("auto", device, h, 0))
-
-
-def _pair_amplitude(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    temperature = require_temperature(given["temperature"])
-    tol = positive_number("tol", given.get("tol", 1e-6), "relative to max|F|")
-    sites = require_sites(given.get("sites"), h.system.n_sites)
-    bound = chebyshev.spectral_bound(h.matrix, 0)
-    options = amplitude_choice.amplitude_options(h, temperature, sites, bound, tol, backends)
-    return options, lambda: _placed(amplitude_choice.choose_method("auto", h, temperature, sites, bound, tol, device))
-
-
-def _averages(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    temperature = require_temperature(given["temperature"])
-    tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
-    elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
-    n_poles = thermal_choice.n_poles_for(h, temperature, tol) if temperature else None
-    options = thermal_choice.elements_options(h, backends, n_poles, elements)
-    options = [cost.repeated(option, times) for option in options]
-    return options, lambda: _placed(thermal_choice.choose_place("auto", device, h, temperature, tol, elements))
-
-
-def _self_consistent(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    temperature = require_temperature(given["temperature"])
-    backend = select_backend(device)  # one place for all iterations
-    options, _ = _averages(h, [backend], device, given)
-
-    def choose() -> tuple[str, str, str]:
-        tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
-        method, why = thermal_choice.choose_method("auto", h, temperature, tol, backend, elements)
-        return method, why, backend.device
-
-    return options, choose
-
-
-def _density_of_states(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = base_arguments.require_energies(given["energies"])
-    n_vectors = trace_choice.require_vectors(given.get("vectors", 8), h.system)
-    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
-    options = trace_choice.density_options(h, backends, points.size, moments, n_vectors)
-    if given.get("moments") is None:  # another kernel, which "auto" does not take
-        eta, _ = resolution.require_broadening(given.get("broadening"), points, h)
-        options += green_density.options(green_density.request_for(h, points, eta), backends)
-    return options, lambda: _placed(trace_choice.choose_method("auto", device, h, points.size, moments, n_vectors))
-
-
-def _local_density(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = base_arguments.require_energies(given["energies"])
-    sites = require_sites(given.get("sites"), h.system.n_sites)
-    eta, _ = resolution.require_broadening(given.get("broadening"), points, h)
-    ldos_plan.require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
-    request = ldos_plan.Request(h, points, sites, eta, given.get("moments"))
-    options = ldos_plan.options(request, backends, ldos_plan.METHODS[1:])
-    return options, lambda: _placed(ldos_plan.choose_method("auto", device, request))
-
-
-def _spectral_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points = base_arguments.require_energies(given["energies"])
-    waves = require_momenta(given["momenta"], h.system.positions.shape[1])
-    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
-    options = spectral_options(h, backends, waves, points.size, moments)
-
-    def choose() -> tuple[str, str, str]:
-        why, backend = choose_place(device, h, waves, points.size, moments)
-        return "chebyshev", why, backend.device
-
-    return options, choose
-
-
-def _green_function(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    points, n_sites = np.atleast_1d(base_arguments.require_complex(given["z"])), h.system.n_sites
-    sites, sources = given.get("sites"), given.get("sources")
-    chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
-    origin = chosen if sources is None else require_sites(sources, n_sites, "sources")
-    options = green_choice.block_options(h, backends, points, chosen, origin)
-    return options, lambda: _placed(green_choice.choose_method("auto", device, h, points, chosen, origin))
-
-
-_THERMAL = ("temperature", "tol", "elements")
-_NEEDS_T, _NEEDS_E = frozenset({"temperature"}), frozenset({"energies"})
-_TASKS: dict[str, _Task] = {
-    "bound_states": _Task(_bound_states, ("k", "window")),
-    "count_states": _Task(_count_states, ("energy",)),
-    "pair_amplitude": _Task(_pair_amplitude, ("temperature", "sites", "tol"), _NEEDS_T),
-    "electron_density": _Task(_averages, _THERMAL, _NEEDS_T),
-    "free_energy": _Task(_averages, _THERMAL, _NEEDS_T),
-    "solve_gap": _Task(_self_consistent, (*_THERMAL, "iterations"), _NEEDS_T),
-    "density_of_states": _Task(_density_of_states, ("energies", "broadening", "moments", "vectors"), _NEEDS_E),
-    "local_density_of_states": _Task(
-        _local_density, ("energies", "sites", "broadening", "moments", "vectors"), _NEEDS_E
-    ),
-    "spectral_function": _Task(
-        _spectral_function, ("momenta", "energies", "broadening", "moments"), _NEEDS_E | {"momenta"}
-    ),
-    "green_function": _Task(_green_function, ("z", "sites", "sources"), frozenset({"z"})),
-}

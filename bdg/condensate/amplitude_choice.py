@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bdg.base.arguments import require_sites, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.condensate import amplitude_choice
+from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.options import dense_option
 from bdg.methods.recursion_costs import columns_option
+from bdg.methods.task import Arguments, Found, Task, placed
 from bdg.thermal.choice import _imaginary, poles_option
 
 METHODS = ("auto", "dense", "chebyshev", "poles")
@@ -161,3 +165,15 @@ def amplitude_options(
 
 def _fitted(bound: float, temperature: float, tol: float) -> Poles:
     return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
+
+
+def _pair_amplitude_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    tol = positive_number("tol", given.get("tol", 1e-6), "relative to max|F|")
+    sites = require_sites(given.get("sites"), h.system.n_sites)
+    bound = chebyshev.spectral_bound(h.matrix, 0)
+    options = amplitude_options(h, temperature, sites, bound, tol, backends)
+    return options, lambda: placed(choose_method("auto", h, temperature, sites, bound, tol, device))
+
+
+TASKS = {"pair_amplitude": Task(_pair_amplitude_task, ("temperature", "sites", "tol"), frozenset({"temperature"}))}

@@ -68,7 +68,7 @@ class BondCurrents(Result):
         """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_bond_currents
 
-        return plot_bond_currents(self, ax)
+        return plot_bond_currents(self.positions, self.bonds, self.currents, self.field, self.grain, ax)
 
 
 def bond_currents(

@@ -23,7 +23,7 @@ from bdg.base.results import Evidence, Result, quantity
 from bdg.currents.bond_currents import currents_of, divergence_of, sources_of
 from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
 from bdg.currents.phase_bias import PhaseBias
-from bdg.currents.phase_curves import phase_curve
+from bdg.currents.phase_curves import BRANCHES, phase_curve, series
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
@@ -94,7 +94,16 @@ class CurrentPhase(Result):
         """Return a Figure of the current against phase, with the series of its harmonics."""
         from bdg.plots.phases import plot_current_phase
 
-        return plot_current_phase(self, ax)
+        low, high, n_harmonics = self.phases.min(), self.phases.max(), self.harmonics.shape[1] - 1
+        if self.evidence.branch_spread > BRANCHES * abs(self.current).max():
+            order, label = np.argsort(self.phases), "depends on how the phase is reached"
+            line = self.phases[order], self.current[order]
+        else:
+            fine, label = np.linspace(low, high, 401 if high > low and n_harmonics else 0), f"{n_harmonics} harmonics"
+            line = fine, series(self.harmonics, fine)
+        forward, backward = np.nan_to_num(self.critical_currents)
+        top = self.critical_phase, self.critical_current if forward >= backward else -self.critical_current
+        return plot_current_phase(self.phases, self.current, line, label, top, ax)
 
 
 def current_phase(

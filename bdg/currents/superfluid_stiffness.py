@@ -20,6 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.results import Evidence, Result, quantity
 from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
@@ -67,7 +69,10 @@ class SuperfluidStiffness(Result):
         """Return a Figure of both parts and their difference, for each axis."""
         from bdg.plots.parts import plot_stiffness
 
-        return plot_stiffness(self, ax)
+        every = self.direction == "all"
+        names, on_axes = ("xyz"[: len(self.stiffness)], np.diagonal) if every else (self.direction, np.atleast_1d)
+        parts = on_axes(self.diamagnetic), on_axes(self.paramagnetic), on_axes(self.stiffness)
+        return plot_stiffness(list(names), *parts, ax)
 
 
 def superfluid_stiffness(

@@ -17,11 +17,11 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.currents.twists import Twist
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.refined import refined_levels
 from bdg.gpu.multifrontal import SitePattern
 from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
 from bdg.methods.symbolic import quaternion_symbolic
-from bdg.states.multiplets import refined_levels
 from bdg.thermal.bonds import products_with, strongest_hopping
 from bdg.thermal.elements import thermal_elements
 from bdg.thermal.level_sums import thermal_quotients, thermal_weights

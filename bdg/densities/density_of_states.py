@@ -18,8 +18,8 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.densities.resolution import Resolution, product_bar, require_broadening, require_resolution, within_bound
 from bdg.densities.statistics import standard_error
-from bdg.densities.trace_choice import METHODS, choose_method, require_vectors
-from bdg.densities.trace_density import choose_backend, request_for, trace_density
+from bdg.densities.trace_choice import METHODS, choose_green, choose_method, green_request, require_vectors
+from bdg.densities.trace_density import trace_density
 from bdg.gpu.chebyshev.kernel_polynomial import density, exact_moments, squared_weights
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.chebyshev.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
@@ -66,18 +66,9 @@ class DensityOfStates(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the density with its error band against energy."""
-        from bdg.plots.figure import BLUE, SKY, axes_for
+        from bdg.plots.levels import plot_density
 
-        figure, axes = axes_for(ax)
-        order = np.argsort(self.energies)
-        energies, values, error = (array[order] for array in (self.energies, self.values, self.error))
-        axes.fill_between(energies, values - error, values + error, color=SKY, lw=0)
-        axes.plot(energies, values, color=BLUE)
-        axes.set_xlabel("energy $E$ (unit of the hopping)")
-        axes.set_ylabel(r"density of states $\rho(E)$ (1/hopping)")
-        axes.set_ylim(bottom=0)
-        axes.set_title(f"broadening {self.broadening:.2g}", fontsize=10)
-        return figure
+        return plot_density(self.energies, self.values, self.error, self.broadening, ax)
 
 
 def density_of_states(
@@ -215,8 +206,8 @@ def _by_green(
     if moments is not None:
         raise ValueError(f"moments belongs to methods 'chebyshev' and 'dense'; got {moments!r} with method='green'")
     eta, origin = require_broadening(broadening, energies, hamiltonian)
-    request = request_for(hamiltonian, energies, eta)
-    why, backend = choose_backend(request, device)
+    request = green_request(hamiltonian, energies, eta)
+    why, backend = choose_green(request, device)
     values, error, facts = trace_density(request, backend, seed, progress)
     described = {"kernel": "lorentzian", "broadening": eta, "broadening_is": f"half width of a Lorentzian; {origin}"}
     evidence = Evidence.of(

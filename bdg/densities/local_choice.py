@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.arguments import require_energies, require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities.expansion_costs import Expansion, expansion_option
-from bdg.densities.resolution import MOST, SAFETY
+from bdg.densities.resolution import MOST, SAFETY, require_broadening
 from bdg.densities.spectral_weights import TRUNCATION
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.chebyshev.kernel_polynomial import lorentzian_moments
@@ -24,6 +25,7 @@ from bdg.green import resolvent_costs
 from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.symbolic import whole_symbolic
+from bdg.methods.task import Arguments, Found, Task, placed
 
 ROUTES = {
     "columns": "solved columns; the error is a bound from their residuals",
@@ -204,3 +206,19 @@ def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], li
     backends = choice.devices(device, request.hamiltonian.shape[0])
     options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
     return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"
+
+
+def _local_density_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = require_energies(given["energies"])
+    sites = require_sites(given.get("sites"), h.system.n_sites)
+    eta, _ = require_broadening(given.get("broadening"), points, h)
+    require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
+    request = Request(h, points, sites, eta, given.get("moments"))
+    return options(request, backends, METHODS[1:]), lambda: placed(choose_method("auto", device, request))
+
+
+TASKS = {
+    "local_density_of_states": Task(
+        _local_density_task, ("energies", "sites", "broadening", "moments", "vectors"), frozenset({"energies"})
+    ),
+}

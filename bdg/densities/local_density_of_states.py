@@ -66,7 +66,7 @@ class LocalDensityOfStates(Result):
         """Return a Figure: a map of the sites at a single energy, else curves, or a map of E and x in 1-D."""
         from bdg.plots.maps import plot_local_densities
 
-        return plot_local_densities(self, ax)
+        return plot_local_densities(self.energies, self.values, self.sites, self.positions, ax)
 
 
 def local_density_of_states(

@@ -25,6 +25,7 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.system import System
 from bdg.methods import choice
+from bdg.methods.task import Arguments, Found, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,17 +57,9 @@ class SpectralFunction(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map over the list of wave vectors and energy."""
-        from bdg.plots.figure import axes_for
+        from bdg.plots.maps import plot_spectral_function
 
-        figure, axes = axes_for(ax)
-        order = np.argsort(self.energies)
-        image = axes.pcolormesh(
-            np.arange(len(self.momenta)), self.energies[order], self.values[order], cmap="cividis", shading="nearest"
-        )
-        axes.set_xlabel("number of the wave vector")
-        axes.set_ylabel("energy $E$ (unit of the hopping)")
-        figure.colorbar(image, ax=axes, label="$A(k, E)$ (1/hopping)")
-        return figure
+        return plot_spectral_function(self.energies, self.values, ax)
 
 
 def spectral_function(
@@ -174,3 +167,23 @@ def require_momenta(momenta: Any, dim: int) -> np.ndarray:
     if not np.isfinite(waves).all():
         raise ValueError(f"momenta must be finite; got {momenta!r:.80}")
     return waves.astype(float)
+
+
+def _spectral_function_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = require_energies(given["energies"])
+    waves = require_momenta(given["momenta"], h.system.positions.shape[1])
+    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
+    options = spectral_options(h, backends, waves, points.size, moments)
+
+    def choose() -> tuple[str, str, str]:
+        why, backend = choose_place(device, h, waves, points.size, moments)
+        return "chebyshev", why, backend.device
+
+    return options, choose
+
+
+TASKS = {
+    "spectral_function": Task(
+        _spectral_function_task, ("momenta", "energies", "broadening", "moments"), frozenset({"energies", "momenta"})
+    ),
+}

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.arguments import require_energies
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.densities import local_choice
 from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
+from bdg.densities.local_choice import Request
+from bdg.densities.resolution import require_broadening, require_resolution
 from bdg.gpu.chebyshev.traces import single_is_enough
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
@@ -17,6 +21,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods import options as methods_options
+from bdg.methods.task import Arguments, Found, Task, placed
 
 METHODS = ("auto", "chebyshev", "green", "dense")
 NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
@@ -62,3 +67,45 @@ def choose_method(
     _, _, backend = choice.chosen(quick, backends, "the density of states")
     why = cost.reason(options, rates_of(backends[0]), task)
     return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
+
+
+def green_request(hamiltonian: BdGHamiltonian, energies: np.ndarray, eta: float) -> Request:
+    """Return the request for the site diagonal of the resolvent, all sites summed."""
+    return Request(hamiltonian, energies, np.arange(hamiltonian.system.n_sites), eta, summed=True)
+
+
+def green_options(request: Request, backends: Sequence[Backend]) -> list[Option]:
+    """Return what the site diagonal is expected to take on each device."""
+    return local_choice.options(request, backends, ("green",))
+
+
+def choose_green(request: Request, device: str) -> tuple[str, Backend]:
+    """Return the reason for the device of the site diagonal, and the device.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the factors fit on none.
+    """
+    backends = choice.devices(device, request.hamiltonian.shape[0])
+    task = f"for {request.energies.size} energies"
+    _, why, backend = choice.decided("green", green_options(request, backends), backends, "the density of states", task)
+    return why, backend
+
+
+def _density_of_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points = require_energies(given["energies"])
+    n_vectors = require_vectors(given.get("vectors", 8), h.system)
+    moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
+    options = density_options(h, backends, points.size, moments, n_vectors)
+    if given.get("moments") is None:  # another kernel, which "auto" does not take
+        eta, _ = require_broadening(given.get("broadening"), points, h)
+        options += green_options(green_request(h, points, eta), backends)
+    return options, lambda: placed(choose_method("auto", device, h, points.size, moments, n_vectors))
+
+
+TASKS = {
+    "density_of_states": Task(
+        _density_of_states_task, ("energies", "broadening", "moments", "vectors"), frozenset({"energies"})
+    ),
+}

@@ -9,43 +9,15 @@ is the same at -E, so one factorisation serves both signs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
 from bdg.densities.local_choice import Request
-from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.green.resolvent import Resolvent, with_progress
-from bdg.methods import choice
-
-
-def request_for(hamiltonian: BdGHamiltonian, energies: np.ndarray, eta: float) -> Request:
-    """Return the request for all sites, summed."""
-    return Request(hamiltonian, energies, np.arange(hamiltonian.system.n_sites), eta, summed=True)
-
-
-def options(request: Request, backends: Sequence[Backend]) -> list[Option]:
-    """Return what it is expected to take on each device."""
-    return ldos_plan.options(request, backends, ("green",))
-
-
-def choose_backend(request: Request, device: str) -> tuple[str, Backend]:
-    """Return the reason for a device, and the device.
-
-    Raises
-    ------
-    MemoryBudgetError
-        If the factors fit on none.
-    """
-    backends = choice.devices(device, request.hamiltonian.shape[0])
-    task = f"for {request.energies.size} energies"
-    _, why, backend = choice.decided("green", options(request, backends), backends, "the density of states", task)
-    return why, backend
 
 
 def trace_density(

@@ -82,9 +82,15 @@ class PhaseHarmonics(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of F against the phase of two grains, else of the largest terms by number of grains."""
-        from bdg.plots.phases import plot_phase_harmonics
+        from bdg.plots.phases import plot_free_energy_of_phase, plot_phase_terms
 
-        return plot_phase_harmonics(self, ax)
+        if self.free_energy.ndim > 1:
+            return plot_phase_terms(self.orders, self.amplitudes, self.error, ax)
+        fine = np.linspace(0, 2 * np.pi, 301)
+        order = self.orders[:, 1]  # of the phase that is free
+        curve = (self.amplitudes * np.exp(1j * fine[:, None] * order)).real.sum(axis=1)
+        label = f"{order.size} harmonics"
+        return plot_free_energy_of_phase(self.phases, self.free_energy, fine, curve, label, ax)
 
 
 def phase_harmonics(

@@ -69,7 +69,7 @@ class PhaseResponse(Result):
         """Return a Figure of the slopes against energy, coloured by the number of grains touched."""
         from bdg.plots.levels import plot_phase_response
 
-        return plot_phase_response(self, ax)
+        return plot_phase_response(self.energies, self.slopes, self.grains_touched, ax)
 
 
 def phase_response(

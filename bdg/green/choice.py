@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bdg.base.arguments import require_complex, require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.green.resolvent_costs import dense_inverse_option, multifrontal_option
 from bdg.methods import choice
+from bdg.methods.task import Arguments, Found, Task, placed
 
 METHODS = ("auto", "multifrontal", "dense")
 _WHAT = "the Green function"
@@ -63,3 +65,15 @@ def _ways(
     backends = choice.devices(device, hamiltonian.shape[0])
     options = block_options(hamiltonian, backends, points, sites, sources)
     return backends, options, f"for {points.size} energies" if points.size > 1 else "for one energy"
+
+
+def _green_function_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    points, n_sites = np.atleast_1d(require_complex(given["z"])), h.system.n_sites
+    sites, sources = given.get("sites"), given.get("sources")
+    chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
+    origin = chosen if sources is None else require_sites(sources, n_sites, "sources")
+    options = block_options(h, backends, points, chosen, origin)
+    return options, lambda: placed(choose_method("auto", device, h, points, chosen, origin))
+
+
+TASKS = {"green_function": Task(_green_function_task, ("z", "sites", "sources"), frozenset({"z"}))}

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import nnls
 
-from bdg.estimates import Estimate, estimate
+from bdg.estimates import Estimate, estimate_system
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.grid_dissection import grid_work
 from bdg.gpu.cost.model import Option
@@ -167,11 +167,16 @@ def extrapolated(
     ]
 
 
+<<<<<<< HEAD
 def asked(system: System, step: Step, device: str) -> Estimate:
     """Return what `bdg.estimate` says of a step on a system that is there."""
     found = estimate(system, step.what, device=device, **step.arguments)
     assert isinstance(found, Estimate)
     return found
+=======
+def _asked(system: System, step: Step, device: str) -> Estimate:
+    return estimate_system(system, step.what, device=device, **step.arguments)
+>>>>>>> h-plots
 
 
 def _sums(shape: Shape, periodic: Sequence[bool]) -> dict[str, float]:

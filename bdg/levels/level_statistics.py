@@ -65,7 +65,12 @@ class LevelStatistics(Result):
         """Return a Figure of the histogram of ratios with the curves of the references."""
         from bdg.plots.levels import plot_level_statistics
 
-        return plot_level_statistics(self, ax)
+        r = np.linspace(0, 1, 300)
+        names = {"poisson": "Poisson", "goe": "GOE", "gue": "GUE"}
+        densities = {f"{shown}: {self.references[name]:.4f}": ratio_density(r, name) for name, shown in names.items()}
+        title = f"mean {self.ratio:.3f} ± {self.error:.2g}: {self.ratios.size} ratios"
+        title += f" of {self.samples} samples" if self.samples > 1 else ""
+        return plot_level_statistics(self.ratios, r, densities, title, ax)
 
 
 def level_statistics(

@@ -12,11 +12,12 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import dense
+from bdg.gpu.eigen.refined import rayleigh_ritz, refined_levels
 from bdg.gpu.eigen.superlu import Factor, count_below
 from bdg.gpu.multifrontal.trust import FactorError
 from bdg.gpu.ordering.dissection import dissect
 from bdg.lattices.system import System
-from bdg.states.multiplets import ROUNDING, level_widths, multiplets, rayleigh_ritz, refined_levels
+from bdg.states.multiplets import ROUNDING, level_widths, multiplets
 
 DENSE_BELOW = 1500  # orbitals: all levels take a few seconds there
 MARGIN = 8  # more levels than wanted, at least: numbers move through the window with the twist

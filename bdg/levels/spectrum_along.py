@@ -73,7 +73,7 @@ class LevelCurves(Result):
         """Return a Figure of the followed levels, one colour each, and the minigap."""
         from bdg.plots.levels import plot_level_curves
 
-        return plot_level_curves(self, ax)
+        return plot_level_curves(self.values, self.minigap, self.fine_values, self.fine_energies, self.crossings, ax)
 
 
 def spectrum_along(

@@ -87,9 +87,11 @@ class ThoulessEnergy(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the response of each level against its energy."""
-        from bdg.plots.levels import plot_thouless_energy
+        from bdg.plots.levels import plot_twist_responses
 
-        return plot_thouless_energy(self, ax)
+        mean = f"mean: $E_T$ = {self.energy:.3g} ± {self.error:.1g}"
+        title = f"twist along {AXES[self.axis]}, $E_T/\\delta$ = {self.conductance:.2g}"
+        return plot_twist_responses(self.levels, self.responses, self.evidence.method == "shift", mean, title, ax)
 
 
 def thouless_energy(

@@ -17,11 +17,14 @@ Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Task:
+class Task:
+    """How a function is asked: ``options(h, backends, device, given)``, its arguments, and those it needs."""
+
     options: Callable[[BdGHamiltonian, Sequence[Backend], str, Arguments], Found]
     arguments: tuple[str, ...]
     required: frozenset[str] = field(default_factory=frozenset)
 
 
-def _placed(found: tuple[str, str, Backend]) -> tuple[str, str, str]:
+def placed(found: tuple[str, str, Backend]) -> tuple[str, str, str]:
+    """Return method, reason and device of a choice."""
     return found[0], found[1], found[2].device

@@ -11,18 +11,20 @@ from bdg.plots.figure import BLUE, RED, axes_for
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.condensate.proximity.proximity_length import ProximityLength
 
+def plot_decay(
+    distance: np.ndarray, amplitude: np.ndarray, error: np.ndarray, fitted: np.ndarray, label: str, ax: Any = None
+) -> Figure:
+    """Return a Figure of mean |F| with standard errors against distance (B,), and the fit (nan outside its window).
 
-def plot_proximity(result: ProximityLength, ax: Any = None) -> Figure:
-    """Return a Figure of mean |F| with standard errors against distance, and the fit over its window."""
+    ``label`` names the fit; errors that are nan are not drawn.
+    """
     figure, axes = axes_for(ax)
-    profile = result.profile
-    error = np.nan_to_num(profile.standard_error)
-    shown = profile.amplitude > 0
+    error = np.nan_to_num(error)
+    shown = amplitude > 0
     axes.errorbar(
-        profile.distance[shown],
-        profile.amplitude[shown],
+        distance[shown],
+        amplitude[shown],
         error[shown],
         fmt="o",
         mfc="white",
@@ -32,13 +34,9 @@ def plot_proximity(result: ProximityLength, ax: Any = None) -> Figure:
         color=BLUE,
         label="mean over sites",
     )
-    fitted = np.isfinite(profile.fitted)
-    words = f"{result.model.replace('_', ' ')}, {result.geometry}"
-    if fitted.any():
-        label = f"{words}: {result.length:.3g} ± {result.uncertainty:.1g}" + (
-            "" if result.resolved else " (not resolved)"
-        )
-        axes.plot(profile.distance[fitted], profile.fitted[fitted], color=RED, label=label, zorder=3)
+    inside = np.isfinite(fitted)
+    if inside.any():
+        axes.plot(distance[inside], fitted[inside], color=RED, label=label, zorder=3)
     axes.set_yscale("log")
     axes.set_xlabel("distance to the superconductor (position unit)")
     axes.set_ylabel(r"pair amplitude $|\langle F \rangle|$")

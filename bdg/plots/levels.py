@@ -1,31 +1,23 @@
-"""Figures of levels and phases: slopes, statistics, levels along a parameter, harmonics of the free energy."""
+"""Figures of levels: themselves, their number and density, slopes, statistics, levels along a parameter."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.levels.level_statistics import ratio_density
 from bdg.plots.figure import BLACK, BLUE, COLOURS, GREEN, RED, SKY, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.granular.phase_response import PhaseResponse
-    from bdg.levels.level_statistics import LevelStatistics
-    from bdg.levels.spectrum_along import LevelCurves
-    from bdg.levels.thouless_energy import ThoulessEnergy
-    from bdg.states.bound_states import BoundStates, StateCount
 
-
-def plot_phase_response(result: PhaseResponse, ax: Any = None) -> Figure:
-    """Return a Figure of the slopes of each level against its energy, coloured by the number of grains touched."""
+def plot_phase_response(energies: np.ndarray, slopes: np.ndarray, touched: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of the slopes (k, G) of each level against its energy, coloured by the grains touched (k,)."""
     figure, axes = axes_for(ax)
-    k, n_grains = result.slopes.shape
-    energies = np.repeat(result.energies, n_grains)
-    touched = np.repeat(result.grains_touched, n_grains)
-    slopes = result.slopes.ravel()
+    k, n_grains = slopes.shape
+    energies, touched, slopes = np.repeat(energies, n_grains), np.repeat(touched, n_grains), slopes.ravel()
     known = np.isfinite(slopes) & np.isfinite(touched)
     still = np.isfinite(slopes) & ~known
     axes.plot(energies[still], slopes[still], ".", ms=3, color="0.7")
@@ -40,77 +32,104 @@ def plot_phase_response(result: PhaseResponse, ax: Any = None) -> Figure:
     return figure
 
 
-def plot_level_statistics(result: LevelStatistics, ax: Any = None) -> Figure:
-    """Return a Figure of the histogram of ratios with the densities of uncorrelated levels, GOE and GUE."""
+def plot_level_statistics(
+    ratios: np.ndarray, r: np.ndarray, densities: Mapping[str, np.ndarray], title: str, ax: Any = None
+) -> Figure:
+    """Return a Figure of the histogram of ratios (n,) with up to three densities at ``r``, by their labels."""
     figure, axes = axes_for(ax)
-    bins = int(np.clip(np.sqrt(result.ratios.size), 4, 30))
-    axes.hist(result.ratios, bins=bins, range=(0, 1), density=True, color=SKY, alpha=0.6, label="levels")
-    r = np.linspace(0, 1, 300)
-    for name, colour, style in (("poisson", BLACK, ":"), ("goe", RED, "-"), ("gue", GREEN, "--")):
-        label = f"{'Poisson' if name == 'poisson' else name.upper()}: {result.references[name]:.4f}"
-        axes.plot(r, ratio_density(r, name), style, color=colour, label=label)
+    bins = int(np.clip(np.sqrt(ratios.size), 4, 30))
+    axes.hist(ratios, bins=bins, range=(0, 1), density=True, color=SKY, alpha=0.6, label="levels")
+    lines = zip(densities.items(), (BLACK, RED, GREEN), (":", "-", "--"), strict=False)
+    for (label, density), colour, style in lines:
+        axes.plot(r, density, style, color=colour, label=label)
     axes.set_xlabel("ratio $r$ of consecutive spacings")
     axes.set_ylabel("probability density")
-    words = f"mean {result.ratio:.3f} ± {result.error:.2g}: {result.ratios.size} ratios"
-    axes.set_title(words + (f" of {result.samples} samples" if result.samples > 1 else ""), fontsize=10)
+    axes.set_title(title, fontsize=10)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.35 * axes.get_ylim()[1])  # room for the legend
     axes.legend(frameon=False, ncols=2)
     return figure
 
 
-def plot_level_curves(result: LevelCurves, ax: Any = None) -> Figure:
-    """Return a Figure of the followed levels, one colour each, with crossings and the minigap."""
+def plot_level_curves(
+    values: np.ndarray,
+    minigap: np.ndarray,
+    fine_values: np.ndarray,
+    fine_energies: np.ndarray,
+    crossings: np.ndarray,
+    ax: Any = None,
+) -> Figure:
+    """Return a Figure of the followed levels (W, k), one colour each, with the minigap (V,) and crossings (C, 2)."""
     figure, axes = axes_for(ax)
-    for number, curve in enumerate(result.fine_energies.T):
-        axes.plot(result.fine_values, curve, "-", lw=1.2, color=COLOURS[number % len(COLOURS)])
+    for number, curve in enumerate(fine_energies.T):
+        axes.plot(fine_values, curve, "-", lw=1.2, color=COLOURS[number % len(COLOURS)])
     for sign in (1, -1):
         label = "minigap" if sign == 1 else None
-        axes.plot(result.values, sign * result.minigap, "o", ms=2.5, color=BLACK, label=label, zorder=3)
-    if result.crossings.size:
-        axes.plot(*result.crossings.T, "x", ms=6, color="0.35", label="crossing", zorder=4)
+        axes.plot(values, sign * minigap, "o", ms=2.5, color=BLACK, label=label, zorder=3)
+    if crossings.size:
+        axes.plot(*crossings.T, "x", ms=6, color="0.35", label="crossing", zorder=4)
     axes.set_xlabel("parameter")
     axes.set_ylabel("energy $E$ (unit of the hopping)")
     figure.legend(frameon=False, loc="outside lower center", ncols=2) if ax is None else axes.legend(frameon=False)
     return figure
 
 
-def plot_thouless_energy(result: ThoulessEnergy, ax: Any = None) -> Figure:
-    """Return a Figure of the response of each level to the twist against its energy, with the mean."""
+def plot_twist_responses(
+    levels: np.ndarray, responses: np.ndarray, shift: bool, mean: str, title: str, ax: Any = None
+) -> Figure:
+    """Return a Figure of the response of each level (n,) to a twist against its energy, with the mean and its label.
+
+    Responses are shifts from twist 0 to pi, or second derivatives at 0.
+    """
     figure, axes = axes_for(ax)
-    shift = result.evidence["method"] == "shift"
-    sizes = abs(result.responses)
-    axes.plot(result.levels, sizes, "o", ms=3, mfc="none", color=BLUE, label="levels")
-    axes.axhline(sizes.mean(), color=RED, label=f"mean: $E_T$ = {result.energy:.3g} ± {result.error:.1g}")
+    sizes = abs(responses)
+    axes.plot(levels, sizes, "o", ms=3, mfc="none", color=BLUE, label="levels")
+    axes.axhline(sizes.mean(), color=RED, label=mean)
     if sizes.min() > 0 and sizes.max() > 30 * np.median(sizes):
         axes.set_yscale("log")
     axes.set_xlabel("level of $h$ (unit of the hopping)")
     axes.set_ylabel(r"$|E(\pi)-E(0)|$" if shift else r"$|d^2E/d\varphi^2|$")
-    axes.set_title(f"twist along {'xyz'[result.axis]}, $E_T/\\delta$ = {result.conductance:.2g}", fontsize=10)
+    axes.set_title(title, fontsize=10)
     axes.legend(frameon=False)
     return figure
 
 
-def plot_levels(states: BoundStates, ax: Any = None) -> Figure:
-    """Return a Figure of the levels in ascending order, with a line at E = 0."""
+def plot_levels(energies: np.ndarray, complete: bool, ax: Any = None) -> Figure:
+    """Return a Figure of the levels (k,) in ascending order, with a line at E = 0."""
     figure, axes = axes_for(ax)
-    axes.plot(np.arange(1, states.energies.size + 1), np.sort(states.energies), "o", ms=4, color=BLUE)
+    axes.plot(np.arange(1, energies.size + 1), np.sort(energies), "o", ms=4, color=BLUE)
     axes.axhline(0, color=BLACK, lw=0.6)
     axes.set_xlabel("state, by energy")
     axes.set_ylabel("energy $E$ (unit of the hopping)")
-    proof = "proven complete" if states.complete else "completeness not proven"
-    axes.set_title(f"{states.energies.size} states, {proof}", fontsize=10)
+    proof = "proven complete" if complete else "completeness not proven"
+    axes.set_title(f"{energies.size} states, {proof}", fontsize=10)
     return figure
 
 
-def plot_count(result: StateCount, ax: Any = None) -> Figure:
-    """Return a Figure of the number of states over the interval |E| < energy that it was counted in."""
+def plot_count(energy: float, count: int, ax: Any = None) -> Figure:
+    """Return a Figure of the number of states (-1: not proven) over the interval |E| < energy."""
     figure, axes = axes_for(ax)
-    height = max(result.count, 0)
-    axes.fill_between([-result.energy, result.energy], height, color=SKY, ec=BLUE)
-    proof = "proven by inertia" if result.count >= 0 else "not proven"
-    axes.set_title(f"{result.count if result.count >= 0 else '?'} states, {proof}", fontsize=10)
+    height = max(count, 0)
+    axes.fill_between([-energy, energy], height, color=SKY, ec=BLUE)
+    proof = "proven by inertia" if count >= 0 else "not proven"
+    axes.set_title(f"{count if count >= 0 else '?'} states, {proof}", fontsize=10)
     axes.set_xlabel("energy $E$ (unit of the hopping)")
     axes.set_ylabel("states inside")
     axes.set_ylim(0, 1.1 * max(height, 1))
+    return figure
+
+
+def plot_density(
+    energies: np.ndarray, values: np.ndarray, error: np.ndarray, broadening: float, ax: Any = None
+) -> Figure:
+    """Return a Figure of a density of states (M,) with its error band against energy."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(energies)
+    energies, values, error = energies[order], values[order], error[order]
+    axes.fill_between(energies, values - error, values + error, color=SKY, lw=0)
+    axes.plot(energies, values, color=BLUE)
+    axes.set_xlabel("energy $E$ (unit of the hopping)")
+    axes.set_ylabel(r"density of states $\rho(E)$ (1/hopping)")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"broadening {broadening:.2g}", fontsize=10)
     return figure

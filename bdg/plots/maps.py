@@ -11,9 +11,6 @@ from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, POSITION, PURPLE, RED, 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.currents.bond_currents import BondCurrents
-    from bdg.densities.local_density_of_states import LocalDensityOfStates
-
 ARROWS = 600  # at most: more are averaged over square cells
 FAINT = 0.02  # of the longest: shorter arrows are left out
 
@@ -30,11 +27,9 @@ def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any
         return figure
     shown = np.ones(len(positions), dtype=bool)
     if positions.shape[1] == 3:
-        planes, counts = np.unique(np.round(positions[:, 2], 9), return_counts=True)
-        middle = 0.5 * (planes[0] + planes[-1])
-        best = planes[np.lexsort((abs(planes - middle), -counts))[0]]
-        shown = abs(positions[:, 2] - best) < 1e-6 * max(1.0, abs(best))
-        axes.set_title(f"$z$ = {best:.4g}", fontsize=10)
+        height = _middle_plane(positions[:, 2])
+        shown = abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
+        axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
     points = axes.scatter(
         positions[shown, 0],
         positions[shown, 1],
@@ -50,35 +45,49 @@ def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any
     return figure
 
 
-def plot_local_densities(result: LocalDensityOfStates, ax: Any = None) -> Figure:
-    """Return a Figure: a map of the sites at a single energy, a map of E and x in 1-D, else one curve a site.
+def plot_local_densities(
+    energies: np.ndarray, values: np.ndarray, sites: np.ndarray, positions: np.ndarray, ax: Any = None
+) -> Figure:
+    """Return a Figure of densities (M, S): a map of the sites at a single energy, a map of E and x in 1-D, else curves.
 
     Of more than six sites in 2-D and 3-D it shows the mean and the range.
     """
     label = r"local density of states $\rho$"
-    if result.energies.size == 1:
-        return plot_site_map(result.positions, result.values[0], label, ax)
+    if energies.size == 1:
+        return plot_site_map(positions, values[0], label, ax)
     figure, axes = axes_for(ax)
-    by_energy = np.argsort(result.energies, kind="stable")
-    energies, values = result.energies[by_energy], result.values[by_energy]
+    by_energy = np.argsort(energies, kind="stable")
+    energies, values = energies[by_energy], values[by_energy]
     unit = "(unit of the hopping)"
-    if result.sites.size > 6 and result.positions.shape[1] == 1:
-        by_place = np.argsort(result.positions[:, 0], kind="stable")
-        place = result.positions[by_place, 0]
+    if sites.size > 6 and positions.shape[1] == 1:
+        by_place = np.argsort(positions[:, 0], kind="stable")
+        place = positions[by_place, 0]
         shown = axes.pcolormesh(place, energies, values[:, by_place], cmap="cividis", shading="nearest")
         axes.set_xlabel("position $x$ (unit of the positions)")
         axes.set_ylabel(f"energy $E$ {unit}")
         figure.colorbar(shown, ax=axes, label=label)
         return figure
-    if result.sites.size > 6:
+    if sites.size > 6:
         axes.fill_between(energies, values.min(axis=1), values.max(axis=1), color=SKY, alpha=0.5, label="range")
-        axes.plot(energies, values.mean(axis=1), color=BLUE, label=f"mean of {result.sites.size} sites")
+        axes.plot(energies, values.mean(axis=1), color=BLUE, label=f"mean of {sites.size} sites")
     else:
-        for site, curve, color in zip(result.sites, values.T, (BLUE, ORANGE, GREEN, RED, PURPLE, BLACK), strict=False):
+        for site, curve, color in zip(sites, values.T, (BLUE, ORANGE, GREEN, RED, PURPLE, BLACK), strict=False):
             axes.plot(energies, curve, color=color, label=f"site {site}")
     axes.set_xlabel(f"energy $E$ {unit}")
     axes.set_ylabel(label)
     axes.legend(frameon=False)
+    return figure
+
+
+def plot_spectral_function(energies: np.ndarray, values: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of a spectral function (M, K): a map over the list of wave vectors and energy."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(energies)
+    waves = np.arange(values.shape[1])
+    image = axes.pcolormesh(waves, energies[order], values[order], cmap="cividis", shading="nearest")
+    axes.set_xlabel("number of the wave vector")
+    axes.set_ylabel("energy $E$ (unit of the hopping)")
+    figure.colorbar(image, ax=axes, label="$A(k, E)$ (1/hopping)")
     return figure
 
 
@@ -87,15 +96,24 @@ def _marker(positions: np.ndarray) -> float:
     return float(np.clip(4e4 / max(len(positions), 1), 2, 200))
 
 
-def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
-    """Return a Figure of the current field: a curve in 1-D, arrows on |J| in 2-D, the middle plane in 3-D."""
+def plot_bond_currents(
+    positions: np.ndarray,
+    bonds: np.ndarray,
+    currents: np.ndarray,
+    field: np.ndarray,
+    grain: np.ndarray,
+    ax: Any = None,
+) -> Figure:
+    """Return a Figure of the currents: on bonds in 1-D, the field as arrows on |J| in 2-D, the middle plane in 3-D.
+
+    ``bonds`` (B, 2) and ``currents`` (B,) go from site to site; ``field`` (N, dim) and ``grain`` (N,) are of the sites.
+    """
     figure, axes = axes_for(ax)
-    positions, field = result.positions, result.field
     if positions.shape[1] == 1:
-        middle = positions[result.bonds].mean(axis=1)[:, 0]
-        along = np.sign(positions[result.bonds[:, 1], 0] - positions[result.bonds[:, 0], 0])
+        middle = positions[bonds].mean(axis=1)[:, 0]
+        along = np.sign(positions[bonds[:, 1], 0] - positions[bonds[:, 0], 0])
         order = np.argsort(middle)
-        axes.plot(middle[order], (result.currents * along)[order], "o-", ms=3, color=BLUE)
+        axes.plot(middle[order], (currents * along)[order], "o-", ms=3, color=BLUE)
         axes.axhline(0, color=BLACK, lw=0.6)
         axes.set_xlabel(f"position $x$ {POSITION}")
         axes.set_ylabel(f"current $J$ {UNIT}")
@@ -107,9 +125,8 @@ def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
         axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
     place, flow = positions[shown, :2], field[shown, :2]
     size = np.linalg.norm(flow, axis=1)
-    area = np.clip(4e4 / len(place), 2, 200)
-    colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=area)
-    inside = place[result.grain[shown] >= 0]
+    colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=_marker(place))
+    inside = place[grain[shown] >= 0]
     if len(inside) and len(inside) < len(place):
         axes.plot(*inside.T, ".", ms=2, color=ORANGE, label="superconductor")
         figure.legend(loc="outside upper right", frameon=False)
@@ -128,6 +145,7 @@ def plot_bond_currents(result: BondCurrents, ax: Any = None) -> Figure:
 
 
 def _middle_plane(heights: np.ndarray) -> float:
+    """Return the height that most sites have; of several, the one nearest to the middle."""
     planes, counts = np.unique(np.round(heights, 9), return_counts=True)
     middle = 0.5 * (planes[0] + planes[-1])
     return float(planes[np.lexsort((abs(planes - middle), -counts))[0]])

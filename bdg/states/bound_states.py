@@ -70,7 +70,7 @@ class BoundStates(Result):
         """Return a Figure of the levels against their number."""
         from bdg.plots.levels import plot_levels
 
-        return plot_levels(self, ax)
+        return plot_levels(self.energies, self.complete, ax)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,7 +84,7 @@ class StateCount(Result):
         """Return a Figure of the count over its interval of energies."""
         from bdg.plots.levels import plot_count
 
-        return plot_count(self, ax)
+        return plot_count(self.energy, self.count, ax)
 
 
 def bound_states(

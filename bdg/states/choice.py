@@ -16,10 +16,12 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.filtered import GAIN, OVER
 from bdg.gpu.multifrontal import Symbolic
+from bdg.lattices.arguments import non_negative_number
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
+from bdg.methods.task import Arguments, Found, Task, placed
 from bdg.states import choice as states_choice
 from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
 
@@ -174,3 +176,25 @@ def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int)
 def _is_whole(k: int, dimension: int) -> bool:
     """Return True where the subspace to filter would be the whole space: all that is left is Rayleigh-Ritz in it."""
     return k > dimension - 2 or OVER * wanted_states(k, dimension) >= dimension
+
+
+def _bound_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    window = given.get("window")
+    if window is None:
+        k = require_k(given.get("k", 32), h.shape[0])
+    else:
+        k = levels_between(h, *require_window(window))
+    options = bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
+    return options, lambda: placed(choose_method("auto", device, h, k))
+
+
+def _count_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
+    options = bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
+    return options, lambda: placed(choose_method("auto", device, h, 0))
+
+
+TASKS = {
+    "bound_states": Task(_bound_states_task, ("k", "window")),
+    "count_states": Task(_count_states_task, ("energy",)),
+}

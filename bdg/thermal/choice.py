@@ -6,18 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from bdg.base.arguments import require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
-from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
+from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
 from bdg.methods.options import dense_option, option_of
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.methods.task import Arguments, Found, Task, placed
 from bdg.thermal import choice as thermal_choice
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
@@ -136,3 +139,34 @@ def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> 
 def _fitted(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
     bound = spectral_bound(hamiltonian.matrix, 0)
     return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL))), bound
+
+
+def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
+    elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
+    n_poles = n_poles_for(h, temperature, tol) if temperature else None
+    options = elements_options(h, backends, n_poles, elements)
+    options = [cost.repeated(option, times) for option in options]
+    return options, lambda: placed(choose_place("auto", device, h, temperature, tol, elements))
+
+
+def _self_consistent_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    backend = select_backend(device)  # one place for all iterations
+    options, _ = _averages_task(h, [backend], device, given)
+
+    def choose() -> tuple[str, str, str]:
+        tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
+        method, why = choose_method("auto", h, temperature, tol, backend, elements)
+        return method, why, backend.device
+
+    return options, choose
+
+
+_GIVEN, _NEEDED = ("temperature", "tol", "elements"), frozenset({"temperature"})
+TASKS = {
+    "electron_density": Task(_averages_task, _GIVEN, _NEEDED),
+    "free_energy": Task(_averages_task, _GIVEN, _NEEDED),
+    "solve_gap": Task(_self_consistent_task, (*_GIVEN, "iterations"), _NEEDED),
+}

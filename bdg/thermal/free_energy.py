@@ -52,7 +52,7 @@ class FreeEnergy(Result):
         """Return a Figure of F and its parts: energy, heat ``-T S``, and the condensation in the energy."""
         from bdg.plots.parts import plot_free_energy
 
-        return plot_free_energy(self, ax)
+        return plot_free_energy(self.value, self.entropy, self.condensation, self.temperature, ax)
 
 
 def free_energy(

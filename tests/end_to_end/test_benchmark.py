@@ -18,6 +18,7 @@ from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.gpu import stages as gpu_stages
 from bdg.validation.benchmarks.gpu import steps as gpu_steps
 from bdg.validation.benchmarks.gpu import table as gpu_table
+from bdg.validation.benchmarks.gpu.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[2]
 NOT_NEEDED = ("kwant", "tinyarray", "matplotlib", "tqdm", "dask", "distributed", "numba")
@@ -59,7 +60,7 @@ def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick
     assert set(runs) == {0.1, 0.5} and not any(run["error"] for run in runs.values())
     for share, run in runs.items():
         found = run["found"]
-        assert found["temperature"] == pytest.approx(share * self_consistent.CRITICAL)
+        assert found["temperature"] == pytest.approx(share * tasks.CRITICAL)
         assert found["largest"] > 0.05 and found["error"] <= 1e-6 * found["largest"]
         assert sum(found["sums"].values()) == found["iterations"]
         assert f"| 6^3 | {share:g} | {found['iterations']} | - |" in page
@@ -209,11 +210,11 @@ def test_targets_are_ratios_of_processor_seconds_against_the_quicker_peer():
 
 PLANTED = """
 import numpy as np
-from bdg.validation.benchmarks import alone, tasks
+from bdg.validation.benchmarks import child, tasks
 tasks.TASKS["planted"] = tasks.Task(
     lambda size: (lambda: np.ones(1_000_000 * size), lambda found: {"n": found.size})
 )
-print([alone.measure_here("planted", {"size": 8})["peak_gib"] * alone.GIB for _ in range(3)])
+print([child.measure_here("planted", {"size": 8})["peak_gib"] * child.GIB for _ in range(3)])
 """
 
 
@@ -308,7 +309,7 @@ def test_a_wrong_device_result_is_seen(monkeypatch):
 
     planted.__name__ = "_amplitudes"
     monkeypatch.setattr(gpu_stages, "_amplitudes", planted)
-    rows = list(gpu_stages.agreement(gpu_stages.Clock(select_backend("cpu"), 6, time.time() + 60), 6))
+    rows = list(gpu_stages.agreement(Clock(select_backend("cpu"), 6, time.time() + 60), 6))
     assert [row["agrees"] for row in rows] == [True, True, False, True] * 3
 
 
@@ -317,9 +318,9 @@ def _interrupt(row):
 
 
 def test_a_failing_row_carries_its_error_and_time_that_is_up_is_said():
-    clock = gpu_stages.Clock(select_backend("cpu"), 8, time.time() + 60)
+    clock = Clock(select_backend("cpu"), 8, time.time() + 60)
     assert "ZeroDivisionError: division by zero" in clock.row("planted", "float64", lambda: 1 / 0)["error"]
-    late = gpu_stages.Clock(select_backend("cpu"), 8, time.time())
+    late = Clock(select_backend("cpu"), 8, time.time())
     assert late.row("late", "float64", lambda: pytest.fail("was run"))["error"] == "no time left"
     rows = []
     gpu_table.run_job({"job": "size", "size": 20, "device": "cpu", "deadline": time.time() + 0.2}, rows.append)
@@ -350,7 +351,7 @@ def test_on_a_gpu_the_clock_waits_and_reads_the_memory_pool():
         def total_bytes(self):
             return 3 * 2**30
 
-    clock = gpu_stages.Clock(Backend("gpu", "stand-in", Module()), 8, time.time() + 60)
+    clock = Clock(Backend("gpu", "stand-in", Module()), 8, time.time() + 60)
     row = clock.row("stage", "float64", lambda: calls.append("run"))
     assert row["peak_gib"] == 3.0
     assert calls == ["free", "wait", "run", "wait", "wait", "run", "wait"]

@@ -182,7 +182,7 @@ def test_info_says_what_is_there_and_what_is_not(capsys):
 def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     """Their own tables are tested where they live; here: what arrives there, and what is said where they are absent."""
     calls = []
-    report, benchmarks = (types.ModuleType(f"bdg.validation.{name}") for name in ("report", "benchmarks"))
+    report, benchmarks = (types.ModuleType(f"bdg.validation.{name}") for name in ("report", "benchmarks.command"))
     report.run = lambda suite, slow, json_path: calls.append((suite, slow, json_path)) or 1
     benchmarks.main = lambda **options: calls.append(options) or 0
     for module in (report, benchmarks):
@@ -193,8 +193,8 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert main(["benchmark", "--quick", "--only", "grid", "--write", "page.md"]) == 0
     options = {"quick": True, "large": False, "only": ["grid"], "write": "page.md", "json_path": None}
     assert calls == [("physics", True, "table.json"), ("all", False, None), options]
-    for module in (report, benchmarks):
-        monkeypatch.setitem(sys.modules, module.__name__, None)
+    for absent in ("bdg.validation.report", "bdg.validation.benchmarks"):
+        monkeypatch.setitem(sys.modules, absent, None)
     assert main(["validate"]) == 2
     assert "this installation holds no checks" in capsys.readouterr().err
     assert main(["benchmark"]) == 2

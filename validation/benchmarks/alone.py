@@ -1,30 +1,25 @@
 """One timed computation in a process of its own: one BLAS thread, nothing else in its memory.
 
-    python -m bdg.validation.benchmarks.alone '{"task": "lanczos", "size": 16}'
-
-The task runs once on a tiny system first, so that loading libraries is not measured. Then the system is built, and only
-the call itself is timed. Its memory is the largest resident memory during the call beyond that just before it.
+That process is `bdg.validation.benchmarks.child`.
 """
 
 from __future__ import annotations
 
-import gc
-import importlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
+import bdg
+from bdg.validation.benchmarks.child import MARK
+from bdg.validation.benchmarks.tasks import TASKS
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-WARM_UP_SIZE = 6
-_MARK = "measured: "
+CHILD = "bdg.validation.benchmarks.child"
 
 
 @dataclass(frozen=True)
@@ -57,25 +52,21 @@ class Measurement:
 
 def run_alone(task: str, threads: int = 1, **options: Any) -> Measurement:
     """Run a task of `bdg.validation.benchmarks.tasks` in a new process and return what it measured."""
-    from bdg.validation.benchmarks.tasks import TASKS
-
     if why := missing_package(TASKS[task].package):
         return Measurement(task, options, error=why)
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", __name__, json.dumps({"task": task, **options})]
+    command = [sys.executable, "-m", CHILD, json.dumps({"task": task, **options})]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
+    lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if not lines:
         last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
         return Measurement(task, options, error=f"ended with code {done.returncode}: {last}")
-    return Measurement(task, options, **json.loads(lines[-1].removeprefix(_MARK)))
+    return Measurement(task, options, **json.loads(lines[-1].removeprefix(MARK)))
 
 
 def package_root() -> str:
     """Return the folder that holds the package in use, so that child processes use the same."""
-    import bdg
-
     return str(Path(bdg.__file__).resolve().parent.parent)
 
 
@@ -86,32 +77,3 @@ def missing_package(package: str) -> str:
     extra = "kwant" if package == "kwant" else "benchmark"
     cure = "make env, which builds it" if extra == "kwant" else "make benchmark, or pip install 'bdg[benchmark]'"
     return f"{package} is not installed ({cure})"
-
-
-def measure_here(task: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return processor seconds, seconds, peak memory and findings of a task run in this process."""
-    tasks = importlib.import_module("bdg.validation.benchmarks.tasks").TASKS
-    chosen = tasks[task]
-    if chosen.warm_up:
-        call, _ = chosen.prepare(**{**options, "size": WARM_UP_SIZE})
-        call()
-    call, describe = chosen.prepare(**options)
-    gc.collect()
-    before = reset_peak()
-    processor, clock = time.process_time(), time.perf_counter()
-    result = call()
-    processor, clock = time.process_time() - processor, time.perf_counter() - clock
-    peak = peak_bytes() - before
-    found = {**describe(result), "processor_share": processor / clock if clock else 1.0}
-    return {"cpu_seconds": processor, "seconds": clock, "peak_gib": peak / GIB, "found": found}
-
-
-def main() -> None:
-    """Measure the task given as JSON and print the result as one line of JSON."""
-    options = json.loads(sys.argv[1])
-    task = options.pop("task")
-    print(_MARK + json.dumps(measure_here(task, options)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 import bdg
+from bdg.densities import density_of_states as dos
 from bdg.densities.resolution import SAFETY
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.chebyshev.moments import Recursion
@@ -182,8 +183,6 @@ def step_seconds(system: bdg.System, single: bool, steps: int = 20) -> tuple[flo
 
 
 def _ours(system: bdg.System, energies: np.ndarray, moments: int, single: bool) -> bdg.DensityOfStates:
-    import bdg.densities.density_of_states as dos
-
     chosen = dos.single_is_enough
     dos.single_is_enough = lambda *size: single  # type: ignore[assignment]
     try:

@@ -27,6 +27,7 @@ from bdg.lattices.system import System
 from bdg.validation.benchmarks.alone import THREADS, package_root
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
 from bdg.validation.benchmarks.systems import GAP, TEMPERATURE, composite
+from bdg.validation.benchmarks.tables import markdown
 
 MANY = 256  # bound states, of which filters give hundreds at a time
 
@@ -305,8 +306,6 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    from bdg.validation.benchmarks.tables import markdown
-
     head = ("sites", "what", "method", "predicted s", "CPU s", "ratio", "predicted GiB", "GiB", "auto takes")
     cells = [
         (

@@ -10,39 +10,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import bdg
 from bdg.validation.benchmarks.alone import Measurement, run_alone
 from bdg.validation.benchmarks.systems import sandwich
+from bdg.validation.benchmarks.tasks import CRITICAL
 
-CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
 TARGETS = {(20, 0.1): 15, (20, 0.95): 40}  # iterations at most, by sites an axis and share of Tc
 
 HEAD = ("size", "T / Tc", "iterations", "at most", "CPU s", "s", "GiB", "largest Delta / t", "its error / t",
         "poles", "sums by relative accuracy")  # fmt: skip
-
-
-def gap(
-    size: int, share: float, critical: float = CRITICAL
-) -> tuple[Callable[[], bdg.Gap], Callable[[bdg.Gap], dict[str, Any]]]:
-    """Return the call that solves the gap equation at ``share * critical``, and what describes its result."""
-    system = sandwich(size)
-    return lambda: bdg.solve_gap(system, share * critical, device="cpu"), _describe
-
-
-def _describe(found: bdg.Gap) -> dict[str, Any]:
-    return {
-        "iterations": found.iterations,
-        "error": found.error,
-        "largest": float(abs(found.delta).max()),
-        "temperature": found.temperature,
-        "poles": found.evidence.get("poles", 0),
-        "sums": dict(found.evidence.sums_by_accuracy),
-        "restarts": found.evidence.mixing_restarts,
-        "slowest_rate": found.evidence.slowest_rate,
-    }
 
 
 def row(size: int, share: float, measured: Measurement) -> tuple[str, ...]:

@@ -18,11 +18,13 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bdg
+from bdg.gpu.eigen.lanczos import LanczosEngine
+from bdg.validation.benchmarks import density_of_states, grid_assembly
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, resident_bytes
-from bdg.validation.benchmarks.self_consistent import gap
-from bdg.validation.benchmarks.systems import TEMPERATURE, composite
+from bdg.validation.benchmarks.systems import TEMPERATURE, composite, sandwich
 
 STATES = 32
+CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
 
 Call = Callable[[], Any]
 Describe = Callable[[Any], dict[str, Any]]
@@ -39,8 +41,6 @@ class Task:
 
 def lanczos(size: int) -> tuple[Call, Describe]:
     """Bound states of this package, with their proof of completeness; the proof is timed inside."""
-    from bdg.gpu.eigen.lanczos import LanczosEngine
-
     system, counting = composite(size), _Clock()
     plain = LanczosEngine.count_below
 
@@ -151,23 +151,26 @@ def dense(size: int) -> tuple[Call, Describe]:
 
 def densities(size: int, moments: int, repeats: int = 3) -> tuple[Call, Describe]:
     """Density of states beside ``kwant.kpm``, taking turns, and steps of the recursion beside a copy."""
-    from bdg.validation.benchmarks.density_of_states import measure
-
-    return lambda: measure(((size, moments),), repeats), lambda rows: {
+    return lambda: density_of_states.measure(((size, moments),), repeats), lambda rows: {
         "rows": [dataclasses.asdict(row) for row in rows]
     }
 
 
 def grid(size: int) -> tuple[Call, Describe]:
     """Assembly of a regular grid beside a kwant builder of the same system."""
-    from bdg.validation.benchmarks.grid_assembly import measure
 
     def call() -> dict[str, Any]:
         with warnings.catch_warnings():  # kwant says on import that it has no MUMPS, which builds nothing
             warnings.simplefilter("ignore", RuntimeWarning)
-            return measure(size, systems=False)
+            return grid_assembly.measure(size, systems=False)
 
     return call, dict
+
+
+def gap(size: int, share: float, critical: float = CRITICAL) -> tuple[Call, Describe]:
+    """Self-consistent gap of the S/N/S cube at the temperature ``share * critical``."""
+    system = sandwich(size)
+    return lambda: bdg.solve_gap(system, share * critical, device="cpu"), _gap
 
 
 TASKS = {
@@ -211,4 +214,17 @@ def _amplitude(found: bdg.PairAmplitude) -> dict[str, Any]:
         "poles": found.evidence.get("poles"),
         "degree": found.evidence.get("degree"),
         "dtype": found.evidence.dtype,
+    }
+
+
+def _gap(found: bdg.Gap) -> dict[str, Any]:
+    return {
+        "iterations": found.iterations,
+        "error": found.error,
+        "largest": float(abs(found.delta).max()),
+        "temperature": found.temperature,
+        "poles": found.evidence.get("poles", 0),
+        "sums": dict(found.evidence.sums_by_accuracy),
+        "restarts": found.evidence.mixing_restarts,
+        "slowest_rate": found.evidence.slowest_rate,
     }

@@ -110,9 +110,12 @@ class ProximityLength(Result):
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the profile with standard errors and the fit."""
-        from bdg.plots.decay import plot_proximity
+        from bdg.plots.decay import plot_decay
 
-        return plot_proximity(self, ax)
+        shown = self.profile
+        label = f"{self.model.replace('_', ' ')}, {self.geometry}: {self.length:.3g} ± {self.uncertainty:.1g}"
+        label += "" if self.resolved else " (not resolved)"
+        return plot_decay(shown.distance, shown.amplitude, shown.standard_error, shown.fitted, label, ax)
 
 
 def proximity_length(

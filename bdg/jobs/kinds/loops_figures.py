@@ -13,7 +13,6 @@ from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, save_each
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.levels.level_statistics import LevelStatistics, level_statistics
 from bdg.plots.figure import BLACK
-from bdg.plots.levels import plot_level_statistics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,7 +89,7 @@ def _statistics(points: Sequence[PointResult]) -> Figure | None:
     figure = new_figure(0.6 + 3.6 * len(found), 3.6)
     grid = figure.subplots(1, len(found), squeeze=False, sharey=True)[0]
     for axes, (temperature, statistics) in zip(grid, found.items(), strict=True):
-        plot_level_statistics(statistics, axes)
+        statistics.plot(axes)
         words = f"{temperature:g} K: {statistics.ratio:.3f} ± {statistics.error:.2g}, {statistics.ratios.size} ratios"
         axes.set_title(words, fontsize=9)
     handles = grid[0].get_legend_handles_labels()

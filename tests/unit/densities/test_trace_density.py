@@ -143,9 +143,9 @@ def test_what_cannot_be_done_is_refused(grid, monkeypatch):
 
 
 def test_memory_of_the_values_does_not_grow_with_sites_times_energies(grid):
-    from bdg.densities.trace_density import request_for
+    from bdg.densities.trace_choice import green_request
 
     hamiltonian = bdg.BdGHamiltonian(grid((9, 9)))
-    few, many = (request_for(hamiltonian, np.linspace(0, 1, n), 0.1).result_bytes for n in (10, 1000))
+    few, many = (green_request(hamiltonian, np.linspace(0, 1, n), 0.1).result_bytes for n in (10, 1000))
     assert few == many
     assert local_green.SAFETY[True] >= 31 and local_green.SAFETY[False] >= 31

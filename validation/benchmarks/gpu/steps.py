@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import bdg
 from bdg.gpu.chebyshev.moments import Recursion
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.validation.benchmarks.gpu.clock import Clock, Row
 from bdg.validation.benchmarks.memory import GIB
 from bdg.validation.benchmarks.systems import composite
+from bdg.validation.benchmarks.tables import markdown
 
-if TYPE_CHECKING:
-    from bdg.validation.benchmarks.gpu.stages import Clock
-
-Row = dict[str, Any]
 STAGE = "Chebyshev step"
 COLUMNS = (8, 32, 64)
 TARGET_SIZE, TARGET_SHARE = 100, 0.6  # sites an axis, share of the copy bandwidth
@@ -85,8 +82,6 @@ def _seconds(clock: Clock, recursion: Recursion, steps: int) -> float:
 
 def table(rows: Sequence[Row], copy: float | None) -> str:
     """Return the rows as Markdown; ``copy`` is the measured bandwidth of a copy in bytes a second."""
-    from bdg.validation.benchmarks.tables import markdown
-
     head = ("sites", "vectors", "columns", "GiB", "cold ms", "warm ms", "GB/s at least", "of the copy bandwidth")
     cells = []
     for row in rows:

@@ -26,7 +26,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import scipy
+
 from bdg.validation.benchmarks.alone import package_root
+from bdg.validation.benchmarks.gpu import steps as gpu_steps
+from bdg.validation.benchmarks.tables import markdown
 
 Row = dict[str, Any]
 BUDGET = 560.0  # seconds; commands on borrowed machines often end after ten minutes
@@ -131,11 +136,6 @@ def _end(group: int) -> None:
 
 def table(rows: Sequence[Row]) -> str:
     """Return all rows so far as Markdown."""
-    import numpy as np
-    import scipy
-
-    from bdg.validation.benchmarks.gpu import steps as gpu_steps
-
     rates = {row["stage"]: row for row in rows if row["stage"] in ("dgemm", "zgemm", "sgemm", "copy")}
     device = next((row["name"] for row in rows if row["stage"] == "device"), "none")
     text = [
@@ -172,8 +172,6 @@ def _cupy() -> str:
 
 
 def _rates_table(rates: dict[str, Row]) -> str:
-    from bdg.validation.benchmarks.tables import markdown
-
     rows = [
         (name.upper(), f"{row['size']}^2 matrices", f"{row['rate'] / 1e12:.3g} TFLOP/s")
         for name, row in rates.items()
@@ -188,8 +186,6 @@ def _rates_table(rates: dict[str, Row]) -> str:
 
 
 def _stages_table(rows: Sequence[Row], rates: dict[str, Row]) -> str:
-    from bdg.validation.benchmarks.tables import markdown
-
     head = ("size", "what", "dtype", "cold s", "warm s", "GiB", "TFLOP", "of the dense rate", "found")
     return markdown(head, [_stage_row(row, rates) for row in rows])
 
@@ -238,8 +234,6 @@ def _targets(rows: Sequence[Row]) -> list[str]:
 
 
 def _agreement_table(rows: Sequence[Row]) -> str:
-    from bdg.validation.benchmarks.tables import markdown
-
     head = (
         "size",
         "device against CPU (there: against another method)",
