@@ -13,7 +13,6 @@ import numpy as np
 
 from bdg.base.errors import JobError
 from bdg.base.results import Evidence, Result, quantity
-from bdg.estimates import estimate_system
 from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
@@ -258,19 +257,11 @@ def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System
     """Return what the steps of a point take on its own system."""
     system, steps = made
     share(system)
-<<<<<<< HEAD
     found = [asked(system, step, device) for step in steps]
     return [
         StepCost(step, each.method, each.seconds, each.gibibytes * GIB, each.evidence.why)
         for step, each in zip(steps, found, strict=True)
     ]
-=======
-    costs = []
-    for step in steps:
-        found = estimate_system(system, step.what, device=device, **step.arguments)
-        costs.append(StepCost(step, found.method, found.seconds, found.gibibytes * GIB, found.evidence.why))
-    return costs
->>>>>>> h-plots
 
 
 def _spread(points: Sequence[Point], most: int) -> list[Point]:

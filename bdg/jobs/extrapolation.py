@@ -167,16 +167,9 @@ def extrapolated(
     ]
 
 
-<<<<<<< HEAD
 def asked(system: System, step: Step, device: str) -> Estimate:
     """Return what `bdg.estimate` says of a step on a system that is there."""
-    found = estimate(system, step.what, device=device, **step.arguments)
-    assert isinstance(found, Estimate)
-    return found
-=======
-def _asked(system: System, step: Step, device: str) -> Estimate:
     return estimate_system(system, step.what, device=device, **step.arguments)
->>>>>>> h-plots
 
 
 def _sums(shape: Shape, periodic: Sequence[bool]) -> dict[str, float]:
