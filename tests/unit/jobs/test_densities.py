@@ -86,7 +86,7 @@ def test_the_density_is_that_of_all_levels_in_inverse_mev(eigenstates):
 
 def test_random_vectors_keep_to_their_error_and_to_the_seed(monkeypatch):
     exact, _ = found_by(dos, DOS)
-    monkeypatch.setattr(bdg.densities.density_of_states, "NOISE_FREE", 0.0)
+    monkeypatch.setattr("bdg.densities.trace_choice.NOISE_FREE", 0.0)
     noisy, evidence = found_by(dos, DOS)
     assert evidence["density_of_states"]["method"] == "chebyshev"
     for name in ("density", "normal_density"):
