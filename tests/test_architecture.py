@@ -601,3 +601,10 @@ def test_long_modules_functions_and_folders_are_found():
         **{f"bdg/states/m{k}.py": "" for k in range(MOST_MODULES + 1)},
     }
     assert too_long(Layout(sources), sources) == {"bdg/base/a.py f", "bdg/base/c.py", "bdg/states"}
+
+
+def test_the_picture_is_that_of_the_imports():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "docs" / "draw_architecture.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

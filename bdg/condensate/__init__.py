@@ -1,0 +1,1 @@
+"""Pairs: their amplitude, the transition temperature, the BCS curve."""

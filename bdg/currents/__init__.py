@@ -1,0 +1,1 @@
+"""Currents on bonds, current against phase, superfluid stiffness."""

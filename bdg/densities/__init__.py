@@ -1,0 +1,1 @@
+"""Densities of states in energy and place, their ratios, spectral functions."""

@@ -1,0 +1,1 @@
+"""Laboratory units: penetration depth."""

@@ -1,0 +1,1 @@
+"""The resolvent 1/(z - H) and blocks of it."""

@@ -1,0 +1,1 @@
+"""What levels say: statistics, curves along a parameter, Thouless energy."""

@@ -1,0 +1,1 @@
+"""Which method on which device, why, and what it takes; what solvers need of a geometry."""

@@ -1,0 +1,1 @@
+"""Figures from arrays: axes and colours, maps, levels, phases, parts, decay."""

@@ -1,0 +1,1 @@
+"""Bound states, counts, and proofs that none is missing."""

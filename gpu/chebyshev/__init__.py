@@ -1,0 +1,1 @@
+"""Chebyshev expansions: products, moments, columns, traces."""

@@ -1,0 +1,1 @@
+"""Seconds and bytes of the kernels, from rates measured on this machine."""

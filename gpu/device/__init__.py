@@ -1,0 +1,1 @@
+"""Array modules, transfers, memory."""

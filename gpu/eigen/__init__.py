@@ -1,0 +1,1 @@
+"""Eigenpairs: search, proof, slices, counts."""

@@ -1,0 +1,1 @@
+"""Elimination orders by nested dissection."""

@@ -1,0 +1,1 @@
+"""Poles of tanh and of the free energy, chosen for a wanted error."""

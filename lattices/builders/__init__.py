@@ -1,0 +1,1 @@
+"""Builders: stacks, composites, kwant, interfaces, disorder."""

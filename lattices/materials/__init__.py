@@ -1,0 +1,1 @@
+"""Materials: data with sources, composition, effective mass, band filling."""

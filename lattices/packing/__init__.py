@@ -1,0 +1,1 @@
+"""Packings of spheres, and what building takes."""

@@ -1,0 +1,1 @@
+"""Closed forms and independent routes that the checks compare with."""

@@ -1,0 +1,1 @@
+"""The self-consistent gap equation: unknowns, mixing, verification, checkpoints."""

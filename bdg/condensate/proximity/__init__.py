@@ -1,0 +1,1 @@
+"""How far pairs reach: decay lengths, their models and their theory."""

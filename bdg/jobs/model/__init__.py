@@ -1,0 +1,1 @@
+"""What a job is made of: keys, sweeps, points, kinds, results, figures."""

@@ -1,0 +1,1 @@
+"""Fronts, classes and memory of a factorisation, before any number is known."""

@@ -1,0 +1,1 @@
+"""Factors of z - H: elimination, solves, selected inverse, inertia."""

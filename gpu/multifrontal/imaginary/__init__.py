@@ -1,0 +1,1 @@
+"""Factors at z = i w in the quaternion and the Majorana form."""

@@ -1,0 +1,1 @@
+"""Measurements of the device: stages, steps, their table."""

@@ -1,0 +1,1 @@
+"""What several kinds of job share: systems, keys, tables, limits."""
