@@ -8,7 +8,6 @@ import numpy as np
 
 from bdg.base.arguments import require_sites, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.condensate import amplitude_choice
 from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import Option
@@ -145,7 +144,7 @@ def amplitude_options(
     """Return what each method is expected to take."""
     lowest = smallest_temperatures(bound, tol) if bound > 0 else {}
     possible = [name for name, least in lowest.items() if temperature >= least]
-    options = amplitude_choice.pair_amplitude_options(
+    options = pair_amplitude_options(
         hamiltonian,
         backends,
         sites,

@@ -10,7 +10,6 @@ import numpy as np
 
 from bdg.base.arguments import require_energies, require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.densities import local_choice as ldos_plan
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.densities.resolution import MOST, SAFETY, require_broadening
 from bdg.densities.spectral_weights import TRUNCATION
@@ -204,8 +203,8 @@ def choose_method(method: str, device: str, request: Request) -> tuple[str, str,
 def _ways(method: str, device: str, request: Request) -> tuple[list[Backend], list[Option], str]:
     """Return the devices, what each method is expected to take, and the task in words."""
     backends = choice.devices(device, request.hamiltonian.shape[0])
-    options = ldos_plan.options(request, backends, METHODS[1:] if method == "auto" else (method,))
-    return backends, options, f"for {request.energies.size} energies on {request.sites.size} sites"
+    found = options(request, backends, METHODS[1:] if method == "auto" else (method,))
+    return backends, found, f"for {request.energies.size} energies on {request.sites.size} sites"
 
 
 def _local_density_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:

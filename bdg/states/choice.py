@@ -22,7 +22,6 @@ from bdg.methods.choice import DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
 from bdg.methods.task import Arguments, Found, Task, placed
-from bdg.states import choice as states_choice
 from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
 
 _SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
@@ -166,9 +165,9 @@ def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int)
     if k > dimension - 2:
         return "dense", "all states were asked for", backend
     backends = choice.devices(device, dimension)
-    options = states_choice.bound_states_options(hamiltonian, k, backends, states_choice.states_methods(dimension))
+    options = bound_states_options(hamiltonian, k, backends, states_methods(dimension))
     if k and not any(option.feasible for option in options):
-        options += states_choice.bound_states_options(hamiltonian, k, backends, ("chebyshev",))
+        options += bound_states_options(hamiltonian, k, backends, ("chebyshev",))
     task = f"for {k} states" if k else "for a count"
     return choice.chosen(options, backends, task, f"{task} of dimension {dimension}")
 

@@ -21,7 +21,6 @@ from bdg.methods import choice
 from bdg.methods.options import dense_option, option_of
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 from bdg.methods.task import Arguments, Found, Task, placed
-from bdg.thermal import choice as thermal_choice
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
 
@@ -100,7 +99,7 @@ def choose_place(
         return method, "; ".join(filter(None, (why, choice.about_device(device, dimension)))), backends[0]
     poles = temperature > 0 and method != "dense"
     n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
-    options = thermal_choice.elements_options(hamiltonian, backends, n_poles, elements)
+    options = elements_options(hamiltonian, backends, n_poles, elements)
     what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
     method, why, backend = choice.decided(method, options, backends, what, task)
     return method, why if temperature else f"temperature 0; {why}", backend
@@ -118,9 +117,7 @@ def choose_method(
         return "dense", "temperature 0"
     if dimension < DENSE_BELOW:
         return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    options = thermal_choice.elements_options(
-        hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements
-    )
+    options = elements_options(hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements)
     best, why, _ = choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
     return best, why
 
