@@ -56,12 +56,12 @@ $(STAMP): $(NEEDS) | same-python
 	$(PIP) -U pip
 	$(PIP) -r requirements-build.txt
 	$(PIP) --no-build-isolation -r requirements-kwant.txt
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,cluster,dev]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev]'
 	@mv $(VENV)/.unfinished $@
 
 # Only `make benchmark` needs what it compares with.
 $(PEERS): $(STAMP)
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,cluster,dev,benchmark]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,benchmark]'
 	@touch $@
 
 # A PYTHON that was named expressly must be the one that an existing environment was made with.

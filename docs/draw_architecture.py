@@ -18,7 +18,7 @@ PICTURE = ROOT / "docs" / "architecture.svg"
 WHOLE = ("bdg/jobs", "validation", "bdg/condensate", "lattices")  # shown as one room with all below
 WINGS = ("lattices/builders", "lattices/packing", "lattices/materials")
 ABOVE = ("bdg/cli.py", "bdg/__main__.py", "bdg/__init__.py")  # the names and the command: they import all
-BOX_WIDTH, BOX_HEIGHT, GAP, FLOOR = 196, 62, 22, 112
+BOX_WIDTH, BOX_HEIGHT, GAP, FLOOR = 222, 62, 22, 112
 COLOURS = {"gpu": "#fde3c8", "lattices": "#d5ecd4", "bdg": "#dbe7f6", "validation": "#ececec"}
 
 
@@ -157,7 +157,7 @@ def box(room: str, x: float, y: float, count: int) -> str:
     size = "" if room.endswith(".py") else f" ({count})"
     said = [
         f'<text x="{x + 9:g}" y="{y + 35 + 13 * k:g}" font-size="10" fill="#333">{escape(line)}</text>'
-        for k, line in enumerate(wrapped(purpose(room), 36, 2))
+        for k, line in enumerate(wrapped(purpose(room), 38, 2))
     ]
     place = f'x="{x:g}" y="{y:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}"'
     name = f'<text x="{x + 9:g}" y="{y + 18:g}" font-size="13" font-weight="bold">{escape(room + size)}</text>'

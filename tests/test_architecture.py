@@ -308,10 +308,7 @@ STILL: dict[str, set[str]] = {
     "lazy": set(),
     "own name": set(),
     "hidden": set(),
-    "length": {
-        "bdg/condensate/proximity/proximity_length.py proximity_length",
-        "bdg/states/bound_states.py bound_states",
-    },
+    "length": set(),
 }
 
 

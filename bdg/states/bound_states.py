@@ -164,17 +164,7 @@ def bound_states(
     allowed = scales.tolerance(tol)
     about = k if interval is None else max(1, states_choice.levels_between(hamiltonian, *interval))
     method, why, backend = choose_method(method, device, hamiltonian, about)
-    whole = method == "chebyshev" and _is_whole(k if interval is None else 1, dimension)
-    if method == "dense" or whole:
-        found = _dense(hamiltonian, backend, interval)
-        if whole:
-            found.facts.update(whole_space=True, subspace="fills the whole space: all eigenstates, nothing filtered")
-    else:
-        engine = _engine(method, hamiltonian, backend)
-        if interval is None:
-            found = states_of.lowest(engine, k, allowed, seed)
-        else:
-            found = states_of.inside(engine, *interval, allowed, seed)
+    found = _searched(method, hamiltonian, backend, k, interval, allowed, seed)
     widths = _widths(scales, found)
     wanted = k if interval is None else None
     chosen, energies = select(found.energies, wanted, interval, widths)
@@ -277,6 +267,28 @@ def count_states(
         count = -1 if below is None else 2 * below - dimension
     evidence = Evidence.of(method=method, why=why, backend=backend, dtype=hamiltonian.dtype, start=start, **facts)
     return StateCount(energy=energy, count=count, evidence=evidence)
+
+
+def _searched(
+    method: str,
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    k: int,
+    interval: tuple[float, float] | None,
+    tol: float,
+    seed: int,
+) -> Eigenpairs:
+    """Return what the method finds of the ``k`` lowest states, or of those in the interval."""
+    whole = method == "chebyshev" and _is_whole(k if interval is None else 1, hamiltonian.shape[0])
+    if method == "dense" or whole:
+        found = _dense(hamiltonian, backend, interval)
+        if whole:
+            found.facts.update(whole_space=True, subspace="fills the whole space: all eigenstates, nothing filtered")
+        return found
+    engine = _engine(method, hamiltonian, backend)
+    if interval is None:
+        return states_of.lowest(engine, k, tol, seed)
+    return states_of.inside(engine, *interval, tol, seed)
 
 
 def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engine:

@@ -233,13 +233,17 @@ def proximity_length(
         spacing=spacing,
         temperature=math.nan if temperature is None else temperature,
         theory=theory,
-        candidates=[
-            {"model": fit.model, "geometry": fit.geometry, "length": fit.length, "aicc": value}
-            for fit, value in zip(fits, criteria, strict=True)
-        ],
+        candidates=_candidates(fits, criteria),
         profile=_profile(bins[shape], best, chosen[shape]),
         evidence=evidence,
     )
+
+
+def _candidates(fits: list[Fit], criteria: list[float]) -> list[dict[str, Any]]:
+    return [
+        {"model": fit.model, "geometry": fit.geometry, "length": fit.length, "aicc": value}
+        for fit, value in zip(fits, criteria, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
