@@ -29,7 +29,6 @@ from bdg.lattices.storage import disk_is_full, shown
 _EXTRAS = {
     "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
     "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
-    "cluster": (("distributed",), "points spread over the machines of a cluster"),
     "metis": (("pymetis",), "short elimination orders for networks whose positions mislead"),
     "benchmark": (("pypardiso", "bodge"), "what `bdg benchmark` compares with (make benchmark)"),
     "dev": (("pytest", "ruff", "mypy", "hypothesis"), "the tests and checks of bdg itself (make test, make lint)"),

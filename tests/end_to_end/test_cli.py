@@ -173,7 +173,7 @@ def test_info_says_what_is_there_and_what_is_not(capsys):
     assert f"bdg {bdg.__version__} in {Path(bdg.__file__).resolve().parent}" in out
     assert "numpy 2" in out and "h5py 3" in out
     assert "device 'auto' is " in out
-    for extra in ("kwant", "gpu", "cluster", "dev"):
+    for extra in ("kwant", "gpu", "dev"):
         assert (
             f"\n  {extra}: installed (" in out or f"\n  {extra}: not installed; pip install 'bdg[{extra}]' would" in out
         )

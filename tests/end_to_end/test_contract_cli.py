@@ -471,7 +471,7 @@ def test_the_command_equals_the_module(tmp_path):
     by_module = command("info", cwd=tmp_path)
     assert by_name.returncode == by_module.returncode == 0
     assert by_name.stdout == by_module.stdout
-    for word in ("python", "numpy", "scipy", "h5py", "kwant", "cpu", "gpu", "cluster"):
+    for word in ("python", "numpy", "scipy", "h5py", "kwant", "cpu", "gpu"):
         assert word in by_module.stdout.lower()
 
 
