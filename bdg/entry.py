@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bdg.base.arguments import require_system
 from bdg.base.results import Result
 from bdg.estimates import Estimate, estimate_system
 from bdg.lattices.storage import ResultFileError, content_of, read_file, shown
@@ -90,7 +91,7 @@ def estimate(
     if isinstance(workers, bool) or workers != 1 or len(overrides):
         name, value = ("overrides", overrides) if len(overrides) else ("workers", workers)
         raise TypeError(f"{name} belongs to the estimate of a job, not of a System; got {value!r}. Leave it out")
-    return estimate_system(system_or_job, what, device=device, **arguments)
+    return estimate_system(require_system(system_or_job), what, device=device, **arguments)
 
 
 def _of_job(
