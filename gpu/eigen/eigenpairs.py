@@ -81,11 +81,6 @@ class Eigenpairs:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def matrix_scale(matrix: sp.csr_matrix) -> float:
-    """Return the largest absolute row sum, a bound of the spectrum."""
-    return float(abs(matrix).sum(axis=1).max())
-
-
 def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:
     """Return the Ritz pairs of ``matrix`` in the span of ``basis``, from which dependent directions are dropped.
 
