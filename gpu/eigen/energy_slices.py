@@ -82,7 +82,7 @@ def lowest_by_shifts(
     shifts: list[float] = []
     while idle < _IDLE and len(shifts) < _MOST_SEARCHES:
         missing = (proven - int(np.count_nonzero(abs(known.energies) < edge))) // 2
-        if missing <= 0:
+        if missing <= 0 or known.energies.size >= matrix.shape[0]:  # with all states at hand none is left to search for
             break
         shift = _next_shift(known, hints, edge, len(shifts))
         shifts.append(shift)

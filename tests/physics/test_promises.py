@@ -172,3 +172,14 @@ def test_promises_hold_on_two_hundred_systems():
 @pytest.mark.parametrize("begin", range(1000, 3000, 200))
 def test_promises_hold_on_two_thousand_systems(begin):
     _tally(range(begin, begin + 200), 300).check()
+
+
+@pytest.mark.filterwarnings("ignore::bdg.AccuracyWarning")
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_search_among_walls_ends_once_all_states_are_at_hand(seed):
+    """All 20 states were known, inaccurately, and the next search had no room left: numpy's own error came out."""
+    system = random_case(17391).system
+    found = bdg.bound_states(system, 17, method="lanczos", seed=seed)
+    assert not found.complete or found.residuals.max() < 1e-6 * 6.2e7
+    low = np.sort(abs(found.energies))[:8]
+    np.testing.assert_allclose(low, [0.16477611] * 4 + [0.90206623] * 4, rtol=1e-7)  # those below the walls
