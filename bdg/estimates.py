@@ -11,7 +11,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate import amplitude_choice
 from bdg.densities import local_choice, spectral_function, trace_choice
 from bdg.gpu.cost import model as cost
@@ -22,7 +22,7 @@ from bdg.gpu.device.memory import GIB
 from bdg.green import choice as green_choice
 from bdg.lattices.system import System
 from bdg.methods import choice
-from bdg.methods.task import Task, placed
+from bdg.methods.task import Task
 from bdg.states import choice as states_choice
 from bdg.thermal import choice as thermal_choice
 
@@ -130,30 +130,22 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
     options, choose = task.options(hamiltonian, backends, device, arguments)
     require_choice("method", asked, ("auto", *dict.fromkeys(option.method for option in options)))
     try:
-        method, why, place = choose() if asked == "auto" else placed(choice.decided(asked, options, backends, what))
+        taken = choose() if asked == "auto" else choice.decided(asked, options, backends, what)
     except MemoryBudgetError as error:
-        method, why, place = "", str(error), backends[0].device
-    return _result(what, options, method, why, place, backends, start)
+        taken = Choice("", str(error), backends[0])
+    return _result(what, options, taken, backends, start)
 
 
-def _result(
-    what: str,
-    options: Sequence[Option],
-    method: str,
-    why: str,
-    place: str,
-    backends: Sequence[Backend],
-    start: float,
-) -> Estimate:
-    same = [o for o in options if o.method == method and o.device == place]
+def _result(what: str, options: Sequence[Option], taken: Choice, backends: Sequence[Backend], start: float) -> Estimate:
+    place = taken.backend.device
+    same = [o for o in options if o.method == taken.method and o.device == place]
     seconds, needed = (same[0].seconds, same[0].bytes) if same else (np.nan, np.nan)
     backend = next((b for b in backends if b.device == place), backends[0])
-    evidence = Evidence.of(
-        method="cost model", why=why, backend=backend, dtype="float64", start=start, rates=rates_of(backend).origin
-    )
+    told = Choice("cost model", taken.why, backend)
+    evidence = Evidence.of(told, dtype="float64", start=start, rates=rates_of(backend).origin)
     return Estimate(
         what=what,
-        method=method,
+        method=taken.method,
         seconds=float(seconds),
         gibibytes=float(needed) / GIB,
         methods=[o.method for o in options],

@@ -18,6 +18,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How something is computed: made once, handed down, and told in the evidence.
+
+    Attributes
+    ----------
+    method : str
+    why : str
+        The reason of each automatic choice, of the method and of the device.
+    backend : Backend
+        Where the arrays live.
+    """
+
+    method: str
+    why: str
+    backend: Backend
+
+
 class Evidence(Mapping[str, Any]):
     """How a result was obtained: a mapping whose entries are also attributes (``evidence.method``).
 
@@ -28,15 +46,15 @@ class Evidence(Mapping[str, Any]):
         object.__setattr__(self, "_entries", {**(entries or {}), **more})
 
     @classmethod
-    def of(cls, *, method: str, why: str, backend: Backend, dtype: Any, start: float, **facts: Any) -> Evidence:
+    def of(cls, choice: Choice, *, dtype: Any, start: float, **facts: Any) -> Evidence:
         """Return the evidence of a result whose computation began at ``start`` (time.perf_counter)."""
         return cls(
             {
-                "method": method,
-                "device": backend.device,
-                "device_name": backend.device_name,
+                "method": choice.method,
+                "device": choice.backend.device,
+                "device_name": choice.backend.device_name,
                 "dtype": str(dtype),
-                "why": why,
+                "why": choice.why,
                 **facts,
                 "seconds": time.perf_counter() - start,
             }

@@ -8,6 +8,7 @@ import numpy as np
 
 from bdg.base.arguments import require_sites, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import Option
@@ -20,7 +21,7 @@ from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.options import dense_option
 from bdg.methods.recursion_costs import columns_option
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 from bdg.thermal.choice import _imaginary, poles_option
 
 METHODS = ("auto", "dense", "chebyshev", "poles")
@@ -83,7 +84,7 @@ def choose_method(
     bound: float,
     tol: float,
     device: str,
-) -> tuple[str, str, Backend]:
+) -> Choice:
     """Return method, the reason for it, and the backend that it runs on."""
     dimension, backend = hamiltonian.shape[0], select_backend(device)
     smallest = smallest_temperatures(bound, tol)
@@ -99,7 +100,8 @@ def choose_method(
         options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
         return choice.decided(method, options, backends, "the pair amplitude", f"for {sites.size} sites")
     if method != "auto":
-        return method, "; ".join(filter(None, ("as asked", choice.about_device(device, dimension)))), backends[0]
+        why = "; ".join(filter(None, ("as asked", choice.about_device(device, dimension))))
+        return Choice(method, why, backends[0])
     fits = dense.dense_fits(dimension, hamiltonian.dtype, backend)
     if temperature < min(smallest.values()) and not fits:
         raise ValueError(
@@ -107,10 +109,10 @@ def choose_method(
             f"smallest temperature that another method affords is {min(smallest.values()):.3g}"
         )
     if not bound > 0 and fits:
-        return "dense", "the Hamiltonian is zero", backend
+        return Choice("dense", "the Hamiltonian is zero", backend)
     if dimension < DENSE_BELOW and fits:
         small = select_backend("cpu") if device == "auto" else backend  # a copy costs more than it saves
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
+        return Choice("dense", f"dimension {dimension} is below {DENSE_BELOW}", small)
     options = amplitude_options(hamiltonian, temperature, sites, bound, tol, backends)
     return choice.chosen(options, backends, "the pair amplitude", f"for {sites.size} sites")
 
@@ -172,7 +174,7 @@ def _pair_amplitude_task(h: BdGHamiltonian, backends: Sequence[Backend], device:
     sites = require_sites(given.get("sites"), h.system.n_sites)
     bound = chebyshev.spectral_bound(h.matrix, 0)
     options = amplitude_options(h, temperature, sites, bound, tol, backends)
-    return options, lambda: placed(choose_method("auto", h, temperature, sites, bound, tol, device))
+    return options, lambda: choose_method("auto", h, temperature, sites, bound, tol, device)
 
 
 TASKS = {"pair_amplitude": Task(_pair_amplitude_task, ("temperature", "sites", "tol"), frozenset({"temperature"}))}

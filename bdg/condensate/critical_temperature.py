@@ -24,12 +24,12 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from bdg.base.arguments import require_choice, require_seed, require_system
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.amplitude_choice import smallest_temperatures
 from bdg.condensate.largest_root import FINE, Curve, Point, Root
 from bdg.condensate.linear_response import ResponseKernel, has_time_reversal
 from bdg.condensate.pair_kernel import LevelKernel
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
@@ -140,9 +140,7 @@ def critical_temperature(
     mode[found.part.active] = found.mode
     error = max(found.error if found.temperature else search.lowest, search.open_to - found.temperature)
     evidence = Evidence.of(
-        method=found.method,
-        why=found.why,
-        backend=found.backend,
+        found.choice,
         dtype=mode.dtype,
         start=start,
         applications=search.applications,
@@ -233,9 +231,7 @@ class _Found:
     temperature: float
     error: float
     mode: np.ndarray
-    method: str
-    why: str
-    backend: Backend
+    choice: Choice
     eigenvalue_error: float
     residual: float
 
@@ -296,7 +292,8 @@ class _Search:
         """Return the highest transition; where "poles" is asked for and all levels gave it, by the response instead."""
         found = self._best
         assert found is not None
-        if self._method != "poles" or found.method == "poles" or not found.temperature or not found.root.slope > 0:
+        by_levels = self._method == "poles" and found.choice.method != "poles"
+        if not by_levels or not found.temperature or not found.root.slope > 0:
             return found
         kernel = self._response(found.part)
         kernel.start_from(found.mode / kernel.weight)
@@ -320,16 +317,13 @@ class _Search:
         mode = mode / mode[abs(mode).argmax()]
         if has_time_reversal(part.system) or part.system.hamiltonian.dtype.kind != "c":
             mode = mode.real
-        method, why = kernel.facts.get("method", self._method), kernel.facts.get("why", "")
         return _Found(
             part,
             root,
             root.temperature,
             root.error,
             mode,
-            method,
-            why,
-            kernel.backend,
+            kernel.choice,
             root.eigenvalue_error,
             kernel.residual,
         )
@@ -343,7 +337,7 @@ class _Search:
         system = part.system
         backend = choice.devices(self._device, 2 * system.hamiltonian.shape[0])[0]
         why = "as asked" if self._method == "dense" else f"a part of {system.hamiltonian.shape[0]} orbitals"
-        return LevelKernel(system.hamiltonian, system.attraction, system.norbs, backend, why)
+        return LevelKernel(system.hamiltonian, system.attraction, system.norbs, Choice("dense", why, backend))
 
     def _response(self, part: _Part) -> ResponseKernel:
         return ResponseKernel(part.system, self._method, self._tol, select_backend(self._device), self._rng)

@@ -14,13 +14,15 @@ The largest eigenvalue is approached from below by Ritz values. What bounds it f
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.condensate.amplitude_choice import SMALL_AMPLITUDE
 from bdg.condensate.largest_root import Point
-from bdg.condensate.pair_amplitude import amplitude_of_size
+from bdg.condensate.pair_amplitude import amplitude_sums
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.poles.tanh_poles import tanh_poles
 from bdg.green.green_function import green_function
@@ -67,7 +69,8 @@ class ResponseKernel:
     """
 
     def __init__(self, system: System, method: str, tol: float, backend: Backend, rng: np.random.Generator) -> None:
-        self._system, self._method, self.backend, self._rng = system, method, backend, rng
+        self._system, self._method, self._rng = system, method, rng
+        self.choice = Choice(method, "", backend)
         self.active = np.flatnonzero(system.attraction > 0)
         self.weight = np.sqrt(system.attraction[self.active])
         self.strongest = float(system.attraction.max())
@@ -76,7 +79,6 @@ class ResponseKernel:
         self.noise, self.finest = PROBE**2 + self.tol, 0.1 * tol
         self.dtype = np.dtype(float if self.positive or system.hamiltonian.dtype.kind != "c" else complex)
         self.applications, self.residual = 0, np.inf
-        self.facts: dict[str, Any] = {}
         self._response = 0.0  # max|F| / max|Delta| of the last application
         self._local: dict[float, float] = {}
         # the first mode has no nodes where the kernel is positive
@@ -96,18 +98,18 @@ class ResponseKernel:
         """Return the response on the sites with attraction to Delta of any size."""
         size = float(abs(delta).max()) / (PROBE * temperature)
         largest = PROBE * temperature
-        amplitude = amplitude_of_size(
+        amplitude = amplitude_sums(
             _SHARE_EXPECTED * self._response * largest if self._response else SMALL_AMPLITUDE,
-            self._system.with_delta(delta / size),
+            BdGHamiltonian(self._system.with_delta(delta / size)),
             temperature,
-            sites=self.active,
-            method=self._method,
-            tol=max(self.tol, tol),
-            device=self.backend.device,
+            self.active,
+            self._method,
+            max(self.tol, tol),
+            self.choice.backend.device,
         )
         self.applications += 1
-        self._response = float(abs(amplitude.values).max()) / largest
-        self.facts = {"method": amplitude.evidence.method, "why": amplitude.evidence.why}
+        self._response = amplitude.largest / largest
+        self.choice = replace(amplitude.choice, backend=self.choice.backend)
         response = amplitude.values * size
         return response.real if self.dtype.kind != "c" else response
 
@@ -127,7 +129,7 @@ class ResponseKernel:
         poles = tanh_poles(bound, temperature, LOCAL_ACCURACY)
         x = np.concatenate([[1e-6 * temperature], np.geomspace(1e-3 * temperature, max(bound, temperature), 2000)])
         margin = float((np.tanh(x / (2 * temperature)) / poles.tanh(x)).max())
-        green = green_function(self._system.with_delta(0.0), 1j * poles.frequencies, device=self.backend.device)
+        green = green_function(self._system.with_delta(0.0), 1j * poles.frequencies, device=self.choice.backend.device)
         spins = self._system.norbs
         normal = np.trace(green.values[:, self.active, :spins, :spins], axis1=2, axis2=3).imag / spins
         terms = (poles.weights / poles.frequencies) @ -normal

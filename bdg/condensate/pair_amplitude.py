@@ -17,7 +17,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.amplitude_choice import (
     FIT_SHARE,
     METHODS,
@@ -30,7 +30,7 @@ from bdg.condensate.amplitude_choice import (
     degree_for,
 )
 from bdg.gpu.chebyshev import columns as chebyshev
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number
@@ -128,33 +128,6 @@ def pair_amplitude(
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; L. Covaci, F. M. Peeters, M. Berciu,
     Phys. Rev. Lett. 105, 167006 (2010) for the Chebyshev expansion of BdG Green functions.
     """
-    require_system(system)
-    return amplitude_of_size(
-        SMALL_AMPLITUDE,
-        system,
-        temperature,
-        sites=sites,
-        method=method,
-        tol=tol,
-        device=device,
-        seed=seed,
-        progress=progress,
-    )
-
-
-def amplitude_of_size(
-    expected: float,
-    system: System,
-    temperature: float,
-    *,
-    sites: Any = None,
-    method: str = "auto",
-    tol: float = 1e-6,
-    device: str = "auto",
-    seed: int | None = None,
-    progress: bool = False,
-) -> PairAmplitude:
-    """Return `pair_amplitude` where max|F| is known to be at least about ``expected``: "poles" begin with that."""
     start = time.perf_counter()
     require_system(system)
     temperature = require_temperature(temperature)
@@ -162,28 +135,20 @@ def amplitude_of_size(
     tol = positive_number("tol", tol, "relative to max|F|")
     chosen, seed = require_sites(sites, system.n_sites), require_seed(seed)
     select_backend(device)  # refused before any work
-    hamiltonian = BdGHamiltonian(system)
-    bound = chebyshev.spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
-    method, why, backend = choose_method(method, hamiltonian, temperature, chosen, bound, tol, device)
-    if method == "dense":
-        values, error, facts = _dense(hamiltonian, temperature, chosen, backend)
-    elif method == "poles":
-        values, error, facts = _poles(hamiltonian, temperature, chosen, bound, tol, backend, expected)
-    else:
-        values, error, facts = _chebyshev(hamiltonian, temperature, chosen, bound, tol, backend, progress)
-    largest = float(abs(values).max())
+    found = amplitude_sums(
+        SMALL_AMPLITUDE, BdGHamiltonian(system), temperature, chosen, method, tol, device, seed=seed, progress=progress
+    )
     evidence = Evidence.of(
-        method=method,
-        why=why,
-        backend=backend,
+        found.choice,
+        dtype=found.dtype,
         start=start,
-        relative_error=error / largest if largest else 0.0,
-        converged=bool(error <= tol * largest) or method == "dense",
-        **facts,
+        relative_error=found.relative_error,
+        converged=bool(found.error <= tol * found.largest) or found.choice.method == "dense",
+        **found.facts,
     )
     return PairAmplitude(
-        values=values,
-        error=error,
+        values=found.values,
+        error=found.error,
         temperature=temperature,
         sites=chosen,
         positions=system.positions[chosen],
@@ -191,10 +156,64 @@ def amplitude_of_size(
     )
 
 
-def _dense(
-    hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, backend: Backend
-) -> tuple[np.ndarray, float, dict[str, Any]]:
-    energies, vectors = dense.eigh(hamiltonian.matrix, backend)
+@dataclass(frozen=True, eq=False)
+class AmplitudeSums:
+    """F on chosen sites.
+
+    Attributes
+    ----------
+    values : array (S,), complex128
+    error : float
+        Absolute, of every value.
+    choice : Choice
+        How they were computed.
+    dtype : str
+        Of the computation.
+    facts : dict
+        What it took, for the evidence.
+    """
+
+    values: np.ndarray
+    error: float
+    choice: Choice
+    dtype: str
+    facts: dict[str, Any]
+
+    @property
+    def largest(self) -> float:
+        """max|F|."""
+        return float(abs(self.values).max())
+
+    @property
+    def relative_error(self) -> float:
+        """``error / max|F|``, 0 without any F."""
+        return self.error / self.largest if self.largest else 0.0
+
+
+def amplitude_sums(
+    expected: float,
+    hamiltonian: BdGHamiltonian,
+    temperature: float,
+    sites: np.ndarray,
+    method: str,
+    tol: float,
+    device: str,
+    *,
+    seed: int = 0,
+    progress: bool = False,
+) -> AmplitudeSums:
+    """Return F where max|F| is known to be at least about ``expected``: "poles" begin with that."""
+    bound = chebyshev.spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
+    choice = choose_method(method, hamiltonian, temperature, sites, bound, tol, device)
+    if choice.method == "dense":
+        return _dense(hamiltonian, temperature, sites, choice)
+    if choice.method == "poles":
+        return _poles(hamiltonian, temperature, sites, bound, tol, choice, expected)
+    return _chebyshev(hamiltonian, temperature, sites, bound, tol, choice, progress)
+
+
+def _dense(hamiltonian: BdGHamiltonian, temperature: float, sites: np.ndarray, choice: Choice) -> AmplitudeSums:
+    energies, vectors = dense.eigh(hamiltonian.matrix, choice.backend)
     scales = level_scales(hamiltonian.matrix, vectors)
     weight = thermal_weights(energies, temperature, scales)
     norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
@@ -203,7 +222,7 @@ def _dense(
     values = np.einsum("isn,isn,n->i", u, v.conj(), weight).astype(complex) / (2 * norbs)
     undecided = weight_at_zero(u, v, energies, temperature, scales).max(initial=0.0) / 2
     error = 0.5 * rounding_of_sums(energies, temperature, scales) + undecided
-    return values, float(error), {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
+    return AmplitudeSums(values, float(error), choice, str(hamiltonian.dtype), {"states": int(energies.size)})
 
 
 def _chebyshev(
@@ -212,9 +231,9 @@ def _chebyshev(
     sites: np.ndarray,
     bound: float,
     tol: float,
-    backend: Backend,
+    choice: Choice,
     progress: bool,
-) -> tuple[np.ndarray, float, dict[str, Any]]:
+) -> AmplitudeSums:
     norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
     single = tol >= SINGLE_PRECISION_FROM
     rows = norbs * sites  # the spin-up column; the on-site singlet makes both spins equal
@@ -234,7 +253,7 @@ def _chebyshev(
                     reference_rows=norbs * _strongest_sites(hamiltonian.system),
                     doubled=norbs == 1,
                     tol=tol,
-                    backend=backend,
+                    backend=choice.backend,
                     single=single,
                     report=report,
                 )
@@ -245,10 +264,9 @@ def _chebyshev(
     finally:
         close()
     assert sums is not None
-    is_complex = hamiltonian.dtype.kind == "c"
+    kind, bits = ("complex", 128) if hamiltonian.dtype.kind == "c" else ("float", 64)
     rounding = SINGLE_PRECISION_ERROR if single else 1e-15 * np.sqrt(sums.degree)
     facts = {
-        "dtype": ("complex64" if single else "complex128") if is_complex else ("float32" if single else "float64"),
         "spectral_bound": float(used),
         "bound_repeated": used != bound,
         "degree": sums.degree,
@@ -256,7 +274,8 @@ def _chebyshev(
         "truncation_error": sums.error,
     }
     # the columns give <hole|f|electron>, F is the element (electron, hole)
-    return sums.values.conj(), float(sums.error + rounding), facts
+    dtype = f"{kind}{bits // 2 if single else bits}"
+    return AmplitudeSums(sums.values.conj(), float(sums.error + rounding), choice, dtype, facts)
 
 
 def _strongest_sites(system: System, n_sites: int = 8) -> np.ndarray:
@@ -272,19 +291,20 @@ def _poles(
     sites: np.ndarray,
     bound: float,
     tol: float,
-    backend: Backend,
+    choice: Choice,
     expected: float,
-) -> tuple[np.ndarray, float, dict[str, Any]]:
+) -> AmplitudeSums:
     """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than expected."""
     share = min(1.0, expected / SMALL_AMPLITUDE)
     fit_tol, allowed, repeated = FIT_SHARE * tol * share, SMALL_AMPLITUDE * tol * share, False
     while True:
         poles = _fitted(bound, temperature, fit_tol)
-        sums = pair_amplitude_by_poles(hamiltonian, poles, backend, sites, allowed)
+        sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed)
         needed = tol * float(abs(sums.values).max())
         if sums.error <= needed or repeated or not needed:
             facts = {"spectral_bound": bound, "fit_error": poles.error, "repeated": repeated, **sums.facts}
-            return sums.values, sums.error + _pole_rounding(bound, temperature), facts
+            error = sums.error + _pole_rounding(bound, temperature)
+            return AmplitudeSums(sums.values, error, choice, sums.dtype, facts)
         fit_tol, allowed, repeated = needed, needed, True
 
 

@@ -27,8 +27,8 @@ import numpy as np
 import scipy.linalg as sl
 import scipy.sparse as sp
 
+from bdg.base.results import Choice
 from bdg.condensate.largest_root import Point
-from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
 
 CURVATURE = 1.11  # of k above: 1.1048 is needed, at u_a = -u_b = 0.87
@@ -88,21 +88,19 @@ class LevelKernel:
 
     noise = 0.0
 
-    def __init__(
-        self, hamiltonian: sp.csr_matrix, attraction: np.ndarray, norbs: int, backend: Backend, why: str = ""
-    ) -> None:
+    def __init__(self, hamiltonian: sp.csr_matrix, attraction: np.ndarray, norbs: int, choice: Choice) -> None:
         active = np.flatnonzero(attraction > 0)
-        self._norbs, self.backend = norbs, backend
-        self.facts = {"method": "dense", "why": why}
+        self._norbs, self.choice = norbs, choice
+        self._xp = choice.backend.xp
         if hamiltonian.shape[0] == 1:
             self._energies, vectors = hamiltonian.toarray()[0].real, np.ones((1, 1))
         else:
-            self._energies, vectors = dense.eigh(hamiltonian, backend)
+            self._energies, vectors = dense.eigh(hamiltonian, choice.backend)
         rows = (norbs * active[:, None] + np.arange(norbs)).ravel()
         chosen = np.asarray(vectors)[rows]
         share = (abs(chosen) ** 2).reshape(active.size, norbs, -1).mean(axis=1)
         self._share = attraction[active, None] * share  # (active sites, levels)
-        self._vectors = backend.xp.asarray(chosen)
+        self._vectors = self._xp.asarray(chosen)
         self.weight = np.sqrt(attraction[active])
         self.strongest = float(attraction.max())
         self.rounding = LEVEL_ROUNDING * float(abs(self._energies).max())
@@ -135,7 +133,7 @@ class LevelKernel:
     def matrix(self, temperature: float, accuracy: float) -> tuple[np.ndarray, float]:
         """Return the kernel and what the exact one may exceed it by, in the order of Hermitian matrices."""
         vectors, missing = weight_vectors(self._energies, temperature, accuracy / self.strongest)
-        xp, total = self.backend.xp, 0.0
+        xp, total = self._xp, 0.0
         right = self._vectors.conj().T
         for vector in vectors:
             product = (self._vectors * xp.asarray(vector)) @ right
@@ -145,5 +143,5 @@ class LevelKernel:
                 total = total + product[0::2, 0::2] * product[1::2, 1::2]
                 total = total - product[0::2, 1::2] * product[1::2, 0::2]
         self.applications += 1
-        host = self.backend.to_host(total)
+        host = self.choice.backend.to_host(total)
         return self.weight[:, None] * host * self.weight, missing * self.strongest

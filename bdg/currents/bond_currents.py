@@ -26,7 +26,8 @@ from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import products_with, strongest_hopping
-from bdg.thermal.elements import ThermalElements, elements_on, require_thermal_arguments
+from bdg.thermal.choice import choose_place
+from bdg.thermal.elements import ThermalElements, require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,13 +123,16 @@ def bond_currents(
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     select_backend(device)  # refused before any work
-    found, backend = elements_on(device, BdGHamiltonian(system), temperature, tol, method=method)
+    hamiltonian = BdGHamiltonian(system)
+    choice = choose_place(method, device, hamiltonian, temperature, tol)
+    found = thermal_elements(hamiltonian, temperature, tol, choice)
     bonds, currents = currents_of(system, found)
     divergence = divergence_of(bonds, currents, system.n_sites)
     sources = sources_of(system, found)
     hopping = strongest_hopping(system)
     evidence = Evidence.of(
-        backend=backend,
+        choice,
+        dtype=found.dtype,
         start=start,
         continuity=float(abs(divergence - sources).max()),
         largest_source=float(abs(sources).max()),

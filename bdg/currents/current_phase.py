@@ -19,12 +19,12 @@ import numpy as np
 from bdg.base.arguments import require_sites, require_system
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.currents.bond_currents import currents_of, divergence_of, sources_of
 from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
 from bdg.currents.phase_bias import PhaseBias
 from bdg.currents.phase_curves import BRANCHES, phase_curve, series
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import strongest_hopping
@@ -189,10 +189,10 @@ def current_phase(
     elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
     # all phases have one geometry, and what they take hardly depends on anything else
     biased = system.with_phases({pair[0]: 0.0, pair[1]: float(phases[0])})
-    taken, why, backend = choose_place(method, device, BdGHamiltonian(biased), temperature, elements_tol)
-    options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": backend.device}
+    choice = choose_place(method, device, BdGHamiltonian(biased), temperature, elements_tol)
+    options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": choice.backend.device}
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
-    how = {"self_consistent": self_consistent, "deep_sites": about_deep, "why": why}
+    how = {"self_consistent": self_consistent, "deep_sites": about_deep}
     points: list[_Point] = []
     for phase in _with_bar(phases, progress):
         if self_consistent:
@@ -200,7 +200,7 @@ def current_phase(
                 biased, energy = solver(float(phase))
             except ConvergenceError as error:
                 done = phases[: len(points)]
-                known = _result(system, done, points, temperature, pair, deep, backend, start, how) if points else None
+                known = _result(system, done, points, temperature, pair, deep, choice, start, how) if points else None
                 raise ConvergenceError(
                     f"current_phase at phi = {phase:g}: {error} ({len(points)} of {phases.size} phases were done: "
                     "`.result` of this error; that of its cause is the state)",
@@ -208,9 +208,9 @@ def current_phase(
                 ) from error
         else:
             biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
-        points.append(_point(biased, energy, temperature, elements_tol, taken, pair[1], deep, backend))
+        points.append(_point(biased, energy, temperature, elements_tol, choice, pair[1], deep))
     how |= solver.facts() if self_consistent else {}
-    return _result(system, phases, points, temperature, pair, deep, backend, start, how)
+    return _result(system, phases, points, temperature, pair, deep, choice, start, how)
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,7 @@ class _Point:
     continuity: float
     floor: float  # below, that is rounding
     error: float
+    dtype: str
     facts: dict[str, Any]
 
 
@@ -232,13 +233,12 @@ def _point(
     energy: float | None,
     temperature: float,
     tol: float,
-    method: str,
+    choice: Choice,
     last: int,
     deep: np.ndarray,
-    backend: Backend,
 ) -> _Point:
     """Return current, free energy (unless it is known) and divergence of one system."""
-    found = thermal_elements(BdGHamiltonian(system), temperature, tol, backend, method=method, log_cosh=energy is None)
+    found = thermal_elements(BdGHamiltonian(system), temperature, tol, choice, log_cosh=energy is None)
     sources = sources_of(system, found)
     divergence = divergence_of(*currents_of(system, found), system.n_sites)
     elsewhere = np.ones(system.n_sites, dtype=bool)
@@ -254,6 +254,7 @@ def _point(
         floor=20 * found.error * float(np.linalg.norm(pairing))
         + _ROUNDING * system.n_sites * strongest_hopping(system),
         error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
+        dtype=found.dtype,
         facts=found.facts,
     )
 
@@ -265,7 +266,7 @@ def _result(
     temperature: float,
     pair: tuple[int, int],
     deep: np.ndarray,
-    backend: Backend,
+    choice: Choice,
     start: float,
     how: dict[str, Any],
 ) -> CurrentPhase:
@@ -279,7 +280,8 @@ def _result(
     if warning:
         warnings.warn(warning, ConservationWarning, stacklevel=3)
     evidence = Evidence.of(
-        backend=backend,
+        choice,
+        dtype=points[-1].dtype,
         start=start,
         odd="I(-phi) = -I(phi): h and D are real at phi = 0" if odd else "not assumed: h or D is complex at phi = 0",
         phases_complete=curve.complete,
@@ -289,7 +291,8 @@ def _result(
         misplaced=misplaced,
         misplaced_share=misplaced / max(float(abs(current).max()), np.finfo(float).tiny),
         warning=warning,
-        **{**points[-1].facts, **how},
+        **points[-1].facts,
+        **how,
     )
     return CurrentPhase(
         phases=phases,

@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
 from bdg.currents.twists import require_directions
-from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 
@@ -137,30 +137,29 @@ def superfluid_stiffness(
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     axes = require_directions(direction, system)
-    backend = select_backend(device)
-    method, why = _choose(method, system, temperature)
-    response = ROUTES[method](system, temperature, tol, backend)
-    diamagnetic, paramagnetic, error, imbalance, facts = response.parts(axes)
-    evidence = Evidence.of(method=method, why=why, backend=backend, start=start, delta="fixed", **facts)
+    choice = choose_method(method, system, temperature, select_backend(device))
+    found = ROUTES[choice.method](system, temperature, tol, choice.backend).parts(axes)
+    evidence = Evidence.of(choice, dtype=found.dtype, start=start, delta="fixed", **found.facts)
     shape: Any = (lambda matrix: matrix) if direction == "all" else (lambda matrix: float(matrix[0, 0]))
     return SuperfluidStiffness(
-        stiffness=shape(diamagnetic - paramagnetic),
-        diamagnetic=shape(diamagnetic),
-        paramagnetic=shape(paramagnetic),
-        error=float(error),
-        imbalance=float(imbalance),
+        stiffness=shape(found.diamagnetic - found.paramagnetic),
+        diamagnetic=shape(found.diamagnetic),
+        paramagnetic=shape(found.paramagnetic),
+        error=float(found.error),
+        imbalance=float(found.imbalance),
         direction=direction,
         temperature=temperature,
         evidence=evidence,
     )
 
 
-def _choose(method: str, system: System, temperature: float) -> tuple[str, str]:
+def choose_method(method: str, system: System, temperature: float, backend: Backend) -> Choice:
+    """Return method and the reason for it, on this backend."""
     dimension = 2 * system.norbs * system.n_sites
     if method != "auto":
-        return method, "as asked"
+        return Choice(method, "as asked", backend)
     if temperature == 0:
-        return "kubo", "temperature 0"
+        return Choice("kubo", "temperature 0", backend)
     if dimension < KUBO_BELOW:
-        return "kubo", f"dimension {dimension} is below {KUBO_BELOW}"
-    return "current", f"dimension {dimension} is at least {KUBO_BELOW}"
+        return Choice("kubo", f"dimension {dimension} is below {KUBO_BELOW}", backend)
+    return Choice("current", f"dimension {dimension} is at least {KUBO_BELOW}", backend)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.currents.twists import Twist
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
@@ -23,7 +25,8 @@ from bdg.lattices.nambu import hole_block
 from bdg.lattices.system import System
 from bdg.methods.symbolic import quaternion_symbolic
 from bdg.thermal.bonds import products_with, strongest_hopping
-from bdg.thermal.elements import thermal_elements
+from bdg.thermal.choice import choose_method
+from bdg.thermal.elements import ThermalElements, thermal_elements
 from bdg.thermal.level_sums import thermal_quotients, thermal_weights
 
 STEP = 0.0025  # radian over the longest bond, of first differences of elements that are known to STEP_TOL
@@ -33,7 +36,30 @@ THERMAL_STEP = 0.025  # of T/hopping, the same: levels that move by T change the
 SMALLEST_STEP = 3e-4
 TWIST_STEP, THERMAL_TWIST, SMALLEST_TWIST = 0.0025, 0.04, 8e-4  # the same of second differences of the free energy
 
-Parts = tuple[np.ndarray, np.ndarray, float, float, dict[str, Any]]
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """Both parts of the stiffness.
+
+    Attributes
+    ----------
+    diamagnetic, paramagnetic : arrays (A, A)
+    error : float
+        Of every element.
+    imbalance : float
+        Largest derivative of a source; nan where it is not known.
+    dtype : str
+        Of the computation.
+    facts : dict
+        What it took, for the evidence.
+    """
+
+    diamagnetic: np.ndarray
+    paramagnetic: np.ndarray
+    error: float
+    imbalance: float
+    dtype: str
+    facts: dict[str, Any]
 
 
 class Response(ABC):
@@ -46,12 +72,17 @@ class Response(ABC):
 
     @abstractmethod
     def parts(self, axes: list[int]) -> Parts:
-        """Return diamagnetic and paramagnetic part (A, A), error, imbalance, and facts for the evidence."""
+        """Return both parts along the axes."""
 
-    def elements(self, twist: np.ndarray | None = None, **options: Any) -> Any:
+    def choice_of_elements(self, elements: bool = True) -> Choice:
+        """Return how thermal elements are computed, without twist and with it; ``elements``: more than the trace."""
+        hamiltonian = BdGHamiltonian(self.system)
+        return choose_method("auto", hamiltonian, self.temperature, self.tol, self.backend, elements)
+
+    def elements(self, choice: Choice, twist: np.ndarray | None = None, **options: Any) -> ThermalElements:
         """Return thermal elements of the system, or of it under a twist."""
         system = self.system if twist is None else self.twist.system_at(twist)
-        return thermal_elements(BdGHamiltonian(system), self.temperature, self.tol, self.backend, **options)
+        return thermal_elements(BdGHamiltonian(system), self.temperature, self.tol, choice, **options)
 
     def diamagnetic(self, axes: list[int], pattern: SitePattern, normal: np.ndarray) -> np.ndarray:
         """Return K from the electron-electron elements of tanh."""
@@ -90,7 +121,7 @@ class KuboResponse(Response):
     """From all levels."""
 
     def parts(self, axes: list[int]) -> Parts:
-        """Return both parts, the error, the imbalance and the facts."""
+        """Return both parts along the axes."""
         hamiltonian = BdGHamiltonian(self.system)
         energies, vectors = dense.eigh(hamiltonian.matrix, self.backend)
         scale = float(abs(energies).max())
@@ -109,30 +140,30 @@ class KuboResponse(Response):
         paramagnetic = 0.5 * (paramagnetic + paramagnetic.T)
         imbalance = self.imbalance(pattern, [slope[1] for slope in slopes])
         error = 1e-14 * math.sqrt(energies.size) * (1 + scale / max(self.temperature, 1e-2 * scale))
-        facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size)}
-        return diamagnetic, paramagnetic, error, imbalance, facts
+        facts = {"states": int(energies.size)}
+        return Parts(diamagnetic, paramagnetic, error, imbalance, str(hamiltonian.dtype), facts)
 
 
 class CurrentResponse(Response):
     """From first differences of the elements of tanh under small twists."""
 
     def parts(self, axes: list[int]) -> Parts:
-        """Return both parts, the error, the imbalance and the facts."""
-        plain = self.elements()
+        """Return both parts along the axes."""
+        plain = self.elements(self.choice_of_elements())
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
         angle = self._angle()
         step = angle / self.longest
-        near, far = (self._slopes(axes, factor * step) for factor in (1, 2))
+        near, far = (self._slopes(plain.choice, axes, factor * step) for factor in (1, 2))
         values = [self.paramagnetic(axes, plain.pattern, [normal for normal, _ in slopes]) for slopes in (near, far)]
         paramagnetic = (4 * values[0] - values[1]) / 3
         difference = float(abs(paramagnetic - values[0]).max())
         moved = self.scale * float(max(abs(self.twist.velocity(axis)).sum() for axis in axes))
         imbalance = self.imbalance(plain.pattern, [anomalous for _, anomalous in near])
         facts = {"step": step, "difference_error": difference, "twists": 2 * len(axes), **plain.facts}
-        facts.pop("why")
-        facts["elements"] = facts.pop("method")
+        facts["elements"] = plain.choice.method
         error = difference + (moved / step + self.longest * moved) * plain.error
-        return diamagnetic, 0.5 * (paramagnetic + paramagnetic.T), error, imbalance, facts
+        paramagnetic = 0.5 * (paramagnetic + paramagnetic.T)
+        return Parts(diamagnetic, paramagnetic, error, imbalance, plain.dtype, facts)
 
     def _angle(self) -> float:
         """Return the twist over the longest bond: two of them leave its fourth power and ``tol`` over it."""
@@ -142,18 +173,18 @@ class CurrentResponse(Response):
         thermal = THERMAL_STEP * self.temperature / max(strongest_hopping(self.system), 1e-300)
         return min(LARGEST_STEP, rougher * min(STEP, max(thermal, SMALLEST_STEP)))
 
-    def _slopes(self, axes: list[int], step: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    def _slopes(self, choice: Choice, axes: list[int], step: float) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return the derivatives of both blocks along each axis by central differences."""
         found = []
         for axis in axes:
             twist = np.zeros(self.system.positions.shape[1])
             twist[axis] = step
-            up = self.elements(twist)
+            up = self.elements(choice, twist)
             parts = up.normal, up.anomalous
             if self.system.is_real:  # T(-q) = T(q)*
                 found.append((1j * parts[0].imag / step, 1j * parts[1].imag / step))
                 continue
-            down = self.elements(-twist)
+            down = self.elements(choice, -twist)
             found.append(((parts[0] - down.normal) / (2 * step), (parts[1] - down.anomalous) / (2 * step)))
         return found
 
@@ -162,33 +193,32 @@ class FreeEnergyResponse(Response):
     """From second differences of the free energy."""
 
     def parts(self, axes: list[int]) -> Parts:
-        """Return both parts, the error, the imbalance and the facts."""
-        plain = self.elements(log_cosh=True)
+        """Return both parts along the axes."""
+        plain = self.elements(self.choice_of_elements(), log_cosh=True)
         diamagnetic = self.diamagnetic(axes, plain.pattern, plain.normal)
         thermal = THERMAL_TWIST * self.temperature / max(strongest_hopping(self.system), 1e-300)
         step = min(TWIST_STEP, max(thermal, SMALLEST_TWIST)) / self.longest
-        values = [self._stiffness(axes, factor * step, plain) for factor in (1, 2)]
+        twisted, energy = self.choice_of_elements(elements=False), self._energy(plain)
+        values = [self._stiffness(axes, factor * step, twisted, energy) for factor in (1, 2)]
         stiffness = (4 * values[0] - values[1]) / 3
         difference = float(abs(stiffness - values[0]).max())
-        facts = {"step": step, "difference_error": difference, **plain.facts}
-        facts.pop("why")
-        facts["elements"] = facts.pop("method")
-        rounding = 1e-15 * abs(self._energy(plain)) / (self.system.n_sites * step**2)
-        return diamagnetic, diamagnetic - stiffness, difference + rounding, math.nan, facts
+        facts = {"step": step, "difference_error": difference, **plain.facts, "elements": plain.choice.method}
+        rounding = 1e-15 * abs(energy) / (self.system.n_sites * step**2)
+        return Parts(diamagnetic, diamagnetic - stiffness, difference + rounding, math.nan, plain.dtype, facts)
 
-    def _stiffness(self, axes: list[int], step: float, plain: Any) -> np.ndarray:
+    def _stiffness(self, axes: list[int], step: float, choice: Choice, energy: float) -> np.ndarray:
         dim = self.system.positions.shape[1]
         units = step * np.eye(dim)[axes]
-        at = lambda twist: self._energy(self.elements(twist, log_cosh=True, elements=False))  # noqa: E731
+        at = lambda twist: self._energy(self.elements(choice, twist, log_cosh=True, elements=False))  # noqa: E731
         found = np.zeros((len(axes),) * 2)
         for row, one in enumerate(units):
-            found[row, row] = at(one) + at(-one) - 2 * self._energy(plain)
+            found[row, row] = at(one) + at(-one) - 2 * energy
             for column, other in enumerate(units[:row]):
                 mixed = at(one + other) + at(-one - other) - at(one - other) - at(other - one)
                 found[row, column] = found[column, row] = mixed / 4
         return found / (self.system.n_sites * step**2)
 
-    def _energy(self, found: Any) -> float:
+    def _energy(self, found: ThermalElements) -> float:
         """Return F without the terms that a twist does not change."""
         return -found.thermal_trace(self.temperature) / self.system.norbs
 

@@ -152,24 +152,22 @@ def density_of_states(
     if method == "green":
         return _by_green(hamiltonian, points, broadening, moments, device, seed, progress, start)
     wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
-    method, why, backend = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
-    if method == "dense":
-        levels, _ = dense.eigh(hamiltonian.matrix, backend)
+    choice = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
+    if choice.method == "dense":
+        levels, _ = dense.eigh(hamiltonian.matrix, choice.backend)
         traces = exact_moments(levels, np.ones((levels.size, 1)), wanted.moments, wanted.bound)
         traces[1::2] = 0
         trace, used, repeated, dtype = Trace(traces, True, 0), wanted, False, hamiltonian.dtype
     else:
         single = n_vectors > 0 and single_is_enough(hamiltonian.shape[0], n_vectors, wanted.moments)
-        operator = NambuOperator(hamiltonian.matrix, system.norbs, backend, single=single)
+        operator = NambuOperator(hamiltonian.matrix, system.norbs, choice.backend, single=single)
         trace, used, repeated = within_bound(
             hamiltonian, wanted, lambda at: _trace(operator, at, n_vectors, seed, progress)
         )
         dtype = operator.dtype
     each, error, facts = _samples(points, trace, used, hamiltonian.shape[0], dtype)
     evidence = Evidence.of(
-        method=method,
-        why=why,
-        backend=backend,
+        choice,
         dtype=dtype,
         start=start,
         kernel="jackson",
@@ -207,12 +205,10 @@ def _by_green(
         raise ValueError(f"moments belongs to methods 'chebyshev' and 'dense'; got {moments!r} with method='green'")
     eta, origin = require_broadening(broadening, energies, hamiltonian)
     request = green_request(hamiltonian, energies, eta)
-    why, backend = choose_green(request, device)
-    values, error, facts = trace_density(request, backend, seed, progress)
+    choice = choose_green(request, device)
+    values, error, facts = trace_density(request, choice.backend, seed, progress)
     described = {"kernel": "lorentzian", "broadening": eta, "broadening_is": f"half width of a Lorentzian; {origin}"}
-    evidence = Evidence.of(
-        method="green", why=why, backend=backend, dtype=values.dtype, start=start, seed=seed, **described, **facts
-    )
+    evidence = Evidence.of(choice, dtype=values.dtype, start=start, seed=seed, **described, **facts)
     return DensityOfStates(
         energies=energies,
         values=values,

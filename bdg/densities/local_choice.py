@@ -10,6 +10,7 @@ import numpy as np
 
 from bdg.base.arguments import require_energies, require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.densities.resolution import MOST, SAFETY, require_broadening
 from bdg.densities.spectral_weights import TRUNCATION
@@ -24,7 +25,7 @@ from bdg.green import resolvent_costs
 from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.symbolic import whole_symbolic
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 
 ROUTES = {
     "columns": "solved columns; the error is a bound from their residuals",
@@ -194,7 +195,7 @@ def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) 
         raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
 
 
-def choose_method(method: str, device: str, request: Request) -> tuple[str, str, Backend]:
+def choose_method(method: str, device: str, request: Request) -> Choice:
     """Return method, the reason for it, and the backend that it runs on."""
     backends, options, task = _ways(method, device, request)
     return choice.decided(method, options, backends, _WHAT, task)
@@ -213,7 +214,7 @@ def _local_density_task(h: BdGHamiltonian, backends: Sequence[Backend], device: 
     eta, _ = require_broadening(given.get("broadening"), points, h)
     require_expansion(given.get("moments"), given.get("vectors", 8), "chebyshev", given.get("broadening"))
     request = Request(h, points, sites, eta, given.get("moments"))
-    return options(request, backends, METHODS[1:]), lambda: placed(choose_method("auto", device, request))
+    return options(request, backends, METHODS[1:]), lambda: choose_method("auto", device, request)
 
 
 TASKS = {

@@ -149,15 +149,13 @@ def local_density_of_states(
     eta, origin = require_broadening(broadening, points, hamiltonian)
     request = Request(hamiltonian, points, chosen, eta, moments)
     backends, options, task = _ways(method, device, request)
-    found, method, why, backend = first_working(
+    found, choice = first_working(
         method, options, backends, lambda way, on: _by(way, request, on, seed, progress), _WHAT, task
     )
     if moments is not None:
         origin = "standard deviation of a peak at E = 0 for the moments asked for"
     evidence = Evidence.of(
-        method=method,
-        why=why,
-        backend=backend,
+        choice,
         dtype=found.values.dtype,
         start=start,
         kernel=found.kernel,

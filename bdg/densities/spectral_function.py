@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bdg.base.arguments import real_array, require_energies, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.densities.expansion_costs import Expansion, expansion_option
 from bdg.densities.resolution import require_resolution
 from bdg.densities.spectral_weights import vector_weights
@@ -102,7 +102,7 @@ def spectral_function(
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
     at = require_resolution(broadening, moments, points, hamiltonian, require_seed(seed))
-    why, backend = choose_place(device, hamiltonian, waves, points.size, at.moments)
+    taken = choose_method(device, hamiltonian, waves, points.size, at.moments)
     norbs, half = system.norbs, hamiltonian.shape[0] // 2
     plane = np.exp(1j * system.positions @ waves.T) / np.sqrt(system.n_sites)  # (N, K)
     vectors = np.zeros((2 * half, norbs * len(waves)), dtype=complex)
@@ -110,12 +110,10 @@ def spectral_function(
         vectors[spin:half:norbs, spin::norbs] = plane
     if not plane.imag.any():
         vectors = vectors.real.copy()
-    found = vector_weights(hamiltonian, points, vectors, at.broadening, at.moments, backend, progress)
+    found = vector_weights(hamiltonian, points, vectors, at.broadening, at.moments, taken.backend, progress)
     shape = (points.size, len(waves), norbs)
     evidence = Evidence.of(
-        method="chebyshev",
-        why=why,
-        backend=backend,
+        taken,
         dtype=hamiltonian.dtype,
         start=start,
         kernel=found.kernel,
@@ -147,14 +145,12 @@ def spectral_options(
     return [expansion_option(hamiltonian, backend, wanted, 2 * held) for backend in backends]
 
 
-def choose_place(
-    device: str, hamiltonian: BdGHamiltonian, momenta: np.ndarray, energies: int, moments: int
-) -> tuple[str, Backend]:
-    """Return the reason and the backend: the device that is expected to be done first, of the only method."""
+def choose_method(device: str, hamiltonian: BdGHamiltonian, momenta: np.ndarray, energies: int, moments: int) -> Choice:
+    """Return the only method, on the device where it is expected to be done first."""
     backends = choice.devices(device, hamiltonian.shape[0])
     options = spectral_options(hamiltonian, backends, momenta, energies, moments)
-    _, why, backend = choice.chosen(options, backends, "the spectral function", f"for {moments} moments")
-    return f"the only method; {why}", backend
+    found = choice.chosen(options, backends, "the spectral function", f"for {moments} moments")
+    return replace(found, why=f"the only method; {found.why}")
 
 
 def require_momenta(momenta: Any, dim: int) -> np.ndarray:
@@ -174,12 +170,7 @@ def _spectral_function_task(h: BdGHamiltonian, backends: Sequence[Backend], devi
     waves = require_momenta(given["momenta"], h.system.positions.shape[1])
     moments = require_resolution(given.get("broadening"), given.get("moments"), points, h, 0).moments
     options = spectral_options(h, backends, waves, points.size, moments)
-
-    def choose() -> tuple[str, str, str]:
-        why, backend = choose_place(device, h, waves, points.size, moments)
-        return "chebyshev", why, backend.device
-
-    return options, choose
+    return options, lambda: choose_method(device, h, waves, points.size, moments)
 
 
 TASKS = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from bdg.base.arguments import require_energies
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.densities import local_choice
 from bdg.densities.expansion_costs import Expansion, expansion_option, levels_seconds
 from bdg.densities.local_choice import Request
@@ -21,7 +22,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods import options as methods_options
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 
 METHODS = ("auto", "chebyshev", "green", "dense")
 NOISE_FREE = 1.0  # seconds up to which all levels are taken rather than random vectors: they have no noise
@@ -56,7 +57,7 @@ def density_options(
 
 def choose_method(
     method: str, device: str, hamiltonian: BdGHamiltonian, energies: int, moments: int, n_vectors: int
-) -> tuple[str, str, Backend]:
+) -> Choice:
     """Return method, the reason for it, and the backend that it runs on."""
     backends = choice.devices(device, hamiltonian.shape[0])
     options = density_options(hamiltonian, backends, energies, moments, n_vectors)
@@ -64,9 +65,9 @@ def choose_method(
     quick = [o for o in options if o.method == "dense" and o.feasible and o.seconds <= NOISE_FREE]
     if method != "auto" or not n_vectors or not quick:
         return choice.decided(method, options, backends, "the density of states", task)
-    _, _, backend = choice.chosen(quick, backends, "the density of states")
+    backend = choice.chosen(quick, backends, "the density of states").backend
     why = cost.reason(options, rates_of(backends[0]), task)
-    return "dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend
+    return Choice("dense", f"{why}; dense has no noise and is taken up to {NOISE_FREE:g} s", backend)
 
 
 def green_request(hamiltonian: BdGHamiltonian, energies: np.ndarray, eta: float) -> Request:
@@ -79,8 +80,8 @@ def green_options(request: Request, backends: Sequence[Backend]) -> list[Option]
     return local_choice.options(request, backends, ("green",))
 
 
-def choose_green(request: Request, device: str) -> tuple[str, Backend]:
-    """Return the reason for the device of the site diagonal, and the device.
+def choose_green(request: Request, device: str) -> Choice:
+    """Return the device of the site diagonal, and the reason for it.
 
     Raises
     ------
@@ -89,8 +90,7 @@ def choose_green(request: Request, device: str) -> tuple[str, Backend]:
     """
     backends = choice.devices(device, request.hamiltonian.shape[0])
     task = f"for {request.energies.size} energies"
-    _, why, backend = choice.decided("green", green_options(request, backends), backends, "the density of states", task)
-    return why, backend
+    return choice.decided("green", green_options(request, backends), backends, "the density of states", task)
 
 
 def _density_of_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -101,7 +101,7 @@ def _density_of_states_task(h: BdGHamiltonian, backends: Sequence[Backend], devi
     if given.get("moments") is None:  # another kernel, which "auto" does not take
         eta, _ = require_broadening(given.get("broadening"), points, h)
         options += green_options(green_request(h, points, eta), backends)
-    return options, lambda: placed(choose_method("auto", device, h, points.size, moments, n_vectors))
+    return options, lambda: choose_method("auto", device, h, points.size, moments, n_vectors)
 
 
 TASKS = {

@@ -21,7 +21,7 @@ import numpy as np
 
 from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen.dense import dense_fits
 from bdg.lattices.arguments import positive_number
@@ -177,9 +177,7 @@ def phase_harmonics(
     involved = np.count_nonzero(orders, axis=1)
     weights = [np.sqrt(0.5 * (abs(amplitudes[involved == m]) ** 2).sum()) for m in range(len(named) + 1)]
     evidence = Evidence.of(
-        method=energies.method,
-        why=energies.why,
-        backend=energies.backend,
+        energies.choice,
         dtype="float64",
         start=start,
         free_energies=energies.computed,
@@ -219,8 +217,7 @@ class _Energies:
     ) -> None:
         self._system, self._grains, self._temperature = system, grains, temperature
         self._free = grains[1:] if fixed else grains
-        self.backend = backend
-        self.method, self.why = _choose(method, system, temperature, backend)
+        self.choice = choose_method(method, system, temperature, backend)
         self._values: dict[tuple[float, ...], float] = {}  # by phases in turns
         self.computed, self.error = 0, 0.0
         self._bar: Any = None
@@ -254,17 +251,15 @@ class _Energies:
         phases = {grain: 2 * np.pi * turn for grain, turn in zip(self._free, turns, strict=True)}
         hamiltonian = BdGHamiltonian(self._system.with_phases(phases))
         share, temperature = 1.0 / self._system.norbs, self._temperature
-        if self.method == "dense":
-            xp = self.backend.xp
-            matrix = xp.asarray(hamiltonian.matrix.toarray())
-            levels = abs(self.backend.to_host(xp.linalg.eigvalsh(matrix)))
+        if self.choice.method == "dense":
+            backend = self.choice.backend
+            matrix = backend.xp.asarray(hamiltonian.matrix.toarray())
+            levels = abs(backend.to_host(backend.xp.linalg.eigvalsh(matrix)))
             excited = temperature * np.log1p(np.exp(-levels / temperature)) if temperature else 0.0 * levels
             value = -share * float((levels / 2 + excited).sum())
             error = share * 1e-15 * np.sqrt(levels.size) * float(levels.sum())
         else:
-            found = thermal_elements(
-                hamiltonian, temperature, FIT_TOL, self.backend, method="poles", log_cosh=True, elements=False
-            )
+            found = thermal_elements(hamiltonian, temperature, FIT_TOL, self.choice, log_cosh=True, elements=False)
             value = -share * found.thermal_trace(temperature)
             error = share * temperature * found.log_cosh_error
         self.error = max(self.error, float(error))
@@ -274,15 +269,16 @@ class _Energies:
         return value
 
 
-def _choose(method: str, system: System, temperature: float, backend: Backend) -> tuple[str, str]:
+def choose_method(method: str, system: System, temperature: float, backend: Backend) -> Choice:
+    """Return method and the reason for it, on this backend."""
     dimension = 2 * system.norbs * system.n_sites
     if method != "auto":
-        return method, "as asked"
+        return Choice(method, "as asked", backend)
     if temperature == 0:
-        return "dense", "temperature 0"
+        return Choice("dense", "temperature 0", backend)
     if dimension < DENSE_BELOW and dense_fits(dimension, np.complex128, backend):
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
-    return "poles", f"dimension {dimension} is at least {DENSE_BELOW}"
+        return Choice("dense", f"dimension {dimension} is below {DENSE_BELOW}", backend)
+    return Choice("poles", f"dimension {dimension} is at least {DENSE_BELOW}", backend)
 
 
 def _terms(coefficients: np.ndarray, fixed: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from bdg.base.arguments import require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.system import System
@@ -151,9 +151,7 @@ def phase_response(
     whole = np.ones(len(groups), dtype=bool)
     whole[list(cut)] = False
     evidence = Evidence.of(
-        method="hellmann_feynman",
-        why="the only one",
-        backend=select_backend("cpu"),
+        Choice("hellmann_feynman", "the only one", select_backend("cpu")),
         dtype=hamiltonian.dtype,
         start=start,
         degeneracy=float(widths.max(initial=0.0)),

@@ -8,11 +8,12 @@ import numpy as np
 
 from bdg.base.arguments import require_complex, require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.green.resolvent_costs import dense_inverse_option, multifrontal_option
 from bdg.methods import choice
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 
 METHODS = ("auto", "multifrontal", "dense")
 _WHAT = "the Green function"
@@ -48,7 +49,7 @@ def choose_method(
     points: np.ndarray,
     sites: np.ndarray | None,
     sources: np.ndarray | None,
-) -> tuple[str, str, Backend]:
+) -> Choice:
     """Return method, the reason for it, and the backend that it runs on."""
     backends, options, task = _ways(device, hamiltonian, points, sites, sources)
     return choice.decided(method, options, backends, _WHAT, task, UNNOTICED)
@@ -73,7 +74,7 @@ def _green_function_task(h: BdGHamiltonian, backends: Sequence[Backend], device:
     chosen = None if sites is None and sources is None else require_sites(sites, n_sites)
     origin = chosen if sources is None else require_sites(sources, n_sites, "sources")
     options = block_options(h, backends, points, chosen, origin)
-    return options, lambda: placed(choose_method("auto", device, h, points, chosen, origin))
+    return options, lambda: choose_method("auto", device, h, points, chosen, origin)
 
 
 TASKS = {"green_function": Task(_green_function_task, ("z", "sites", "sources"), frozenset({"z"}))}

@@ -138,17 +138,10 @@ def green_function(
     def run(way: str, on: Backend) -> tuple[list[np.ndarray], float, set[str]]:
         return _blocks(way, Resolvent(hamiltonian, on), points, chosen, origin, probes, progress)
 
-    found, method, why, backend = first_working(method, options, backends, run, _WHAT, task, UNNOTICED)
+    found, choice = first_working(method, options, backends, run, _WHAT, task, UNNOTICED)
     results, residual, forms = found
-    evidence = Evidence.of(
-        method=method,
-        why=why,
-        backend=backend,
-        dtype=results[0].dtype,
-        start=start,
-        max_residual=residual,
-        form=", ".join(sorted(forms)),
-    )
+    form = ", ".join(sorted(forms))
+    evidence = Evidence.of(choice, dtype=results[0].dtype, start=start, max_residual=residual, form=form)
     none = np.empty(0, dtype=np.int64)
     return GreenFunction(
         values=results[0] if energies.ndim == 0 else np.stack(results),

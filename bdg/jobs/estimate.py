@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from bdg.base.errors import JobError
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
@@ -142,10 +142,8 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
     crew = min(workers, len(job.points))
     longest = (total + building) / len(job.points)
     seconds = _START + max((total + building) / crew, math.ceil(len(job.points) / crew) * longest)
-    evidence = Evidence.of(
-        method="cost model", why="the methods that auto takes", backend=backend, dtype="float64", start=start,
-        rates=origin,
-    )  # fmt: skip
+    told = Choice("cost model", "the methods that auto takes", backend)
+    evidence = Evidence.of(told, dtype="float64", start=start, rates=origin)
     return JobEstimate(
         name=job.name,
         seconds=float(seconds),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.base.arguments import real_array
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import non_negative_number
 from bdg.states.bound_states import BoundStates
@@ -141,9 +141,7 @@ def level_statistics(
     references = {"poisson": POISSON, "goe": GOE, "gue": GUE, "gse": GSE}
     mean = float(every.mean())
     evidence = Evidence.of(
-        method="gap_ratio",
-        why="the only one",
-        backend=select_backend("cpu"),
+        Choice("gap_ratio", "the only one", select_backend("cpu")),
         dtype=every.dtype,
         start=start,
         merged_levels=merged,

@@ -19,7 +19,7 @@ import numpy as np
 
 from bdg.base.arguments import require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number
@@ -161,7 +161,7 @@ class _Solver:
     def __init__(self, system: System, change: Callable[[System, float], System], k: int, options: dict[str, Any]):
         self._system, self._change, self._k, self._options = system, change, k, options
         self.calls = 0
-        self.evidence: Evidence | None = None
+        self.choice = Choice("none", "", select_backend("cpu"))  # of the first value
         self._known: tuple[float, System, BoundStates] | None = None  # solved for its scale, and not yet asked for
 
     def scale_at(self, value: float) -> float:
@@ -183,8 +183,10 @@ class _Solver:
     def _solved(self, value: float) -> tuple[System, BoundStates]:
         system = _changed(self._system, self._change, value)
         states = bound_states(system, self._k, **self._options)
+        if not self.calls:
+            made = states.evidence
+            self.choice = Choice(made.method, made.why, select_backend(made.device))
         self.calls += 1
-        self.evidence = states.evidence if self.evidence is None else self.evidence
         return system, states
 
 
@@ -240,9 +242,7 @@ def _result(following: Following, grid: np.ndarray, k: int, solver: _Solver, wid
         overlaps[row] = np.where(np.isfinite(energies[index]), np.min(piece, axis=0), np.nan)
     seen = np.isfinite(every[given])
     evidence = Evidence.of(
-        method=solver.evidence.method if solver.evidence else "none",
-        why=solver.evidence.why if solver.evidence else "",
-        backend=select_backend(solver.evidence.device if solver.evidence else "cpu"),
+        solver.choice,
         dtype=every.dtype,
         start=start,
         solves=solver.calls,

@@ -35,7 +35,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.base.arguments import require_choice, require_seed, require_systems
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.system import System
 from bdg.levels.level_curvature import level_curvatures, outside_response
@@ -166,9 +166,7 @@ def thouless_energy(
     scatter = means.std(ddof=1) / math.sqrt(means.size) if over_samples else _standard_error(parts, sizes.mean())
     different = [float(factor) for factor in np.unique(np.concatenate([part.classes for part in parts]))]
     evidence = Evidence.of(
-        method=method,
-        why="as asked",
-        backend=select_backend("cpu"),
+        Choice(method, "as asked", select_backend("cpu")),
         dtype=levels.dtype,
         start=start,
         solver=parts[0].solver,

@@ -7,8 +7,10 @@ states share, its pivots may be as small as the distance to that level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from bdg.base.results import Choice
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
@@ -31,8 +33,8 @@ def first_working(
     what: str,
     task: str = "",
     unnoticed: float = 0.0,
-) -> tuple[Found, str, str, Backend]:
-    """Return what ``run(method, backend)`` gives, with method, the reason for it, and backend; see `decided`.
+) -> tuple[Found, Choice]:
+    """Return what ``run(method, backend)`` gives, and the choice of both; see `decided`.
 
     "auto" goes on to the next method that fits where a `FactorError` says that factors cannot be used, and the reason
     names what failed. A method that was asked for has no such way out.
@@ -46,16 +48,16 @@ def first_working(
     """
     left, failed = list(options), ""
     while True:
-        taken, why, backend = decided(method, left, backends, what, task, unnoticed)
+        taken = decided(method, left, backends, what, task, unnoticed)
         try:
-            return run(taken, backend), taken, f"{failed}{why}", backend
+            return run(taken.method, taken.backend), replace(taken, why=f"{failed}{taken.why}")
         except FactorError as error:
-            left = [option for option in left if option.method != taken]
+            left = [option for option in left if option.method != taken.method]
             if method != "auto" or not left:
                 raise
             if not any(option.feasible for option in left):
                 raise FactorError(f"{error}. Nothing else fits: {refusal(left)}") from error
-            failed += f"{taken} failed: {str(error).split('. ')[0]}; of what is left, "
+            failed += f"{taken.method} failed: {str(error).split('. ')[0]}; of what is left, "
 
 
 def devices(device: str, dimension: int) -> list[Backend]:
@@ -70,8 +72,8 @@ def devices(device: str, dimension: int) -> list[Backend]:
 
 def chosen(
     options: Sequence[Option], backends: Sequence[Backend], what: str, task: str = "", unnoticed: float = 0.0
-) -> tuple[str, str, Backend]:
-    """Return method, reason and backend of the quickest option that fits; see `bdg.gpu.cost.model.choose`.
+) -> Choice:
+    """Return the choice of the quickest option that fits; see `bdg.gpu.cost.model.choose`.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def chosen(
     if best is None:
         raise MemoryBudgetError(f"{what} does not fit: {refusal(options)}")
     backend = next(b for b in backends if b.device == best.device)
-    return best.method, cost.reason(options, rates_of(backends[0]), task), backend
+    return Choice(best.method, cost.reason(options, rates_of(backends[0]), task), backend)
 
 
 def decided(
@@ -92,15 +94,15 @@ def decided(
     what: str,
     task: str = "",
     unnoticed: float = 0.0,
-) -> tuple[str, str, Backend]:
-    """Return method, reason and backend: `chosen` for "auto", else only the device of the method that was asked for."""
+) -> Choice:
+    """Return what is `chosen` for "auto", else only the device of the method that was asked for."""
     if method == "auto":
         return chosen(options, backends, what, task, unnoticed)
     own = [option for option in options if option.method == method]
     if all(option.closed for option in own):  # the method itself says what is against it
-        return method, "as asked", backends[0]
-    _, why, backend = chosen(own, backends, what, task)
-    return method, "as asked" if len(own) == 1 else f"as asked; {why}", backend
+        return Choice(method, "as asked", backends[0])
+    found = chosen(own, backends, what, task)
+    return replace(found, why="as asked" if len(own) == 1 else f"as asked; {found.why}")
 
 
 def refusal(options: Sequence[Option]) -> str:

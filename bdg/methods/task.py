@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 
-Choice = Callable[[], tuple[str, str, str]]
-"""Method, reason and device as the function itself chooses them."""
-Found = tuple[list[Option], Choice]
+Chooser = Callable[[], Choice]
+"""Chooses as the function itself does."""
+Found = tuple[list[Option], Chooser]
 Arguments = Mapping[str, Any]
 
 
@@ -23,8 +24,3 @@ class Task:
     options: Callable[[BdGHamiltonian, Sequence[Backend], str, Arguments], Found]
     arguments: tuple[str, ...]
     required: frozenset[str] = field(default_factory=frozenset)
-
-
-def placed(found: tuple[str, str, Backend]) -> tuple[str, str, str]:
-    """Return method, reason and device of a choice."""
-    return found[0], found[1], found[2].device

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from bdg.base.arguments import require_choice, require_seed, require_system
 from bdg.base.errors import AccuracyWarning
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import certified as states_of
 from bdg.gpu.eigen import dense
@@ -163,8 +163,8 @@ def bound_states(
     scales = Scales.of(hamiltonian.matrix)
     allowed = scales.tolerance(tol)
     about = k if interval is None else max(1, states_choice.levels_between(hamiltonian, *interval))
-    method, why, backend = choose_method(method, device, hamiltonian, about)
-    found = _searched(method, hamiltonian, backend, k, interval, allowed, seed)
+    choice = choose_method(method, device, hamiltonian, about)
+    found = _searched(choice, hamiltonian, k, interval, allowed, seed)
     widths = _widths(scales, found)
     wanted = k if interval is None else None
     chosen, energies = select(found.energies, wanted, interval, widths)
@@ -183,9 +183,7 @@ def bound_states(
             stacklevel=2,
         )
     evidence = Evidence.of(
-        method=method,
-        why=why,
-        backend=backend,
+        choice,
         dtype=hamiltonian.dtype,
         start=start,
         completeness=note,
@@ -248,37 +246,37 @@ def count_states(
     energy = non_negative_number("energy", energy, "unit of the hopping")
     hamiltonian = BdGHamiltonian(system)
     dimension = hamiltonian.shape[0]
-    method, why, backend = choose_method(method, device, hamiltonian, 0)
+    choice = choose_method(method, device, hamiltonian, 0)
     facts: dict[str, Any] = {}
     if not energy:
-        count, why = 0, "no state has |E| < 0"
-    elif method == "dense":
-        found = _dense(hamiltonian, backend, None)
+        count, choice = 0, replace(choice, why="no state has |E| < 0")
+    elif choice.method == "dense":
+        found = _dense(hamiltonian, choice.backend, None)
         distances = abs(abs(found.energies) - energy)
         at_a_level = distances <= _widths(Scales.of(hamiltonian.matrix), found)
         count = -1 if at_a_level.any() else int(np.count_nonzero(abs(found.energies) < energy))
         facts["nearest_level"] = float(distances.min())
     else:
-        engine = _engine(method, hamiltonian, backend)
+        engine = _engine(choice.method, hamiltonian, choice.backend)
         below = engine.count_below(energy)
         facts = {**engine.facts}
         if below is None:
             below, facts["moved_to"] = _agreeing_neighbours(engine, energy)
         count = -1 if below is None else 2 * below - dimension
-    evidence = Evidence.of(method=method, why=why, backend=backend, dtype=hamiltonian.dtype, start=start, **facts)
+    evidence = Evidence.of(choice, dtype=hamiltonian.dtype, start=start, **facts)
     return StateCount(energy=energy, count=count, evidence=evidence)
 
 
 def _searched(
-    method: str,
+    choice: Choice,
     hamiltonian: BdGHamiltonian,
-    backend: Backend,
     k: int,
     interval: tuple[float, float] | None,
     tol: float,
     seed: int,
 ) -> Eigenpairs:
     """Return what the method finds of the ``k`` lowest states, or of those in the interval."""
+    method, backend = choice.method, choice.backend
     whole = method == "chebyshev" and _is_whole(k if interval is None else 1, hamiltonian.shape[0])
     if method == "dense" or whole:
         found = _dense(hamiltonian, backend, interval)

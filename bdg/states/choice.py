@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
@@ -21,7 +22,7 @@ from bdg.methods import choice
 from bdg.methods.choice import DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
 
 _SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
@@ -144,7 +145,7 @@ def require_window(window: Any) -> tuple[float, float]:
     return low, high
 
 
-def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> tuple[str, str, Backend]:
+def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> Choice:
     """Return method, the reason for it, and the backend that it runs on; k = 0: only a count."""
     backend, cpu = select_backend(device), select_backend("cpu")
     dimension = hamiltonian.shape[0]
@@ -154,16 +155,16 @@ def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int)
         if k > dimension - 2 and method != "chebyshev":
             most = f"at most 2 s N - 2 = {dimension - 2} states"
             raise ValueError(f"method={method!r} gives {most}; wanted are {k}. Use method='dense'")
-        return method, "as asked", cpu if method == "shift_invert" else backend
+        return Choice(method, "as asked", cpu if method == "shift_invert" else backend)
     if method == "dense":
-        return method, "as asked", backend
+        return Choice(method, "as asked", backend)
     if dimension < DENSE_BELOW:
         small = cpu if device == "auto" and backend.device == "gpu" else backend  # a copy costs more than it saves
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}", small
+        return Choice("dense", f"dimension {dimension} is below {DENSE_BELOW}", small)
     if k > dimension // 4 and dense.dense_fits(dimension, hamiltonian.dtype, backend):
-        return "dense", f"k = {k} is a large part of the {dimension} states", backend
+        return Choice("dense", f"k = {k} is a large part of the {dimension} states", backend)
     if k > dimension - 2:
-        return "dense", "all states were asked for", backend
+        return Choice("dense", "all states were asked for", backend)
     backends = choice.devices(device, dimension)
     options = bound_states_options(hamiltonian, k, backends, states_methods(dimension))
     if k and not any(option.feasible for option in options):
@@ -184,13 +185,13 @@ def _bound_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: s
     else:
         k = levels_between(h, *require_window(window))
     options = bound_states_options(h, k, backends, ("lanczos", "dense", "shift_invert", "chebyshev"))
-    return options, lambda: placed(choose_method("auto", device, h, k))
+    return options, lambda: choose_method("auto", device, h, k)
 
 
 def _count_states_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     non_negative_number("energy", given.get("energy", 0.0), "unit of the hopping")
     options = bound_states_options(h, 0, backends, ("lanczos", "dense", "shift_invert"))
-    return options, lambda: placed(choose_method("auto", device, h, 0))
+    return options, lambda: choose_method("auto", device, h, 0)
 
 
 TASKS = {

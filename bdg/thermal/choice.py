@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bdg.base.arguments import require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
@@ -20,7 +22,7 @@ from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
 from bdg.methods.options import dense_option, option_of
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
-from bdg.methods.task import Arguments, Found, Task, placed
+from bdg.methods.task import Arguments, Found, Task
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
 
@@ -80,7 +82,7 @@ def require_poles_above_zero(method: str, temperature: float) -> None:
 
 def choose_place(
     method: str, device: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, elements: bool = True
-) -> tuple[str, str, Backend]:
+) -> Choice:
     """Return method, the reason for it and for the device, and the backend that it runs on.
 
     Where there is a choice of devices (`bdg.methods.choice.devices`) all methods are compared on each of them, or the
@@ -92,37 +94,37 @@ def choose_place(
         If nothing that may be taken fits: with what each would need.
     """
     dimension = hamiltonian.shape[0]
-    _require_poles(method, hamiltonian, temperature)
+    require_poles(method, hamiltonian, temperature)
     backends = choice.devices(device, dimension)
     if len(backends) == 1:
-        method, why = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
-        return method, "; ".join(filter(None, (why, choice.about_device(device, dimension)))), backends[0]
+        found = choose_method(method, hamiltonian, temperature, tol, backends[0], elements)
+        return replace(found, why="; ".join(filter(None, (found.why, choice.about_device(device, dimension)))))
     poles = temperature > 0 and method != "dense"
     n_poles = n_poles_for(hamiltonian, temperature, tol) if poles else None
     options = elements_options(hamiltonian, backends, n_poles, elements)
     what, task = "the sum over poles" if poles else "the sum over all levels", f"for dimension {dimension}"
-    method, why, backend = choice.decided(method, options, backends, what, task)
-    return method, why if temperature else f"temperature 0; {why}", backend
+    found = choice.decided(method, options, backends, what, task)
+    return found if temperature else replace(found, why=f"temperature 0; {found.why}")
 
 
 def choose_method(
-    method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool
-) -> tuple[str, str]:
-    """Return method and the reason for it; ``elements``: more than the trace is wanted."""
+    method: str, hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, elements: bool = True
+) -> Choice:
+    """Return method and the reason for it, on this backend; ``elements``: more than the trace is wanted."""
     dimension = hamiltonian.shape[0]
-    _require_poles(method, hamiltonian, temperature)
+    require_poles(method, hamiltonian, temperature)
     if method != "auto":
-        return method, "as asked"
+        return Choice(method, "as asked", backend)
     if temperature == 0:
-        return "dense", "temperature 0"
+        return Choice("dense", "temperature 0", backend)
     if dimension < DENSE_BELOW:
-        return "dense", f"dimension {dimension} is below {DENSE_BELOW}"
+        return Choice("dense", f"dimension {dimension} is below {DENSE_BELOW}", backend)
     options = elements_options(hamiltonian, [backend], n_poles_for(hamiltonian, temperature, tol), elements)
-    best, why, _ = choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
-    return best, why
+    return choice.chosen(options, [backend], "the sum over poles", f"for dimension {dimension}")
 
 
-def _require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> None:
+def require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) -> None:
+    """Raise ValueError for method "poles" at temperature 0, or where there is no scale of energies to fit on."""
     require_poles_above_zero(method, temperature)
     if method == "poles" and not hamiltonian.matrix.nnz:
         raise ValueError("the Hamiltonian is zero: there is no scale of energies to fit on; use method='dense'")
@@ -145,20 +147,15 @@ def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, 
     n_poles = n_poles_for(h, temperature, tol) if temperature else None
     options = elements_options(h, backends, n_poles, elements)
     options = [cost.repeated(option, times) for option in options]
-    return options, lambda: placed(choose_place("auto", device, h, temperature, tol, elements))
+    return options, lambda: choose_place("auto", device, h, temperature, tol, elements)
 
 
 def _self_consistent_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     backend = select_backend(device)  # one place for all iterations
     options, _ = _averages_task(h, [backend], device, given)
-
-    def choose() -> tuple[str, str, str]:
-        tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
-        method, why = choose_method("auto", h, temperature, tol, backend, elements)
-        return method, why, backend.device
-
-    return options, choose
+    tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
+    return options, lambda: choose_method("auto", h, temperature, tol, backend, elements)
 
 
 _GIVEN, _NEEDED = ("temperature", "tol", "elements"), frozenset({"temperature"})

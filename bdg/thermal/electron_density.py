@@ -18,7 +18,8 @@ from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.thermal.elements import elements_on, require_thermal_arguments
+from bdg.thermal.choice import choose_place
+from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,11 +90,13 @@ def electron_density(
     temperature = require_thermal_arguments(system, temperature, method, seed)
     tol = positive_number("tol", tol, "absolute error of the density")
     select_backend(device)  # refused before any work
-    found, backend = elements_on(device, BdGHamiltonian(system), temperature, tol, method=method)
+    hamiltonian = BdGHamiltonian(system)
+    choice = choose_place(method, device, hamiltonian, temperature, tol)
+    found = thermal_elements(hamiltonian, temperature, tol, choice)
     return ElectronDensity(
         values=found.electron_density(),
         error=found.error,
         temperature=temperature,
         positions=system.positions,
-        evidence=Evidence.of(backend=backend, start=start, **found.facts),
+        evidence=Evidence.of(choice, dtype=found.dtype, start=start, **found.facts),
     )

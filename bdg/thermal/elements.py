@@ -20,6 +20,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
@@ -28,7 +29,7 @@ from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.lattices.nambu import particle_hole
 from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
-from bdg.thermal.choice import METHODS, _fitted, choose_method, choose_place, require_poles_above_zero
+from bdg.thermal.choice import METHODS, _fitted, require_poles, require_poles_above_zero
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 
 ROUNDING = 1e-12  # of selected inverses at the lowest pole, relative to tanh
@@ -46,18 +47,24 @@ class ThermalElements:
         Electron-electron and electron-hole blocks between the sites ``pattern.first`` and ``pattern.second``.
     error : float
         Bound of the error of every element.
+    choice : Choice
+        How they were computed.
+    dtype : str
+        Of the computation.
     log_cosh : float
         ``Tr ln 2cosh(H/2T)`` over all 2 s N levels; nan unless asked for.
     log_cosh_error : float
         Bound of its error.
     facts : dict
-        For the evidence: method, why, what it took.
+        What it took, for the evidence.
     """
 
     pattern: SitePattern
     normal: np.ndarray
     anomalous: np.ndarray
     error: float
+    choice: Choice
+    dtype: str
     log_cosh: float = np.nan
     log_cosh_error: float = np.nan
     facts: dict[str, Any] = field(default_factory=dict)
@@ -98,9 +105,8 @@ def thermal_elements(
     hamiltonian: BdGHamiltonian,
     temperature: float,
     tol: float,
-    backend: Backend,
+    choice: Choice,
     *,
-    method: str = "auto",
     log_cosh: bool = False,
     elements: bool = True,
 ) -> ThermalElements:
@@ -113,39 +119,21 @@ def thermal_elements(
         T >= 0; T = 0 (the sign function) needs "dense".
     tol : float
         Absolute error of the elements, from 1e-12 to 0.1.
-    method : {"auto", "dense", "poles"}
+    choice : Choice
+        "dense" or "poles", as `bdg.thermal.choice` chooses them.
     log_cosh : bool
         Also the trace of ln 2cosh.
     elements : bool
         If False only the trace: no selected inverses.
     """
-    method, why = choose_method(method, hamiltonian, temperature, tol, backend, elements)
-    if method == "dense":
-        found = _dense(hamiltonian, temperature, backend)
-    else:
-        found = _poles(hamiltonian, temperature, tol, backend, log_cosh, elements)
-    found.facts.update(method=method, why=why)
-    return found
+    require_poles(choice.method, hamiltonian, temperature)
+    if choice.method == "dense":
+        return _dense(hamiltonian, temperature, choice)
+    return _poles(hamiltonian, temperature, tol, choice, log_cosh, elements)
 
 
-def elements_on(
-    device: str,
-    hamiltonian: BdGHamiltonian,
-    temperature: float,
-    tol: float,
-    *,
-    method: str = "auto",
-    log_cosh: bool = False,
-) -> tuple[ThermalElements, Backend]:
-    """Return `thermal_elements` on the device that `choose_place` says, and that device; the facts say why."""
-    method, why, backend = choose_place(method, device, hamiltonian, temperature, tol)
-    found = thermal_elements(hamiltonian, temperature, tol, backend, method=method, log_cosh=log_cosh)
-    found.facts.update(why=why)
-    return found, backend
-
-
-def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) -> ThermalElements:
-    system = hamiltonian.system
+def _dense(hamiltonian: BdGHamiltonian, temperature: float, choice: Choice) -> ThermalElements:
+    system, backend = hamiltonian.system, choice.backend
     pattern = quaternion_symbolic(system, backend).pattern
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
     scales = level_scales(hamiltonian.matrix, vectors)
@@ -169,16 +157,26 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, backend: Backend) ->
     undecided = weight_at_zero(sums, sums, energies, temperature, scales).max(initial=0.0)
     error = float(rounding_of_sums(energies, temperature, scales) + undecided)
     rounding = 10 * np.finfo(float).eps * np.sqrt(energies.size)
-    facts = {"dtype": str(hamiltonian.dtype), "states": int(energies.size), "temperature_zero": temperature == 0}
-    facts["sum_of_levels"] = float(abs(energies).sum())
-    return ThermalElements(pattern, normal, anomalous, error, log_cosh, float(rounding * abs(energies).sum()), facts)
+    sum_of_levels = float(abs(energies).sum())
+    facts = {"states": int(energies.size), "temperature_zero": temperature == 0, "sum_of_levels": sum_of_levels}
+    return ThermalElements(
+        pattern,
+        normal,
+        anomalous,
+        error,
+        choice,
+        str(hamiltonian.dtype),
+        log_cosh=log_cosh,
+        log_cosh_error=float(rounding * abs(energies).sum()),
+        facts=facts,
+    )
 
 
 def _poles(
-    hamiltonian: BdGHamiltonian, temperature: float, tol: float, backend: Backend, log_cosh: bool, elements: bool
+    hamiltonian: BdGHamiltonian, temperature: float, tol: float, choice: Choice, log_cosh: bool, elements: bool
 ) -> ThermalElements:
     poles, bound = _fitted(hamiltonian, temperature, tol)
-    form = (_Quaternions if hamiltonian.system.norbs == 1 else _Majorana)(hamiltonian, backend)
+    form = (_Quaternions if hamiltonian.system.norbs == 1 else _Majorana)(hamiltonian, choice.backend)
     normal, anomalous = form.linear(hamiltonian, poles.linear)
     logs = []
     for frequency, weight in zip(poles.frequencies, poles.weights, strict=True):
@@ -197,13 +195,22 @@ def _poles(
         trace_error = dimension * poles.log_cosh_error + 1e-13 * abs(trace)
     facts = {
         "form": form.name,
-        "dtype": "float64",
         "poles": int(poles.frequencies.size),
         "fit_error": poles.error,
         "spectral_bound": bound,
         "factor_bytes": form.factor_bytes,
     }
-    return ThermalElements(form.pattern, normal, anomalous, poles.error + ROUNDING, trace, trace_error, facts)
+    return ThermalElements(
+        form.pattern,
+        normal,
+        anomalous,
+        poles.error + ROUNDING,
+        choice,
+        "float64",
+        log_cosh=trace,
+        log_cosh_error=trace_error,
+        facts=facts,
+    )
 
 
 class _Form:

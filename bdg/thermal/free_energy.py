@@ -19,7 +19,8 @@ from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import products_with
-from bdg.thermal.elements import ThermalElements, elements_on, require_thermal_arguments
+from bdg.thermal.choice import choose_place
+from bdg.thermal.elements import ThermalElements, require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,14 +100,15 @@ def free_energy(
     tol = positive_number("tol", tol, "absolute error of tanh")
     select_backend(device)  # refused before any work
     hamiltonian = BdGHamiltonian(system)
-    found, backend = elements_on(device, hamiltonian, temperature, tol, method=method, log_cosh=True)
+    choice = choose_place(method, device, hamiltonian, temperature, tol)
+    found = thermal_elements(hamiltonian, temperature, tol, choice, log_cosh=True)
     share = 1.0 / system.norbs
     if temperature > 0:
         entropy = share * (found.log_cosh - _trace_of_product(hamiltonian, found) / (2 * temperature))
         error = share * temperature * found.log_cosh_error
     else:
         entropy, error = 0.0, share * found.error * found.thermal_trace(temperature)
-    evidence = Evidence.of(backend=backend, start=start, **found.facts)
+    evidence = Evidence.of(choice, dtype=found.dtype, start=start, **found.facts)
     return FreeEnergy(
         value=free_energy_of(system, found, temperature),
         error=float(error),

@@ -37,6 +37,7 @@ class PoleSum:
 
     values: np.ndarray
     error: float
+    dtype: str
     facts: dict[str, Any]
 
 
@@ -74,7 +75,7 @@ def pair_amplitude_by_poles(
         "single_precision_error": single_error,
         **form.facts(),
     }
-    return PoleSum(values, fit_error + single_error, facts)
+    return PoleSum(values, fit_error + single_error, "float64", facts)
 
 
 def single_precision_errors(poles: Poles) -> np.ndarray:
@@ -113,7 +114,6 @@ class _Quaternionic:
         """Return what goes into the evidence."""
         return {
             "form": "quaternion",
-            "dtype": "float64",
             "factor_bytes": self._factor_bytes,
             "inverse_share": self._share,
         }
@@ -143,7 +143,7 @@ class _Majorana:
     def facts(self) -> dict[str, Any]:
         """Return what goes into the evidence."""
         name = "majorana" if self._form.signs is None else "majorana_symmetric"
-        return {"form": name, "dtype": "float64", "factor_bytes": self._factor_bytes, "inverse_share": self._share}
+        return {"form": name, "factor_bytes": self._factor_bytes, "inverse_share": self._share}
 
 
 def _restriction(symbolic: Symbolic, sites: np.ndarray) -> tuple[Restriction | None, float]:

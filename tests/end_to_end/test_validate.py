@@ -1,6 +1,7 @@
 """The checks pass, the table is written, and a sign error in h, in D or in F fails a check that we can name."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,8 +119,8 @@ def test_a_sign_error_in_the_pair_amplitude_is_caught(monkeypatch, change):
 
     def wrong(function):
         def planted(*arguments):
-            values, *rest = function(*arguments)
-            return (change(values), *rest)
+            found = function(*arguments)
+            return replace(found, values=change(found.values))
 
         return planted
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import scipy.sparse as sp
 
 from bdg.base.arguments import require_sites
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
 from bdg.condensate.gap.parts import GapParts, islands, without_start
-from bdg.condensate.pair_amplitude import amplitude_of_size
+from bdg.condensate.pair_amplitude import amplitude_sums
 from bdg.gpu.device.backend import Backend
 from bdg.lattices.system import System
+from bdg.thermal.choice import choose_method
 from bdg.thermal.elements import thermal_elements
 
 GUESS = 0.2  # of the attraction: Delta of a uniform system in which U is about half the band width
@@ -235,6 +238,12 @@ class GapEquation:
     ----------
     error : float
         Of F at the last point.
+    choice : Choice
+        How it was computed there.
+    dtype : str
+        Of that computation.
+    facts : dict
+        What it took, for the evidence.
     final : bool
         Whether the last point was taken to the accuracy of the result.
     evaluations : dict of str: int
@@ -244,6 +253,7 @@ class GapEquation:
     def __init__(self, unknowns: GapUnknowns, temperature: float, method: str, backend: Backend) -> None:
         self.unknowns, self.temperature, self.backend = unknowns, temperature, backend
         self.method, self.error, self.final = method, 0.0, False
+        self.choice, self.dtype = Choice(method, "", backend), "float64"
         self.density = np.zeros(0)
         self.facts: dict[str, Any] = {}
         self.evaluations: dict[str, int] = {}
@@ -251,33 +261,29 @@ class GapEquation:
     def __call__(self, point: np.ndarray, tol: float, residual: float = 0.0) -> np.ndarray:
         """Return g(point); ``residual`` is the last one: while it is large the sums need less than ``tol`` asks."""
         unknowns = self.unknowns
-        system = unknowns.system_at(point)
+        hamiltonian = BdGHamiltonian(unknowns.system_at(point))
         u = unknowns.system.attraction[unknowns.free]
         share = self._accuracy(tol, residual, unknowns.largest(point))
         if unknowns.needs_density:
-            wanted = share * unknowns.largest(point) / float(u.max())
-            found = thermal_elements(
-                BdGHamiltonian(system), self.temperature, max(wanted, 1e-12), self.backend, method=self.method
-            )
+            wanted = max(share * unknowns.largest(point) / float(u.max()), 1e-12)
+            taken = choose_method(self.method, hamiltonian, self.temperature, wanted, self.backend)
+            found = thermal_elements(hamiltonian, self.temperature, wanted, taken)
             amplitude, self.density = found.pair_amplitude()[unknowns.free], found.electron_density()
-            self.error, self.facts = 0.5 * found.error, found.facts
+            self.error, self.choice, self.dtype, self.facts = 0.5 * found.error, taken, found.dtype, found.facts
         else:
-            amplitudes = amplitude_of_size(
+            sums = amplitude_sums(
                 SHARE_EXPECTED * unknowns.largest(point) / float(u.max()),
-                system,
+                hamiltonian,
                 self.temperature,
-                sites=unknowns.free,
-                method=self.method,
-                tol=float(np.clip(share, 1e-12, ROUGHEST)),
-                device=self.backend.device,
+                unknowns.free,
+                self.method,
+                float(np.clip(share, 1e-12, ROUGHEST)),
+                self.backend.device,
             )
-            amplitude, self.error = amplitudes.values, amplitudes.error
-            self.facts = {
-                key: value
-                for key, value in amplitudes.evidence.items()
-                if key not in ("seconds", "device", "device_name", "converged")
-            }
-        self.final = self.final or self.facts.get("method") == "dense"  # which is as accurate as it can be at any tol
+            amplitude, self.error = sums.values, sums.error
+            self.choice, self.dtype = replace(sums.choice, backend=self.backend), sums.dtype
+            self.facts = {"relative_error": sums.relative_error, **sums.facts}
+        self.final = self.final or self.choice.method == "dense"  # which is as accurate as it can be at any tol
         delta = unknowns.with_held_phase(u * amplitude)
         if not unknowns.is_complex:
             delta = delta.real

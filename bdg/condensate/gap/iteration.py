@@ -183,7 +183,7 @@ class GapIteration:
         """Ask for sharper sums where their error is too large; where there are none, nothing helps."""
         if finding.noise_error <= SHARE_OF_NOISE * allowed or not self.equation.final:
             return False
-        if self.equation.facts.get("method") == "dense" or self._sharpness <= SHARPEST:
+        if self.equation.choice.method == "dense" or self._sharpness <= SHARPEST:
             settled = finding.error <= 2 * finding.noise_error and not (finding.vanishing & ~self._tried).any()
             self.hopeless = finding.noise_error > allowed and settled
             return self.hopeless

@@ -236,18 +236,14 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
         point = unknowns.without_gap(point)
     delta, shift, _ = unknowns.unpack(point)
     system = unknowns.system_at(point)
-    method = equation.facts.get("method", "dense")
-    kind = "dense" if method == "dense" else "poles"
+    kind = "dense" if equation.choice.method == "dense" else "poles"
     energy = free_energy(system, equation.temperature, method=kind, device=equation.backend.device)
     value = energy.value
     if unknowns.hartree:  # U <n_up><n_dn> was counted once for each spin
         value += float((unknowns.system.attraction * equation.density**2).sum()) / 4
-    facts = {key: value for key, value in equation.facts.items() if key not in ("method", "why", "dtype")}
     evidence = Evidence.of(
-        method=method,
-        why=equation.facts.get("why", ""),
-        backend=equation.backend,
-        dtype=equation.facts.get("dtype", "float64"),
+        equation.choice,
+        dtype=equation.dtype,
         start=start,
         converged=iteration.converged,
         sums_by_accuracy=equation.evaluations,
@@ -257,7 +253,7 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
         resumed_after=resumed,
         free_energy_error=energy.error,
         **iteration.facts(),
-        **facts,
+        **equation.facts,
     )
     return Gap(
         delta=delta,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.pair_amplitude import PairAmplitude
 from bdg.condensate.proximity.decay import (
     MODELS,
@@ -210,10 +210,9 @@ def proximity_length(
     n_fitted = int(chosen[shape].sum())
     resolved, note = _resolved(best, measured.largest, spacing, n_fitted)
     theory, why_theory = _theory(system, temperature, mean_free_path)
+    why = f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}"
     evidence = Evidence.of(
-        method="binned weighted least squares",
-        why=f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}",
-        backend=select_backend("cpu"),
+        Choice("binned weighted least squares", why, select_backend("cpu")),
         dtype=measured.amplitude.dtype,
         start=start,
         resolution=note,
