@@ -90,12 +90,18 @@ class CurrentPhase(Result):
     deep: np.ndarray = quantity("sites where current may enter and leave")
     temperature: float = quantity("k_B T", "hopping")
 
+    @property
+    def branch_spread(self) -> float:
+        """Largest difference of currents at the same phase: not 0 where it matters how the phase was reached."""
+        odd = not self.harmonics[1].any()
+        return phase_curve(self.phases, self.current, odd).spread
+
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the current against phase, with the series of its harmonics."""
         from bdg.plots.phases import plot_current_phase
 
         low, high, n_harmonics = self.phases.min(), self.phases.max(), self.harmonics.shape[1] - 1
-        if self.evidence.branch_spread > BRANCHES * abs(self.current).max():
+        if self.branch_spread > BRANCHES * abs(self.current).max():
             order, label = np.argsort(self.phases), "depends on how the phase is reached"
             line = self.phases[order], self.current[order]
         else:

@@ -65,8 +65,8 @@ def certificate(
     ``widths`` belong to the levels that were found, ``width`` to the largest that is returned.
     """
     if found.proven < 0:
-        if "estimated_count" in found.facts:
-            return False, -1, f"not proven: no factor fits for an inertia count; {found.facts['estimated_count']}"
+        if found.estimated_count:
+            return False, -1, f"not proven: no factor fits for an inertia count; {found.estimated_count}"
         return False, -1, "not proven: no inertia count was trusted, or it found other states than were computed"
     if interval is not None:
         return True, int(energies.size), "every state of the window was found: the counts at its ends agree"
@@ -76,7 +76,7 @@ def certificate(
     if found.interval[1] <= top:
         below = int(np.count_nonzero(abs(energies) < found.interval[1]))
         note = f"k = {k} cuts a multiplet; the {below} states below it are all found"
-        return True, int(found.facts.get("multiplet_count", -1)), note
+        return True, found.multiplet_count, note
     count = _up_to(abs(found.energies), top, np.maximum(widths, found.residuals))
     if count > energies.size:
         return True, count, f"k = {k} cuts a multiplet: {count} states have |E| up to the largest returned"

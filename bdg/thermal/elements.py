@@ -55,6 +55,8 @@ class ThermalElements:
         ``Tr ln 2cosh(H/2T)`` over all 2 s N levels; nan unless asked for.
     log_cosh_error : float
         Bound of its error.
+    sum_of_levels : float
+        Sum of |E| over all levels; nan where they are not computed.
     facts : dict
         What it took, for the evidence.
     """
@@ -67,6 +69,7 @@ class ThermalElements:
     dtype: str
     log_cosh: float = np.nan
     log_cosh_error: float = np.nan
+    sum_of_levels: float = np.nan
     facts: dict[str, Any] = field(default_factory=dict)
 
     def pair_amplitude(self) -> np.ndarray:
@@ -82,7 +85,7 @@ class ThermalElements:
 
     def thermal_trace(self, temperature: float) -> float:
         """Return ``T Tr ln 2cosh(H/2T)``, at T = 0 half the sum of all |E|."""
-        return temperature * self.log_cosh if temperature > 0 else 0.5 * self.facts["sum_of_levels"]
+        return temperature * self.log_cosh if temperature > 0 else 0.5 * self.sum_of_levels
 
 
 def require_thermal_arguments(system: Any, temperature: Any, method: Any, seed: Any = None) -> float:
@@ -168,6 +171,7 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, choice: Choice) -> T
         str(hamiltonian.dtype),
         log_cosh=log_cosh,
         log_cosh_error=float(rounding * abs(energies).sum()),
+        sum_of_levels=sum_of_levels,
         facts=facts,
     )
 

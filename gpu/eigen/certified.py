@@ -9,6 +9,7 @@ complement of what is known.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,14 @@ def lowest(engine: Engine, k: int, tol: float, seed: int) -> Eigenpairs:
     if found.proven < 0:
         by_shifts = lowest_by_shifts(engine, found, k, tol, rng, facts)
         if by_shifts is not None and by_shifts.proven >= 0:
+            by_shifts.multiplet_count = found.multiplet_count
             return _by_size(engine, by_shifts, tol, facts)
     if not converged(engine, found, tol, k).all():
         engine.patience = _PATIENT  # nothing left but to go on at zero
         facts["searches"] += 1
-        found = _with_copies(engine, engine.search(0.0, wanted, tol, rng, None, k), k, tol, rng, facts)
+        again = engine.search(0.0, wanted, tol, rng, None, k)
+        again.multiplet_count = found.multiplet_count
+        found = _with_copies(engine, again, k, tol, rng, facts)
     return _by_size(engine, found, tol, facts)
 
 
@@ -71,23 +75,22 @@ def _with_copies(
     if found.energies.size == engine.matrix.shape[0]:  # nothing can be missing
         found.proven, found.interval = found.energies.size, (-np.inf, np.inf)
         return found
-    proven, cut, margin, counted = _count_in_gap(engine, found, k)
-    facts.update(counted)
+    count = _count_in_gap(engine, found, k, found.multiplet_count, facts)
     for _ in range(_MOST_REPEATS):
-        if abs(abs(found.energies) - cut).min(initial=np.inf) < margin:  # where no level was known before
-            proven, cut, margin, counted = _count_in_gap(engine, found, k)
-            facts.update(counted)
-        missing = proven - int(np.count_nonzero(abs(found.energies) < cut))
-        if proven < 0 or missing <= 0:
+        if abs(abs(found.energies) - count.cut).min(initial=np.inf) < count.margin:  # where no level was known before
+            count = _count_in_gap(engine, found, k, count.multiplet, facts)
+        missing = count.proven - int(np.count_nonzero(abs(found.energies) < count.cut))
+        if count.proven < 0 or missing <= 0:
             break
         before = found.energies.size
         found = _searched_again(engine, found, missing + 4, tol, rng, facts)
         if found.energies.size == before:
             break
-    if facts["searches"] > 1 and not converged(engine, found, tol, max(k, proven)).all():
-        found = mended(engine, engine.polish(0.0, found.vectors, tol), cut, tol)
-    found.proven = proven if accounted_for(found, cut - margin, proven) else -1
-    found.interval = (margin - cut, cut - margin)
+    if facts["searches"] > 1 and not converged(engine, found, tol, max(k, count.proven)).all():
+        found = mended(engine, engine.polish(0.0, found.vectors, tol), count.cut, tol)
+    cut, margin = count.cut, count.margin
+    found.proven = count.proven if accounted_for(found, cut - margin, count.proven) else -1
+    found.interval, found.multiplet_count = (margin - cut, cut - margin), count.multiplet
     return found
 
 
@@ -107,7 +110,14 @@ def _by_size(engine: Engine, found: Eigenpairs, tol: float, facts: dict[str, Any
         _improve_by_ranges(engine, found, tol)
     order = np.argsort(abs(found.energies), kind="stable")
     columns = found.energies[order], found.vectors[:, order], found.residuals[order]
-    return Eigenpairs(*columns, found.proven, found.interval, {**engine.facts, **facts})
+    return Eigenpairs(
+        *columns,
+        found.proven,
+        found.interval,
+        {**engine.facts, **facts},
+        multiplet_count=found.multiplet_count,
+        estimated_count=engine.estimated_count,
+    )
 
 
 def _improve_by_ranges(engine: Engine, found: Eigenpairs, tol: float) -> None:
@@ -150,7 +160,10 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
     facts = {**engine.facts, **facts}
     if vectors.shape[1] == 0:
         empty = np.empty(0)
-        return Eigenpairs(empty, vectors, empty, 0 if proven == 0 else -1, (start, stop), {**facts, "counted": proven})
+        facts["counted"] = proven
+        certain = 0 if proven == 0 else -1
+        estimated = engine.estimated_count
+        return Eigenpairs(empty, vectors, empty, certain, (start, stop), facts, estimated_count=estimated)
     del parts
     merged = _polished(engine, rayleigh_ritz(engine.matrix, vectors), tol)
     chosen = (merged.energies > start) & (merged.energies < stop)
@@ -164,6 +177,7 @@ def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Ei
         proven if proven == count else -1,
         (start, stop),
         {**facts, "counted": proven},
+        estimated_count=engine.estimated_count,
     )
 
 
@@ -218,11 +232,30 @@ def _uncounted(engine: Engine, start: float, stop: float, tol: float, rng: np.ra
         wanted *= 2
 
 
-def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float, float, dict[str, Any]]:
+@dataclass(frozen=True)
+class _Count:
+    """How many states have |E| < E_c.
+
+    Attributes
+    ----------
+    proven : int
+        Their number; -1 if it is not proven.
+    cut, margin : float
+        E_c, and the distance from it within which levels are counted or not.
+    multiplet : int
+        States up to the multiplet that k cuts, it included; -1 if not proven or not wanted so far.
+    """
+
+    proven: int
+    cut: float
+    margin: float
+    multiplet: int
+
+
+def _count_in_gap(engine: Engine, found: Eigenpairs, k: int, multiplet: int, facts: dict[str, Any]) -> _Count:
     """Count |E| < E_c with E_c in a wide gap at or little above the k-th level, else around the multiplet k cuts.
 
-    Returns the count (-1 if not proven), E_c, the distance from E_c within which levels are counted or not, and what
-    was counted on the way.
+    ``multiplet`` is what is known of the latter.
     """
     size, scale = engine.matrix.shape[0], engine.scales.level
     levels = np.sort(abs(found.energies))
@@ -230,13 +263,14 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
     at_or_above = np.arange(min(k, levels.size) - 1, levels.size - 1)
     at_or_above = at_or_above[gaps[at_or_above] > DEGENERATE * scale]
     tried: list[float] = []
+    facts["counts_tried"] = tried
     worth = gaps[at_or_above] * np.exp((at_or_above[:1] - at_or_above) / _NEAR)  # wide, but not far above the k-th
     for index in at_or_above[np.argsort(-worth, kind="stable")][:4]:
         tried.append(float(0.5 * (levels[index] + levels[index + 1])))
         margin = float(_OF_GAP * gaps[index])
         below = engine.count_below(tried[-1], within=margin)
         if below is not None:
-            return 2 * below - size, tried[-1], margin, {"counts_tried": tried}
+            return _Count(2 * below - size, tried[-1], margin, multiplet)
     # no gap in sight: everything from the k-th level on is one multiplet; count above it, at a growing distance
     top = levels[min(k, levels.size) - 1]
     scale = max(scale, float(top))
@@ -247,12 +281,12 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int) -> tuple[int, float
             whole = 2 * above - size
             if whole - levels.size <= max(_MOST_COPIES, k):
                 tried.append(float(top + share * scale))
-                return whole, tried[-1], 0.0, {"counts_tried": tried}
+                return _Count(whole, tried[-1], 0.0, multiplet)
             break
     # too large to be found as a whole: certify what lies below it
-    facts = {"counts_tried": tried, "multiplet_count": whole}
+    facts["multiplet_count"] = whole
     lower = levels[levels < top - DEGENERATE * scale]
     if not lower.size:
-        return 0, 0.0, 0.0, facts
+        return _Count(0, 0.0, 0.0, whole)
     below, at = proven_count(engine, float(0.5 * (lower[-1] + top)), -1e-3 * float(top - lower[-1]))
-    return (-1, np.nan, 0.0, facts) if below is None else (2 * below - size, at, 0.0, facts)
+    return _Count(-1, np.nan, 0.0, whole) if below is None else _Count(2 * below - size, at, 0.0, whole)

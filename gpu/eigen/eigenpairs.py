@@ -32,6 +32,8 @@ class Engine(Protocol):
         What was done, for the evidence.
     patience : float
         Factor on the number of iterations before a search gives up.
+    estimated_count : str
+        What random vectors say of a count where no factor fits; empty where none was refused.
     """
 
     matrix: sp.csr_matrix
@@ -39,6 +41,7 @@ class Engine(Protocol):
     partner: Partner
     facts: dict[str, Any]
     patience: float
+    estimated_count: str
 
     def search(
         self,
@@ -79,6 +82,8 @@ class Eigenpairs:
     proven: int = -1  # number of states in the searched interval by inertia, -1 if not proven
     interval: tuple[float, float] = (np.nan, np.nan)  # where ``proven`` was counted
     facts: dict[str, Any] = field(default_factory=dict)
+    multiplet_count: int = -1  # states up to a multiplet that the search cuts, it included; -1 if not proven
+    estimated_count: str = ""  # what random vectors count, where no factor fits
 
 
 def rayleigh_ritz(matrix: sp.csr_matrix, basis: np.ndarray) -> Eigenpairs:

@@ -71,7 +71,7 @@ class FilteredEngine:
         if not self._bound > 0:
             raise ValueError("the Hamiltonian is zero: there is no scale of energies to expand on; use method='dense'")
         self._traces: np.ndarray | None = None
-        self.patience = 1.0
+        self.patience, self.estimated_count = 1.0, ""
         self.facts: dict[str, Any] = {
             "spectral_bound": self._bound,
             "bound_repeated": False,
@@ -135,7 +135,7 @@ class FilteredEngine:
             counts = count_between(-edge, edge, self._traces_resolving(abs(energy)), self._bound)[0]
             scatter = counts.std(ddof=1) / np.sqrt(counts.size)
             words = f"random vectors count {counts.mean():.4g} +- {scatter:.2g} states with |E| < {abs(energy):.6g}"
-            self.facts["estimated_count"] = words
+            self.estimated_count = self.facts["estimated_count"] = words
         return None
 
     # ------------------------------------------------------------------------------------------------ the iteration

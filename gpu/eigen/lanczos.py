@@ -92,7 +92,7 @@ class LanczosEngine:
     ) -> None:
         self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self.facts: dict[str, Any] = {"solves": 0, "restarts": 0}
-        self.patience = 1.0
+        self.patience, self.estimated_count = 1.0, ""
         self._symbolic, self._takagi, self._backend, self._block = symbolic, takagi, backend, block
         self._recount = recount
         self._whole: BlockMatrix | None = None

@@ -30,7 +30,7 @@ class ShiftInvertEngine:
     def __init__(self, matrix: sp.csr_matrix, order: np.ndarray, partner: Partner) -> None:
         self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self.facts: dict[str, Any] = {}
-        self.patience = 1.0
+        self.patience, self.estimated_count = 1.0, ""
         self._order = order
         self._factors: tuple[float, Factor, float] | None = None  # shift asked for, factors, shift taken
 

@@ -196,6 +196,11 @@ class GapIteration:
         return 0.0 if self.finding is None else self.finding.noise_error
 
     @property
+    def open_phases(self) -> int:
+        """Relative phases that no energy above rounding decides, as far as that is known."""
+        return 0 if self.finding is None else self.finding.open_phases
+
+    @property
     def slowest_rate(self) -> float:
         """Largest eigenvalue of the slope, of all directions or of the steps."""
         return 1.0 - self.finding.lowest if self.finding is not None else self.state.slowest_rate()
@@ -207,7 +212,7 @@ class GapIteration:
             "residual": self.history[-1],
             "slowest_rate": self.slowest_rate,
             "directions": "the steps" if self.finding is None else "all",
-            "open_phases": 0 if self.finding is None else self.finding.open_phases,
+            "open_phases": self.open_phases,
             "mixing_restarts": state.restarts,
             **({} if state.slow_modes is None else state.slow_modes.facts()),
         }

@@ -195,9 +195,9 @@ def solve_gap(
     result = _result(iteration, point, start, resumed)
     if not iteration.converged:
         raise ConvergenceError(_missed(iteration, point), result)
-    if result.evidence.open_phases:
+    if iteration.open_phases:
         warnings.warn(
-            f"solve_gap: {result.evidence.open_phases} relative phases of parts that hardly touch stay about where the "
+            f"solve_gap: {iteration.open_phases} relative phases of parts that hardly touch stay about where the "
             "start had them: the energies that decide them are below rounding. Amplitudes are not affected",
             stacklevel=2,
         )

@@ -119,7 +119,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "critical_phase_pi": Observable(found.critical_phase / math.pi, "pi", "phase of the largest current"),
         "error_nA": Observable(found.error * nA, "nA", "bound of the error of the current at the Delta that was taken"),
         "branch_spread_nA": Observable(
-            found.evidence.branch_spread * nA, "nA", "not 0: at phase pi the current depends on how it was reached"
+            found.branch_spread * nA, "nA", "not 0: at phase pi the current depends on how it was reached"
         ),
     }
     return observables, {"current_phase": dict(found.evidence)}

@@ -185,7 +185,7 @@ def test_factors_are_used_where_the_error_proves_nothing(grid, monkeypatch):
 class _Forgetful:
     """Dense algebra that misses a pair of levels at first, and counts as wrongly as it may."""
 
-    patience = 1.0
+    patience, estimated_count = 1.0, ""
 
     def __init__(self, hamiltonian, missed, direction):
         self.matrix, self.partner = hamiltonian.matrix, hamiltonian.particle_hole_partner
