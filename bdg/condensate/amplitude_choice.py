@@ -15,14 +15,14 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
-from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
 from bdg.methods import options as methods_options
+from bdg.methods.imaginary import form_of
 from bdg.methods.options import dense_option
 from bdg.methods.recursion_costs import columns_option
 from bdg.methods.task import Arguments, Found, Task
-from bdg.thermal.choice import _imaginary, poles_option
+from bdg.thermal.choice import fitted_poles, poles_option
 
 METHODS = ("auto", "dense", "chebyshev", "poles")
 SINGLE_PRECISION_FROM = 1e-5  # tolerance from which single precision vectors (error about 3e-7 of max|F|) are enough
@@ -57,7 +57,7 @@ def pair_amplitude_options(
     found = []
     for backend in backends:
         if n_poles is not None:
-            share = inverse_share(_imaginary(hamiltonian, backend)[0], sites)
+            share = inverse_share(form_of(hamiltonian, backend).symbolic, sites)
             # the first pole is done in both precisions
             effective = 1.0 + cost.SINGLE * n_poles if single else float(n_poles)
             found.append(poles_option(hamiltonian, backend, effective, share))
@@ -151,7 +151,7 @@ def amplitude_options(
         backends,
         sites,
         degree=degree_for(bound, temperature, 100 * tol) if "chebyshev" in possible else None,
-        n_poles=_fitted(bound, temperature, FIT_SHARE * tol).frequencies.size if "poles" in possible else None,
+        n_poles=fitted_poles(bound, temperature, FIT_SHARE * tol).frequencies.size if "poles" in possible else None,
         single=tol >= SINGLE_PRECISION_FROM,
     )
     for name in ("chebyshev", "poles"):
@@ -162,10 +162,6 @@ def amplitude_options(
                 for backend in backends
             ]
     return options
-
-
-def _fitted(bound: float, temperature: float, tol: float) -> Poles:
-    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
 
 
 def _pair_amplitude_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:

@@ -25,7 +25,6 @@ from bdg.condensate.amplitude_choice import (
     ROUNDING_FROM,
     SINGLE_PRECISION_FROM,
     SMALL_AMPLITUDE,
-    _fitted,
     choose_method,
     degree_for,
 )
@@ -35,6 +34,7 @@ from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
+from bdg.thermal.choice import fitted_poles
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 from bdg.thermal.pole_sums import pair_amplitude_by_poles
 
@@ -298,7 +298,7 @@ def _poles(
     share = min(1.0, expected / SMALL_AMPLITUDE)
     fit_tol, allowed, repeated = FIT_SHARE * tol * share, SMALL_AMPLITUDE * tol * share, False
     while True:
-        poles = _fitted(bound, temperature, fit_tol)
+        poles = fitted_poles(bound, temperature, fit_tol)
         sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed)
         needed = tol * float(abs(sums.values).max())
         if sums.error <= needed or repeated or not needed:

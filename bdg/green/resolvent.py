@@ -1,7 +1,7 @@
 r"""The resolvent ``(z - H)^{-1}`` of a BdG Hamiltonian at many z: columns with their residuals, and the site diagonal.
 
-What does not depend on z is made once. At ``z = i w`` large systems take the quaternion form (norbs = 1) or the real
-Majorana form (norbs = 2), elsewhere complex factors. For complex z the residual of each column is measured and lowered
+What does not depend on z is made once. At ``z = i w`` large systems take a form in real arithmetic
+(`bdg.methods.imaginary`), elsewhere complex factors. For complex z the residual of each column is measured and lowered
 by refinement, so no factor has to be judged beforehand. A column x of the source i with residual r misses its own
 element by
 
@@ -14,7 +14,7 @@ where the last step is the Ward identity ``(G G^+)_ii = -Im G_ii / Im z`` of eve
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,12 +25,9 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import BlockMatrix, Factor, FactorError, Restriction, SelectedInverse, Symbolic
 from bdg.gpu.multifrontal.factors.product import MatrixProduct
-from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
-from bdg.gpu.multifrontal.imaginary.solve import majorana_solve, quaternion_solve
-from bdg.lattices.nambu import particle_hole
 from bdg.lattices.system import System
-from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.methods.imaginary import ImaginaryForm, form_of
+from bdg.methods.symbolic import whole_symbolic
 
 # operations of a complex factor with its selected inverse from which the forms at i w are faster (measured)
 IMAGINARY_FORM_FROM = {1: 4e9, 2: 1e9}
@@ -38,6 +35,11 @@ UNUSABLE = 1e-2  # residual of a unit column from which the factors are no inver
 _ROUNDING = 10 * np.finfo(float).eps  # of a residual itself, in units of |z - H| |x|: rows have up to 8 elements
 _COLUMNS, _COLUMN_BYTES = 128, 1 << 29  # solved at a time, and what they may take
 _REFINEMENTS = 3
+
+
+def takes_imaginary_form(norbs: int, z: complex, operations: Callable[[], float]) -> bool:
+    """Return True if `Resolvent` takes real arithmetic at z; ``operations`` are those of the complex factors."""
+    return z.real == 0 and z.imag > 0 and operations() >= IMAGINARY_FORM_FROM[norbs]
 
 
 def site_rows(system: System, sites: np.ndarray) -> np.ndarray:
@@ -88,21 +90,14 @@ class Resolvent:
         return whole_symbolic(self.system, self.backend)
 
     @cached_property
+    def imaginary(self) -> ImaginaryForm:
+        """The form of the factors at z = i w."""
+        return form_of(self.hamiltonian, self.backend)
+
+    @property
     def blocks(self) -> BlockMatrix:
         """H on its pattern."""
-        return self.symbolic.pattern.split(self.hamiltonian.matrix)
-
-    @cached_property
-    def majorana(self) -> MajoranaForm:
-        """Majorana form of H (norbs = 2)."""
-        return MajoranaForm.of(self.blocks, particle_hole(np.eye(4), 2))
-
-    @cached_property
-    def nambu(self) -> tuple[Symbolic, BlockMatrix, BlockMatrix]:
-        """Symbolic factorisation, h and D of the quaternion form (norbs = 1)."""
-        symbolic = quaternion_symbolic(self.system, self.backend)
-        split = symbolic.pattern.split
-        return symbolic, split(self.system.hamiltonian), split(self.system.pairing_block)
+        return self.imaginary.whole
 
     @cached_property
     def multiply(self) -> MatrixProduct:
@@ -137,10 +132,8 @@ class Resolvent:
         MemoryBudgetError
             If they do not fit.
         """
-        imaginary = z.real == 0 and z.imag > 0
-        if imaginary and sum(self.flops()[:2]) >= IMAGINARY_FORM_FROM[self.system.norbs]:
-            return (_QuaternionicAt if self.system.norbs == 1 else _MajoranaAt)(self, z)
-        return _ComplexAt(self, z)
+        imaginary = takes_imaginary_form(self.system.norbs, z, lambda: sum(self.flops()[:2]))
+        return (_ImaginaryAt if imaginary else _ComplexAt)(self, z)
 
 
 class ResolventAt(ABC):
@@ -254,45 +247,21 @@ class _ComplexAt(ResolventAt):
         return self.factor.selected_inverse(restriction)
 
 
-class _QuaternionicAt(ResolventAt):
-    """Factors of w + i H in planes (norbs = 1)."""
-
-    form = "quaternion"
+class _ImaginaryAt(ResolventAt):
+    """Factors in the form that z = i w allows."""
 
     def __init__(self, resolvent: Resolvent, z: complex) -> None:
         super().__init__(resolvent, z)
-        self.factor = QuaternionFactor(*resolvent.nambu, z.imag, resolvent.backend)
+        self.form = resolvent.imaginary.name
+        self.factor = resolvent.imaginary.factorise(z.imag)
 
     def apply(self, columns: Any) -> Any:
-        return quaternion_solve(self.factor, columns)
+        return self.resolvent.imaginary.apply(self.factor, columns)
 
     def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
-        backend = self.resolvent.backend
-        restriction = self.resolvent.restriction(self.factor.symbolic, sites) if restricted else None
-        inverse = self.factor.selected_inverse(restriction)
-        numbers = backend.xp.asarray(inverse.pattern.diagonal[sites])
-        normal, anomalous = (backend.to_host(x[numbers]) for x in (inverse.normal, inverse.anomalous))
-        rows = np.stack([normal, anomalous, anomalous.conj(), -normal.conj()], axis=1)
-        return rows.reshape(-1, 2, 2).astype(complex)
-
-
-class _MajoranaAt(ResolventAt):
-    """Real factors of w + i H in the Majorana basis (norbs = 2)."""
-
-    form = "majorana"
-
-    def __init__(self, resolvent: Resolvent, z: complex) -> None:
-        super().__init__(resolvent, z)
-        self.factor = MajoranaFactor(resolvent.symbolic, resolvent.majorana, z.imag, resolvent.backend)
-
-    def apply(self, columns: Any) -> Any:
-        return majorana_solve(self.factor, columns)
-
-    def blocks(self, sites: np.ndarray, restricted: bool = False) -> np.ndarray:
-        backend = self.resolvent.backend
-        restriction = self.resolvent.restriction(self.factor.symbolic, sites) if restricted else None
-        inverse = self.factor.selected_inverse(restriction)
-        return backend.to_host(inverse.blocks(backend.xp, inverse.inverse.pattern.diagonal[sites]))
+        form = self.resolvent.imaginary
+        restriction = self.resolvent.restriction(form.symbolic, sites) if restricted else None
+        return form.diagonal(self.factor, form.places(sites), restriction)
 
 
 def with_progress(points: Any, progress: bool, what: str) -> Any:

@@ -14,7 +14,8 @@ from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import MemoryPrediction, predict_memory
 from bdg.green import resolvent
 from bdg.methods import options
-from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.methods.imaginary import form_of
+from bdg.methods.symbolic import whole_symbolic
 
 _PLAIN, _REFINED = 1.1, 2.0  # solves for a column of the Green function, far from the real axis and near it
 _FAR = 1e-3  # of the norm of H: imaginary part of z from which solves hardly need refinement
@@ -28,12 +29,15 @@ def form_at(hamiltonian: BdGHamiltonian, z: complex, backend: Backend) -> tuple[
 
     And whether they are neither symmetric nor Hermitian.
     """
-    norbs, is_complex = hamiltonian.system.norbs, hamiltonian.dtype.kind == "c"
-    if z.real == 0 and z.imag > 0:
-        whole = whole_symbolic(hamiltonian.system, backend)
-        flops = whole.factor_flops(complex, is_complex) + whole.selected_inverse_flops(complex, is_complex)
-        if flops >= resolvent.IMAGINARY_FORM_FROM[norbs]:
-            return "quaternion" if norbs == 1 else "majorana", is_complex
+    system, is_complex = hamiltonian.system, hamiltonian.dtype.kind == "c"
+
+    def operations() -> float:
+        whole = whole_symbolic(system, backend)
+        return whole.factor_flops(complex, is_complex) + whole.selected_inverse_flops(complex, is_complex)
+
+    if resolvent.takes_imaginary_form(system.norbs, z, operations):
+        form = form_of(hamiltonian, backend)
+        return form.name, form.general
     return ("complex", is_complex) if z.imag else ("complex" if is_complex else "real", False)
 
 
@@ -90,15 +94,19 @@ def columns_at_once(dimension: int) -> int:
     return int(np.clip(_BLOCK // (128 * dimension), 4, 128))
 
 
-def _symbolic(hamiltonian: BdGHamiltonian, backend: Backend, form: str) -> Symbolic:
-    return (quaternion_symbolic if form == "quaternion" else whole_symbolic)(hamiltonian.system, backend)
+def _symbolic(hamiltonian: BdGHamiltonian, backend: Backend, form: str) -> tuple[Symbolic, int]:
+    """Return the symbolic factorisation of a form, and the matrices that its factors consist of."""
+    imaginary = form_of(hamiltonian, backend)
+    if form == imaginary.name:
+        return imaginary.symbolic, imaginary.planes
+    return whole_symbolic(hamiltonian.system, backend), 1
 
 
 def _seconds(
     hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float, solves: float
 ) -> float:
     """Return the seconds at one energy, with so many solves a column."""
-    rates, symbolic = rates_of(backend), _symbolic(hamiltonian, backend, form)
+    rates, (symbolic, _) = rates_of(backend), _symbolic(hamiltonian, backend, form)
     dimension = hamiltonian.shape[0]
     seconds = cost.factor_seconds(rates, symbolic, form, general)
     if columns:
@@ -115,10 +123,9 @@ def _held(
     hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float
 ) -> tuple[float, float, str]:
     """Return the bytes of the device, those that move between host and device, and a note about them."""
-    symbolic, dimension = _symbolic(hamiltonian, backend, form), hamiltonian.shape[0]
+    (symbolic, planes), dimension = _symbolic(hamiltonian, backend, form), hamiltonian.shape[0]
     number = complex if form == "complex" else float
     found = predict_memory(symbolic, number, general, on_device=backend.device != "cpu")
-    planes = 4 if form == "quaternion" else 1
     solved = 8 * 16.0 * dimension * min(columns, columns_at_once(dimension))
     peak = max(found.factor_peak, found.selected_inverse_peak if share else 0.0)
     needed = max(planes * peak, planes * found.kept + solved) + cost.index_bytes(symbolic)

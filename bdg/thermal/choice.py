@@ -15,13 +15,12 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
+from bdg.methods.imaginary import form_of
 from bdg.methods.options import dense_option, option_of
-from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
 from bdg.methods.task import Arguments, Found, Task
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
@@ -32,25 +31,17 @@ DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the facto
 
 def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True) -> float:
     """Return the seconds of factor and selected inverse at one pole; ``share`` of the inverse is done."""
-    rates, (symbolic, form, general) = rates_of(backend), _imaginary(hamiltonian, backend)
-    seconds = cost.factor_seconds(rates, symbolic, form, general)
-    seconds += cost.inverse_seconds(rates, symbolic, form, general, share) if inverse else 0.0
+    rates, form = rates_of(backend), form_of(hamiltonian, backend)
+    seconds = cost.factor_seconds(rates, form.symbolic, form.name, form.general)
+    seconds += cost.inverse_seconds(rates, form.symbolic, form.name, form.general, share) if inverse else 0.0
     return _AROUND_POLES * seconds
 
 
 def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
     """Return the bytes of a factor with its selected inverse at one pole."""
-    symbolic, form, general = _imaginary(hamiltonian, backend)
-    found = predict_memory(symbolic, float, general, on_device=backend.device != "cpu")
-    planes = 4 if form == "quaternion" else 1
-    return planes * max(found.factor_peak, found.releasing_peak) + cost.index_bytes(symbolic)
-
-
-def _imaginary(hamiltonian: BdGHamiltonian, backend: Backend) -> tuple[Symbolic, str, bool]:
-    system, general = hamiltonian.system, hamiltonian.dtype.kind == "c"
-    if system.norbs == 1:
-        return quaternion_symbolic(system, backend), "quaternion", general
-    return whole_symbolic(system, backend), "majorana", general
+    form = form_of(hamiltonian, backend)
+    found = predict_memory(form.symbolic, float, form.general, on_device=backend.device != "cpu")
+    return form.planes * max(found.factor_peak, found.releasing_peak) + cost.index_bytes(form.symbolic)
 
 
 def elements_options(
@@ -132,12 +123,18 @@ def require_poles(method: str, hamiltonian: BdGHamiltonian, temperature: float) 
 
 def n_poles_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> int:
     """Return the number of poles that the elements of tanh(H/2T) take."""
-    return int(_fitted(hamiltonian, temperature, tol)[0].frequencies.size)
+    return int(fit_for(hamiltonian, temperature, tol)[0].frequencies.size)
 
 
-def _fitted(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
+def fit_for(hamiltonian: BdGHamiltonian, temperature: float, tol: float) -> tuple[Poles, float]:
+    """Return the poles that give the elements of tanh(H/2T), and the bound of the spectrum that they fit on."""
     bound = spectral_bound(hamiltonian.matrix, 0)
-    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL))), bound
+    return fitted_poles(bound, temperature, tol), bound
+
+
+def fitted_poles(bound: float, temperature: float, tol: float) -> Poles:
+    """Return the poles of a fit of tanh(E/2T) on |E| < ``bound``, as close to ``tol`` as fits are made."""
+    return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
 
 
 def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:

@@ -21,15 +21,12 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice
-from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.gpu.multifrontal import SitePattern
-from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
-from bdg.lattices.nambu import particle_hole
-from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
-from bdg.thermal.choice import METHODS, _fitted, require_poles, require_poles_above_zero
+from bdg.methods.imaginary import form_of
+from bdg.methods.symbolic import quaternion_symbolic
+from bdg.thermal.choice import METHODS, fit_for, require_poles, require_poles_above_zero
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
 
 ROUNDING = 1e-12  # of selected inverses at the lowest pole, relative to tanh
@@ -179,18 +176,19 @@ def _dense(hamiltonian: BdGHamiltonian, temperature: float, choice: Choice) -> T
 def _poles(
     hamiltonian: BdGHamiltonian, temperature: float, tol: float, choice: Choice, log_cosh: bool, elements: bool
 ) -> ThermalElements:
-    poles, bound = _fitted(hamiltonian, temperature, tol)
-    form = (_Quaternions if hamiltonian.system.norbs == 1 else _Majorana)(hamiltonian, choice.backend)
-    normal, anomalous = form.linear(hamiltonian, poles.linear)
+    poles, bound = fit_for(hamiltonian, temperature, tol)
+    form = form_of(hamiltonian, choice.backend)
+    normal, anomalous = form.linear(poles.linear)
     logs = []
     for frequency, weight in zip(poles.frequencies, poles.weights, strict=True):
-        form.factorise(float(frequency), log_cosh)
+        factor = form.factorise(frequency, log_determinant=log_cosh)
         if log_cosh:
-            logs.append(form.log_determinant())
+            logs.append(factor.log_determinant())
         if elements:
-            g_normal, g_anomalous = form.hermitian_elements()
+            g_normal, g_anomalous = form.elements(factor)
             normal -= weight * g_normal
             anomalous -= weight * g_anomalous
+        del factor  # before the next is made
     trace, trace_error = np.nan, np.nan
     if log_cosh:
         dimension = hamiltonian.shape[0]
@@ -205,7 +203,7 @@ def _poles(
         "factor_bytes": form.factor_bytes,
     }
     return ThermalElements(
-        form.pattern,
+        form.symbolic.pattern,
         normal,
         anomalous,
         poles.error + ROUNDING,
@@ -215,79 +213,3 @@ def _poles(
         log_cosh_error=trace_error,
         facts=facts,
     )
-
-
-class _Form:
-    """Factors of ``i w - H`` at one frequency after the other, and the elements of ``[G + G^+]/2``."""
-
-    name: str
-    pattern: SitePattern
-    factor_bytes = 0
-    factor: Any
-
-    def log_determinant(self) -> float:
-        """Return ln|det(i w - H)|."""
-        return self.factor.log_determinant()
-
-    def _keep(self, factor: Any) -> None:
-        self.factor, self.factor_bytes = factor, max(self.factor_bytes, factor.kept_bytes)
-
-
-class _Quaternions(_Form):
-    """norbs = 1."""
-
-    name = "quaternion"
-
-    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
-        system = hamiltonian.system
-        self._symbolic, self._backend = quaternion_symbolic(system, backend), backend
-        self.pattern = self._symbolic.pattern
-        self._normal = self.pattern.split(system.hamiltonian)
-        self._pairing = self.pattern.split(system.pairing_block)
-
-    def linear(self, hamiltonian: BdGHamiltonian, factor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``factor * H`` on the pattern."""
-        return factor * self._normal.blocks.astype(complex), factor * self._pairing.blocks.astype(complex)
-
-    def factorise(self, frequency: float, log_determinant: bool) -> None:
-        """Make the factors at ``i frequency``."""
-        matrices = self._symbolic, self._normal, self._pairing
-        self._keep(QuaternionFactor(*matrices, frequency, self._backend, log_determinant=log_determinant))
-
-    def hermitian_elements(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return both parts (n_blocks, 1, 1); the factors are given up."""
-        inverse = self.factor.selected_inverse(release=True)
-        normal, anomalous = (self._backend.to_host(x) for x in (inverse.normal, inverse.anomalous))
-        back = self.pattern.transposed
-        normal = 0.5 * (normal + normal[back].conj())
-        anomalous = 0.5 * (anomalous + anomalous[back])  # G_vu(j, i) = G_uv(j, i)*
-        return normal[:, None, None], anomalous[:, None, None]
-
-
-class _Majorana(_Form):
-    """norbs = 2."""
-
-    name = "majorana"
-
-    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
-        self._symbolic, self._backend = whole_symbolic(hamiltonian.system, backend), backend
-        self.pattern = self._symbolic.pattern
-        self._blocks = self.pattern.split(hamiltonian.matrix)
-        self._form = MajoranaForm.of(self._blocks, particle_hole(np.eye(4), 2))
-
-    def linear(self, hamiltonian: BdGHamiltonian, factor: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``factor * H`` on the pattern."""
-        whole = factor * self._blocks.blocks.astype(complex)
-        return whole[:, :2, :2].copy(), whole[:, :2, 2:].copy()
-
-    def factorise(self, frequency: float, log_determinant: bool) -> None:
-        """Make the factors at ``i frequency``."""
-        factor = MajoranaFactor(self._symbolic, self._form, frequency, self._backend, log_determinant=log_determinant)
-        self._keep(factor)
-
-    def hermitian_elements(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return both parts (n_blocks, 2, 2); the factors are given up."""
-        inverse = self.factor.selected_inverse(release=True)
-        whole = self._backend.to_host(inverse.blocks(self._backend.xp))
-        whole = 0.5 * (whole + whole[self.pattern.transposed].conj().swapaxes(1, 2))
-        return whole[:, :2, :2], whole[:, :2, 2:]

@@ -4,9 +4,8 @@ With ``tanh(x/2T) = d x + sum_j c_j x/(x^2 + w_j^2)`` on the spectrum,
 
 .. math:: \tanh(H/2T) = d H - \tfrac12 \sum_j c_j \, [G(i w_j) + G(i w_j)^\dagger], \qquad G(z) = (z - H)^{-1},
 
-so the on-site pair amplitude follows from the elements of G between electron and hole of each site. On the imaginary
-axis the particle-hole symmetry saves three quarters of the complex arithmetic: factors are quaternionic for norbs = 1
-(operator squared -1) and real in the Majorana basis for norbs = 2 (operator squared +1).
+so the on-site pair amplitude follows from the elements of G between electron and hole of each site
+(`bdg.methods.imaginary`).
 """
 
 from __future__ import annotations
@@ -20,11 +19,8 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal import Restriction, Symbolic
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
-from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
-from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.gpu.poles.tanh_poles import Poles
-from bdg.lattices.nambu import particle_hole
-from bdg.methods.symbolic import quaternion_symbolic, whole_symbolic
+from bdg.methods.imaginary import form_of
 
 SINGLE_SAFETY = 2.5  # on the expected error of single precision, which held within 1.5 on lattices up to 20^3
 WORTH_A_CHECK = 3  # poles that must remain: the check of single precision costs half a pole, each saves nearly half
@@ -52,19 +48,25 @@ def pair_amplitude_by_poles(
     estimate, which is added to the bound.
     """
     system = hamiltonian.system
-    form = (_Quaternionic if system.norbs == 1 else _Majorana)(hamiltonian, backend, sites)
-    onsite = system.pairing_block.diagonal().reshape(-1, system.norbs).mean(axis=1)[sites]
-    values = 0.5 * poles.linear * onsite.astype(complex)
+    form = form_of(hamiltonian, backend)
+    restriction, share = _restriction(form.symbolic, sites)
+    places = form.places(sites)
+
+    def onsite(frequency: float, single: bool) -> np.ndarray:
+        return form.onsite_pairing(form.factorise(frequency, single=single), places, restriction)
+
+    delta = system.pairing_block.diagonal().reshape(-1, system.norbs).mean(axis=1)[sites]
+    values = 0.5 * poles.linear * delta.astype(complex)
     expected, scale = single_precision_errors(poles), SINGLE_SAFETY
     fit_error, single_error, first_single = 0.5 * poles.error, 0.0, poles.frequencies.size
     for number, (frequency, weight) in enumerate(zip(poles.frequencies, poles.weights, strict=True)):
-        elements = form.anomalous(frequency, single=number >= first_single)
+        elements = onsite(frequency, number >= first_single)
         values -= 0.5 * weight * elements
         rest = float(np.linalg.norm(expected[number + 1 :]))  # rounding errors of different poles are independent
         if number >= first_single or number + WORTH_A_CHECK >= poles.frequencies.size:
             continue
         if fit_error + scale * rest < allowed:
-            change = 0.5 * abs(weight) * abs(form.anomalous(frequency, single=True) - elements).max()
+            change = 0.5 * abs(weight) * abs(onsite(frequency, True) - elements).max()
             scale = SINGLE_SAFETY * max(float(change) / expected[number], 0.5)
             if fit_error + scale * rest < allowed:
                 single_error, first_single = float(scale * rest), number + 1
@@ -73,7 +75,9 @@ def pair_amplitude_by_poles(
         "frequencies": "matsubara" if poles.matsubara else "free",
         "single_precision_poles": int(poles.frequencies.size - first_single),
         "single_precision_error": single_error,
-        **form.facts(),
+        "form": form.variant,
+        "factor_bytes": form.factor_bytes,
+        "inverse_share": share,
     }
     return PoleSum(values, fit_error + single_error, "float64", facts)
 
@@ -88,62 +92,6 @@ def single_precision_errors(poles: Poles) -> np.ndarray:
     w = poles.frequencies
     unit = np.finfo(np.float32).eps / 2
     return 0.5 * abs(poles.weights) * unit / w * (1 + poles.bound / (20 * w))
-
-
-class _Quaternionic:
-    """Elements of G(iw) for norbs = 1."""
-
-    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend, sites: np.ndarray) -> None:
-        system = hamiltonian.system
-        self._symbolic, self._backend = quaternion_symbolic(system, backend), backend
-        self._normal = self._symbolic.pattern.split(system.hamiltonian)
-        self._pairing = self._symbolic.pattern.split(system.pairing_block)
-        self._numbers = backend.xp.asarray(self._symbolic.pattern.diagonal[sites])
-        self._restriction, self._share = _restriction(self._symbolic, sites)
-        self._factor_bytes = 0
-
-    def anomalous(self, frequency: float, single: bool) -> np.ndarray:
-        """Return ``[G + G^+]/2`` between electron and hole of the chosen sites, on the host."""
-        matrices = self._symbolic, self._normal, self._pairing
-        factor = QuaternionFactor(*matrices, float(frequency), self._backend, single=single)
-        self._factor_bytes = max(self._factor_bytes, factor.kept_bytes)
-        inverse = factor.selected_inverse(self._restriction, release=True)
-        return self._backend.to_host(inverse.anomalous[self._numbers]).astype(complex)
-
-    def facts(self) -> dict[str, Any]:
-        """Return what goes into the evidence."""
-        return {
-            "form": "quaternion",
-            "factor_bytes": self._factor_bytes,
-            "inverse_share": self._share,
-        }
-
-
-class _Majorana:
-    """Elements of G(iw) for norbs = 2, averaged over the spins."""
-
-    def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend, sites: np.ndarray) -> None:
-        self._symbolic, self._backend = whole_symbolic(hamiltonian.system, backend), backend
-        blocks = self._symbolic.pattern.split(hamiltonian.matrix)
-        self._form = MajoranaForm.of(blocks, particle_hole(np.eye(4), 2))
-        self._numbers = self._symbolic.pattern.diagonal[sites]
-        self._restriction, self._share = _restriction(self._symbolic, sites)
-        self._factor_bytes = 0
-
-    def anomalous(self, frequency: float, single: bool) -> np.ndarray:
-        """Return the mean of both spins of ``[G + G^+]/2`` between electron and hole of the chosen sites."""
-        factor = MajoranaFactor(self._symbolic, self._form, float(frequency), self._backend, single=single)
-        self._factor_bytes = max(self._factor_bytes, factor.kept_bytes)
-        inverse = factor.selected_inverse(self._restriction, release=True)
-        site = self._backend.to_host(inverse.blocks(self._backend.xp, self._numbers))  # (u_up, u_dn, v_up, v_dn)
-        upper, lower = site[:, :2, 2:], site[:, 2:, :2]
-        hermitian = 0.5 * (upper + lower.conj().swapaxes(1, 2))
-        return 0.5 * (hermitian[:, 0, 0] + hermitian[:, 1, 1])
-
-    def facts(self) -> dict[str, Any]:
-        """Return what goes into the evidence."""
-        name = "majorana" if self._form.signs is None else "majorana_symmetric"
-        return {"form": name, "factor_bytes": self._factor_bytes, "inverse_share": self._share}
 
 
 def _restriction(symbolic: Symbolic, sites: np.ndarray) -> tuple[Restriction | None, float]:
