@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from numbers import Real
 from typing import Any
 
@@ -40,6 +41,40 @@ def non_negative_number(name: str, value: Any, unit: str = "") -> float:
     number = _float(name, value, unit)
     if not (number >= 0 and math.isfinite(number)):
         raise ValueError(f"{name} must be finite and >= 0{_in(unit)}; got {value!r}")
+    return number
+
+
+def whole_number(
+    name: str, value: Any, least: int, most: int | None = None, unit: str = "", *, instead: str = ""
+) -> int:
+    """Return ``value`` as an int from ``least`` to ``most`` (None: without end).
+
+    Whole numbers of NumPy are some, too; booleans and floats are none.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted, or why the bounds are these; told in brackets.
+    instead : str
+        What else the caller takes, which is for the caller to see to ("'all'").
+
+    Raises
+    ------
+    TypeError
+        If ``value`` is no whole number.
+    ValueError
+        If it lies outside of the bounds.
+    """
+    bounds = f">= {least}" if most is None else f"from {least} to {most}"
+    rule = f"{name} must be a whole number {bounds}{_in(unit)}{f', or {instead}' if instead else ''}"
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{rule}; got {value!r:.80} ({type(value).__name__})")
+    if number < least or (most is not None and number > most):
+        raise ValueError(f"{rule}; got {number}")
     return number
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
+
+from bdg.lattices.arguments import whole_number
 
 PACKING, HOST, DISORDER = 0, 1, 2  # parts with numbers of their own: changing one leaves the others as they are
 
@@ -16,15 +17,11 @@ def resolve_seed(seed: Any) -> int:
     Raises
     ------
     TypeError, ValueError
-        If ``seed`` is neither None nor an integer >= 0.
+        If ``seed`` is neither None nor a whole number >= 0.
     """
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint32)[0])
-    if isinstance(seed, bool) or not isinstance(seed, Integral):
-        raise TypeError(f"seed must be an integer >= 0 or None; got {seed!r:.80} ({type(seed).__name__})")
-    if seed < 0:
-        raise ValueError(f"seed must be an integer >= 0 or None; got {seed}")
-    return int(seed)
+    return whole_number("seed", seed, 0, instead="None for one drawn by chance")
 
 
 def stream(seed: int, part: int) -> np.random.Generator:

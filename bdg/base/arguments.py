@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bdg.base.errors import ClosedSystemWarning
-from bdg.lattices.arguments import non_negative_number
+from bdg.lattices.arguments import non_negative_number, whole_number
 from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
 
@@ -98,9 +98,7 @@ def require_seed(seed: Any) -> int:
     """Return a seed, a whole number >= 0; None means 0, so that calls repeat bit for bit."""
     if seed is None:
         return 0
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed must be a whole number >= 0, or None for 0; got {seed!r}")
-    return int(seed)
+    return whole_number("seed", seed, 0, instead="None for 0")
 
 
 def real_array(name: str, values: Any) -> np.ndarray:

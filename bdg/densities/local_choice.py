@@ -22,6 +22,7 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.factors import selected_inverse
 from bdg.green import resolvent_costs
+from bdg.lattices.arguments import whole_number
 from bdg.methods import choice
 from bdg.methods import options as methods_options
 from bdg.methods.symbolic import whole_symbolic
@@ -181,18 +182,16 @@ def _chebyshev(request: Request, backend: Backend) -> Option:
 
 
 def require_expansion(moments: Any, vectors: Any, method: str, broadening: Any) -> None:
-    """Raise ValueError unless ``moments`` and ``vectors`` are ones that the expansion could take."""
+    """Raise ValueError or TypeError unless ``moments`` and ``vectors`` are ones that the expansion could take."""
     if moments is not None:
         if method != "chebyshev" or broadening is not None:
             raise ValueError(
                 f"moments belongs to method='chebyshev' without broadening; got moments = {moments!r} with method="
                 f"{method!r}, broadening = {broadening!r}. Leave it out, and set the resolution with broadening"
             )
-        if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 2 <= moments <= MOST:
-            raise ValueError(f"moments must be a whole number from 2 to {MOST}; got {moments!r}")
-    whole = isinstance(vectors, int | np.integer) and not isinstance(vectors, bool)
-    if not (isinstance(vectors, str) and vectors == "all") and not (whole and vectors >= 1):
-        raise ValueError(f"vectors must be 'all' or a whole number of at least 1; got {vectors!r}")
+        whole_number("moments", moments, 2, MOST)
+    if not (isinstance(vectors, str) and vectors == "all"):
+        whole_number("vectors", vectors, 1, instead="'all'")
 
 
 def choose_method(method: str, device: str, request: Request) -> Choice:

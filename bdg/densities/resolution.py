@@ -12,7 +12,7 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
 from bdg.gpu.chebyshev.kernel_polynomial import moments_for, resolution
 from bdg.gpu.chebyshev.moments import BoundViolatedError
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import positive_number, whole_number
 
 SINGLE_ENERGY = 1024  # moments where energies have no spacing
 MOST_BY_DEFAULT = 16384  # moments
@@ -71,11 +71,7 @@ def require_resolution(
                 f"broadening and moments exclude each other (broadening = pi s/moments, s = {bound:.3g}); got "
                 f"broadening = {broadening!r} and moments = {moments!r}. Leave one of them out"
             )
-        if isinstance(moments, bool) or not isinstance(moments, int | np.integer):
-            raise TypeError(f"moments must be a whole number; got {moments!r}")
-        if not 2 <= moments <= MOST:
-            raise ValueError(f"moments must be between 2 and {MOST}; got {moments}")
-        return Resolution(int(moments), bound, "moments as asked")
+        return Resolution(whole_number("moments", moments, 2, MOST), bound, "moments as asked")
     if broadening is not None:
         width = positive_number("broadening", broadening, "unit of the hopping")
         if moments_for(width, bound) > MOST:

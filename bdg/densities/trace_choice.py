@@ -19,6 +19,7 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
+from bdg.lattices.arguments import whole_number
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods import options as methods_options
@@ -32,11 +33,8 @@ def require_vectors(vectors: Any, system: System) -> int:
     """Return the number of random vectors, 0 for the exact trace."""
     if isinstance(vectors, str) and vectors == "all":
         return 0
-    if isinstance(vectors, bool) or not isinstance(vectors, int | np.integer):
-        raise TypeError(f"vectors must be a whole number or 'all'; got {vectors!r}")
-    if vectors < 2:
-        raise ValueError(f"vectors must be at least 2 (their scatter gives the error) or 'all'; got {vectors}")
-    return 0 if vectors >= system.norbs * system.n_sites else int(vectors)
+    number = whole_number("vectors", vectors, 2, unit="their scatter gives the error", instead="'all'")
+    return 0 if number >= system.norbs * system.n_sites else number
 
 
 def density_options(

@@ -24,7 +24,7 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen.dense import dense_fits
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 
@@ -327,9 +327,10 @@ def _require_grains(grains: Any, n_grains: int) -> list[int]:
 
 
 def _require_points(points: Any) -> int:
-    if isinstance(points, bool) or not isinstance(points, int | np.integer) or points < 4 or points % 2:
-        raise ValueError(f"points must be an even number >= 4 of phases; got {points!r}")
-    return int(points)
+    number = whole_number("points", points, 4, unit="an even number of phases")
+    if number % 2:
+        raise ValueError(f"points must be an even number of phases, so that pi is one; got {points!r}")
+    return number
 
 
 def _require_grain_pairing(system: System) -> None:

@@ -25,6 +25,7 @@ from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters, Point
 from bdg.jobs.progress import words
+from bdg.lattices.arguments import whole_number
 from bdg.lattices.budget import Building
 from bdg.lattices.system import System
 
@@ -120,12 +121,11 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
         If the kind does not say what its points compute.
     MemoryBudgetError
         If the system of a point cannot even be built; the text says what would fit.
-    ValueError
+    TypeError, ValueError
         If ``workers`` is not a whole number >= 1.
     """
     start = time.perf_counter()
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers must be a whole number >= 1; got {workers!r}")
+    workers = whole_number("workers", workers, 1)
     if job.kind.steps is None:
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "

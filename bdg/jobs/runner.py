@@ -24,6 +24,7 @@ from bdg.jobs.job import Job
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
+from bdg.lattices.arguments import whole_number
 from bdg.lattices.storage import shown
 
 
@@ -93,8 +94,7 @@ def run_job(
     KeyboardInterrupt
         Passed on once the workers have ended; finished points are kept.
     """
-    if not (isinstance(workers, int) and workers >= 1):
-        raise ValueError(f"workers must be a whole number >= 1; got {workers!r}")
+    workers = whole_number("workers", workers, 1)
     if device != "auto":
         select_backend(device)  # refuse before any work
     folder = RunFolder(out if out is not None else default_folder(job))

@@ -22,10 +22,11 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen.scales import level_scales
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
 from bdg.levels.continuation import Following, Point
 from bdg.states.bound_states import BoundStates, bound_states
+from bdg.states.choice import require_k
 from bdg.states.multiplets import at_the_end, multiplets, state_widths
 
 if TYPE_CHECKING:
@@ -134,9 +135,8 @@ def spectrum_along(
     require_system(system)
     seed = require_seed(seed)
     grid = _require_values(values)
-    k = _require_k(k, 2 * system.norbs * system.n_sites)
-    if isinstance(refine, bool) or not isinstance(refine, int | np.integer) or refine < 0:
-        raise ValueError(f"refine must be a whole number >= 0 of inserted values; got {refine!r}")
+    k = require_k(k, 2 * system.norbs * system.n_sites)
+    refine = whole_number("refine", refine, 0, unit="values put in between")
     if not callable(change):
         raise TypeError(f"change must be a function of a system and a value; got {type(change).__name__}")
     if resolution is not None:
@@ -144,7 +144,7 @@ def spectrum_along(
     computed = min(k + 2 * max(2, k // 4), 2 * system.norbs * system.n_sites)
     solver = _Solver(system, change, computed, {"method": method, "tol": tol, "device": device, "seed": seed})
     width = solver.scale_at(float(grid[0])) * RESOLUTION if resolution is None else resolution
-    following = Following(solver, k, width, int(refine))
+    following = Following(solver, k, width, refine)
     bar, close = _bar(progress, grid.size)
     try:
         for value in grid:
@@ -221,14 +221,6 @@ def _require_values(values: Any) -> np.ndarray:
     if not ((steps > 0).all() or (steps < 0).all()):
         raise ValueError("values must be strictly monotonic, so that each level has one before and one after")
     return grid
-
-
-def _require_k(k: Any, dimension: int) -> int:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise TypeError(f"k must be a whole number; got {k!r}")
-    if not 1 <= k <= dimension:
-        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
-    return int(k)
 
 
 def _result(following: Following, grid: np.ndarray, k: int, solver: _Solver, width: float, start: float) -> LevelCurves:

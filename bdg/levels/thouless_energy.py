@@ -37,6 +37,7 @@ import scipy.sparse as sp
 from bdg.base.arguments import require_choice, require_seed, require_systems
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.lattices.arguments import whole_number
 from bdg.lattices.system import System
 from bdg.levels.level_curvature import level_curvatures, outside_response
 from bdg.levels.normal_levels import NormalLevels
@@ -154,9 +155,8 @@ def thouless_energy(
     select_backend(device)
     direction = _require_axis(axis, systems[0])
     interval = _require_window(window)
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 4:
-        raise ValueError(f"k must be a whole number >= 4 of levels; got {k!r}")
-    parts = [_responses(item, direction, method, int(k), interval, seed) for item in systems]
+    k = whole_number("k", k, 4, unit="levels")
+    parts = [_responses(item, direction, method, k, interval, seed) for item in systems]
     levels, responses, factors = (np.concatenate(same) for same in zip(*[part.values for part in parts], strict=True))
     sizes = factors * abs(responses)
     spacing = float(np.mean([part.spacing for part in parts]))

@@ -17,7 +17,7 @@ from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.filtered import GAIN, OVER
 from bdg.gpu.multifrontal import Symbolic
-from bdg.lattices.arguments import non_negative_number
+from bdg.lattices.arguments import non_negative_number, whole_number
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
@@ -127,11 +127,7 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
 
 def require_k(k: Any, dimension: int) -> int:
     """Return a number of states between 1 and the dimension."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer):
-        raise TypeError(f"k must be a whole number; got {k!r}")
-    if not 1 <= k <= dimension:
-        raise ValueError(f"k must be between 1 and 2 s N = {dimension} (both signs of E count); got {k}")
-    return int(k)
+    return whole_number("k", k, 1, dimension, "at most 2 s N: both signs of E count")
 
 
 def require_window(window: Any) -> tuple[float, float]:

@@ -9,15 +9,14 @@ layer the hopping is ``-t hopping`` along every axis. The bond between two layer
 from __future__ import annotations
 
 import dataclasses
-import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 
 from bdg.lattices import budget
-from bdg.lattices.arguments import non_negative_number, positive_number, real_number
+from bdg.lattices.arguments import non_negative_number, positive_number, real_number, whole_number
 from bdg.lattices.builders.disorder import uniform_disorder
 from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.builders.interface import describe_interface, hopping_scale
@@ -64,7 +63,7 @@ class Layer:
     disorder: float = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "length", _count("length", self.length))
+        object.__setattr__(self, "length", whole_number("length", self.length, 1, unit="sites"))
         for name in ("delta", "phase", "onsite"):
             object.__setattr__(self, name, real_number(f"{name} of a layer", getattr(self, name)))
         for name in ("attraction", "disorder"):
@@ -217,10 +216,10 @@ def _layers(layers: Any) -> list[Layer]:
 
 
 def _cross_section(cross_section: Any) -> tuple[int, ...]:
-    counts = (cross_section,) if isinstance(cross_section, int | np.integer) else tuple(cross_section)
+    counts = tuple(cross_section) if isinstance(cross_section, Iterable) else (cross_section,)
     if len(counts) > 2:
         raise ValueError(f"cross_section must be (), (Ny,) or (Ny, Nz); got {cross_section!r}")
-    return tuple(_count("cross_section", count) for count in counts)
+    return tuple(whole_number("cross_section", count, 1, unit="sites") for count in counts)
 
 
 def _wraps(periodic: Any, across: int) -> list[bool]:
@@ -239,13 +238,3 @@ def _per_interface(name: str, value: Any, count: int) -> np.ndarray:
     if values.shape not in ((), (count,)):
         raise ValueError(f"{name} must be one number, or one an interface ({count}); got shape {values.shape}")
     return np.broadcast_to(values.astype(float), (count,))
-
-
-def _count(name: str, value: Any) -> int:
-    try:
-        count = operator.index(value)
-    except TypeError as error:
-        raise TypeError(f"{name} must be a whole number of sites; got {value!r}") from error
-    if isinstance(value, bool) or count < 1:
-        raise ValueError(f"{name} must be at least 1 site; got {value!r}")
-    return count

@@ -29,7 +29,7 @@ from bdg.condensate.gap.iteration import GapIteration
 from bdg.condensate.gap.mixing import AndersonMixing
 from bdg.condensate.gap.slow_modes import SlowModes
 from bdg.gpu.device.backend import select_backend
-from bdg.lattices.arguments import positive_number, real_number
+from bdg.lattices.arguments import positive_number, real_number, whole_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import require_thermal_arguments
 from bdg.thermal.free_energy import free_energy
@@ -170,8 +170,7 @@ def solve_gap(
         raise TypeError(f"checkpoint must be the path of a file; got {checkpoint!r}")
     if checkpoint is not None and Path(checkpoint).is_dir():
         raise ValueError(f"checkpoint must be a file; {checkpoint} is a folder. Give a name in it")
-    if isinstance(max_iterations, bool) or not isinstance(max_iterations, int | np.integer) or max_iterations < 1:
-        raise ValueError(f"max_iterations must be a whole number >= 1; got {max_iterations!r}")
+    max_iterations = whole_number("max_iterations", max_iterations, 1)
     unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
     equation = GapEquation(unknowns, temperature, method, select_backend(device))
     groups = unknowns.groups()

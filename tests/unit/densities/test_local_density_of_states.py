@@ -173,7 +173,7 @@ def test_save_load_plot(grid, tmp_path):
         ({"broadening": "wide"}, TypeError, "broadening must be a real number"),
         ({"method": "kpm"}, ValueError, "method must be one of auto, green, dense, chebyshev; got 'kpm'"),
         ({"moments": 512}, ValueError, "moments belongs to method='chebyshev' without broadening"),
-        ({"vectors": 0}, ValueError, "vectors must be 'all' or a whole number of at least 1; got 0"),
+        ({"vectors": 0}, ValueError, "vectors must be a whole number >= 1, or 'all'; got 0"),
         ({"device": "tpu"}, ValueError, "device must be"),
     ],
 )

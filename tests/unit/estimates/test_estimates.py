@@ -129,7 +129,7 @@ def test_it_prints_saves_and_draws(cube, tmp_path):
             r"momenta must be wave vectors \(K, 2\)",
         ),
         (lambda s: bdg.estimate(s, "pair_amplitude"), TypeError, "needs the argument temperature="),
-        (lambda s: bdg.estimate(s, k=0), ValueError, "k must be between 1"),
+        (lambda s: bdg.estimate(s, k=0), ValueError, "k must be a whole number from 1 to"),
         (lambda s: bdg.estimate(s, "pair_amplitude", temperature=-1), ValueError, "temperature must be"),
         (lambda s: bdg.estimate(s, device="tpu"), ValueError, "device must be"),
         (lambda s: bdg.estimate(3), TypeError, "system_or_job must be a System, a Job or the path"),
@@ -222,7 +222,7 @@ def test_a_kind_of_ones_own_may_say_it_or_not():
 
 
 def test_workers_must_be_a_number():
-    with pytest.raises(ValueError, match="workers must be a whole number"):
+    with pytest.raises(ValueError, match="workers must be a whole number >= 1; got 0"):
         estimate_job(parse_job(GAP, "gap.toml", "gap"), workers=0)
 
 

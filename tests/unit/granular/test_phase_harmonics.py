@@ -166,6 +166,8 @@ def test_bad_input_is_refused():
         bdg.phase_harmonics(system, 3, 0.1)
     with pytest.raises(ValueError, match="points must be an even number"):
         bdg.phase_harmonics(system, [0, 1], 0.1, points=7)
+    with pytest.raises(ValueError, match="points must be a whole number >= 4"):
+        bdg.phase_harmonics(system, [0, 1], 0.1, points=2)
     with pytest.raises(ValueError, match="needs temperature > 0"):
         bdg.phase_harmonics(system, [0, 1], 0, method="poles")
     joined = sp.csr_matrix(([0.1, 0.1], ([0, 3], [3, 0])), shape=(9, 9))

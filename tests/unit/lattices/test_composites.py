@@ -311,7 +311,7 @@ HOST, LAYERS = {"fraction": 0.5, "correlation_length": 5, "onsite": 1}, {"thickn
         ({"disorder": -0.5}, ValueError, "disorder must be finite and >= 0"),
         ({"transparency": 0}, ValueError, r"transparency must lie in \(0, 1\]"),
         ({"transparency": 1.5}, ValueError, r"transparency must lie in \(0, 1\]"),
-        ({"seed": "a"}, TypeError, "seed must be an integer >= 0"),
+        ({"seed": "a"}, TypeError, "seed must be a whole number >= 0"),
         ({"host": 0.5}, TypeError, "host must be host=dict"),
         ({"host": {"fraction": 0.5, "correlation": 5, "onsite": 1}}, ValueError, "did you mean 'correlation_length'"),
         ({"host": {"fraction": 0.5, "onsite": 1}}, ValueError, "host lacks the key 'correlation_length'"),

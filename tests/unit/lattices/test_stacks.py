@@ -204,9 +204,9 @@ def test_a_clean_short_junction_has_a_zero_mode_at_phase_pi():
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"length": 0}, ValueError, "length must be at least 1 site; got 0"),
-        ({"length": True}, ValueError, "length must be at least 1 site"),
-        ({"length": 2.5}, TypeError, "length must be a whole number of sites; got 2.5"),
+        ({"length": 0}, ValueError, r"length must be a whole number >= 1 \(sites\); got 0"),
+        ({"length": True}, TypeError, r"length must be a whole number >= 1 \(sites\); got True \(bool\)"),
+        ({"length": 2.5}, TypeError, r"length must be a whole number >= 1 \(sites\); got 2.5 \(float\)"),
         ({"length": 2, "delta": 1j}, TypeError, "delta of a layer must be a real number"),
         ({"length": 2, "delta": np.nan}, ValueError, "delta of a layer must be finite"),
         ({"length": 2, "phase": np.inf}, ValueError, "phase of a layer must be finite"),
@@ -227,8 +227,8 @@ def test_bad_layers_are_refused(arguments, error, match):
         ({"layers": []}, ValueError, "layers is empty"),
         ({"layers": [5]}, TypeError, "layers must be bdg.lattices.Layer objects; got 5"),
         ({"cross_section": (2, 2, 2)}, ValueError, r"cross_section must be \(\), \(Ny,\) or \(Ny, Nz\)"),
-        ({"cross_section": (0,)}, ValueError, "cross_section must be at least 1 site"),
-        ({"cross_section": (2.5,)}, TypeError, "cross_section must be a whole number of sites"),
+        ({"cross_section": (0,)}, ValueError, r"cross_section must be a whole number >= 1 \(sites\); got 0"),
+        ({"cross_section": (2.5,)}, TypeError, "cross_section must be a whole number >= 1"),
         ({"t": 0}, ValueError, "t must be positive"),
         ({"t": 1j}, TypeError, "t must be a real number"),
         ({"mu": np.nan}, ValueError, "mu must be finite"),
@@ -242,8 +242,8 @@ def test_bad_layers_are_refused(arguments, error, match):
         ({"periodic": True}, ValueError, "periodic applies to the cross-section, and a chain has none"),
         ({"periodic": 1, "cross_section": (2,)}, ValueError, "periodic must be True or False"),
         ({"periodic": True, "cross_section": (1,)}, ValueError, "axis 1 has one site"),
-        ({"seed": -1}, ValueError, "seed must be an integer >= 0 or None; got -1"),
-        ({"seed": 1.5}, TypeError, "seed must be an integer >= 0 or None; got 1.5"),
+        ({"seed": -1}, ValueError, "seed must be a whole number >= 0, or None for one drawn by chance; got -1"),
+        ({"seed": 1.5}, TypeError, "seed must be a whole number >= 0, or None .*; got 1.5"),
     ],
 )
 def test_bad_stacks_are_refused(arguments, error, match):
