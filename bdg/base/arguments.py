@@ -94,6 +94,23 @@ def require_sites(sites: Any, n_sites: int, name: str = "sites") -> np.ndarray:
     return array.astype(np.int64)
 
 
+def window_ends(window: Any, what: str = "(a, b) of energies") -> tuple[float, float]:
+    """Return the two numbers of a window, whatever they are."""
+    try:
+        low, high = (float(edge) for edge in window)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"window must be a pair {what}; got {window!r}") from error
+    return low, high
+
+
+def require_window(window: Any) -> tuple[float, float]:
+    """Return a window of energies as two finite numbers a < b."""
+    low, high = window_ends(window)
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
+    return low, high
+
+
 def require_seed(seed: Any) -> int:
     """Return a seed, a whole number >= 0; None means 0, so that calls repeat bit for bit."""
     if seed is None:

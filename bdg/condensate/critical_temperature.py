@@ -24,6 +24,7 @@ import numpy as np
 from scipy.sparse.csgraph import connected_components
 
 from bdg.base.arguments import require_choice, require_seed, require_system
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.amplitude_choice import smallest_temperatures
 from bdg.condensate.largest_root import FINE, Curve, Point, Root
@@ -100,7 +101,7 @@ def critical_temperature(
     seed : int, optional
         Of the random vectors; None means 0.
     progress : bool
-        Show temperatures and eigenvalues as they are found.
+        Show a bar, with temperatures and eigenvalues as they are found.
 
     Returns
     -------
@@ -131,11 +132,12 @@ def critical_temperature(
         )
     select_backend(device)  # refused before any work
     parts = _parts(system)
-    search = _Search(method, device, tol, np.random.default_rng(seed), progress)
-    for part in parts:
-        search.take(part)
-    search.take_again()
-    found = search.corrected()
+    with progress_bar(progress, "critical temperature", "temperature") as bar:
+        search = _Search(method, device, tol, np.random.default_rng(seed), bar)
+        for part in parts:
+            search.take(part)
+        search.take_again()
+        found = search.corrected()
     mode = np.zeros(system.n_sites, dtype=found.mode.dtype)
     mode[found.part.active] = found.mode
     error = max(found.error if found.temperature else search.lowest, search.open_to - found.temperature)
@@ -244,8 +246,8 @@ class _Found:
 class _Search:
     """The highest transition of the parts that were taken so far."""
 
-    def __init__(self, method: str, device: str, tol: float, rng: np.random.Generator, progress: bool) -> None:
-        self._method, self._device, self._tol, self._rng, self._progress = method, device, tol, rng, progress
+    def __init__(self, method: str, device: str, tol: float, rng: np.random.Generator, bar: Any) -> None:
+        self._method, self._device, self._tol, self._rng, self._bar = method, device, tol, rng, bar
         self._best: _Found | None = None
         self.applications = 0
         self.open_to, self.lowest = 0.0, 0.0
@@ -330,8 +332,8 @@ class _Search:
 
     def _tell(self, temperature: float, point: Point) -> None:
         self.eigenvalues[float(temperature)] = point.value
-        if self._progress:
-            print(f"T = {temperature:.8g}: eigenvalue {point.value:.8g}")
+        self._bar.set_postfix_str(f"T = {temperature:.8g}: eigenvalue {point.value:.8g}")
+        self._bar.update()
 
     def _levels(self, part: _Part) -> LevelKernel:
         system = part.system

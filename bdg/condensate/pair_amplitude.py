@@ -17,6 +17,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.amplitude_choice import (
     FIT_SHARE,
@@ -237,9 +238,8 @@ def _chebyshev(
     norbs, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
     single = tol >= SINGLE_PRECISION_FROM
     rows = norbs * sites  # the spin-up column; the on-site singlet makes both spins equal
-    report, close = _bar(progress, sites.size)
     used, sums = bound, None
-    try:
+    with progress_bar(progress, "pair amplitude", "site", total=sites.size) as bar:
         for used in (bound, chebyshev.gershgorin_bound(hamiltonian.matrix)):
             degree = degree_for(used, temperature, 1e-2 * tol)
             coefficients = 0.5 * chebyshev.odd_coefficients(_tanh(used / (2 * temperature)), degree)
@@ -255,14 +255,12 @@ def _chebyshev(
                     tol=tol,
                     backend=choice.backend,
                     single=single,
-                    report=report,
+                    report=bar.update,
                 )
                 break
             except chebyshev.BoundViolatedError:
                 if used == chebyshev.gershgorin_bound(hamiltonian.matrix):
                     raise
-    finally:
-        close()
     assert sums is not None
     kind, bits = ("complex", 128) if hamiltonian.dtype.kind == "c" else ("float", 64)
     rounding = SINGLE_PRECISION_ERROR if single else 1e-15 * np.sqrt(sums.degree)
@@ -314,12 +312,3 @@ def _pole_rounding(bound: float, temperature: float) -> float:
 
 def _tanh(slope: float) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: np.tanh(slope * x)
-
-
-def _bar(progress: bool, total: int) -> tuple[Callable[[int], Any], Callable[[], Any]]:
-    if not progress:
-        return lambda done: None, lambda: None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="site", desc="pair amplitude")
-    return bar.update, bar.close

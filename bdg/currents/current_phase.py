@@ -19,6 +19,7 @@ import numpy as np
 from bdg.base.arguments import require_sites, require_system
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.currents.bond_currents import currents_of, divergence_of, sources_of
 from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
@@ -200,7 +201,7 @@ def current_phase(
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
     how = {"self_consistent": self_consistent, "deep_sites": about_deep}
     points: list[_Point] = []
-    for phase in _with_bar(phases, progress):
+    for phase in progress_bar(progress, "current against phase", "phase", phases):
         if self_consistent:
             try:
                 biased, energy = solver(float(phase))
@@ -358,11 +359,3 @@ def _deep(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarra
         if not (system.grain[sites] == grain).any():
             raise ValueError(f"pinned must hold sites of both grains; none of them lies in grain {grain}")
     return sites, f"as asked: {sites.size} sites"
-
-
-def _with_bar(phases: np.ndarray, progress: bool) -> Any:
-    if not progress:
-        return phases
-    from tqdm import tqdm
-
-    return tqdm(phases, unit="phase", desc="current against phase")

@@ -15,8 +15,9 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_energies, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
-from bdg.densities.resolution import Resolution, product_bar, require_broadening, require_resolution, within_bound
+from bdg.densities.resolution import Resolution, require_broadening, require_resolution, within_bound
 from bdg.densities.statistics import standard_error
 from bdg.densities.trace_choice import METHODS, choose_green, choose_method, green_request, require_vectors
 from bdg.densities.trace_density import trace_density
@@ -222,13 +223,10 @@ def _by_green(
 
 
 def _trace(operator: NambuOperator, at: Resolution, n_vectors: int, seed: int, progress: bool) -> Trace:
-    report, close = product_bar(progress, at.moments // 2, "density of states")
-    try:
+    with progress_bar(progress, "density of states", "product", total=at.moments // 2) as bar:
         if n_vectors:
-            return stochastic_trace(operator, at.bound, at.moments, n_vectors, seed, report)
-        return exact_trace(operator, at.bound, at.moments, report)
-    finally:
-        close()
+            return stochastic_trace(operator, at.bound, at.moments, n_vectors, seed, bar.update)
+        return exact_trace(operator, at.bound, at.moments, bar.update)
 
 
 def _samples(

@@ -17,6 +17,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_energies, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
@@ -25,7 +26,7 @@ from bdg.densities.resolution import require_broadening
 from bdg.densities.spectral_weights import SpectralWeights, site_weights
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
-from bdg.green.resolvent import Resolvent, with_progress
+from bdg.green.resolvent import Resolvent
 from bdg.lattices.system import System
 from bdg.methods.choice import first_working
 
@@ -216,7 +217,7 @@ def _green(
     rng = np.random.default_rng(seed)
     values, error = np.empty((energies.size, sites.size)), np.empty((energies.size, sites.size))
     forms = set()
-    for number, energy in enumerate(with_progress(plan.energies, progress, "local density of states")):
+    for number, energy in enumerate(progress_bar(progress, "local density of states", "energy", plan.energies)):
         asked = np.flatnonzero(plan.which == number)
         # rows 0: electrons at E; rows 1: holes at E, which are the electrons at -E
         parts = np.where(energies[asked] < 0, 1, 0)

@@ -107,16 +107,6 @@ def within_bound(
         return compute(again), again, True
 
 
-def product_bar(progress: bool, total: int | None, what: str) -> tuple[Callable[[int], Any], Callable[[], Any]]:
-    """Return what counts products on a bar, and what closes it."""
-    if not progress:
-        return lambda done: None, lambda: None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="product", desc=what)
-    return bar.update, bar.close
-
-
 def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHamiltonian) -> tuple[float, str]:
     """Return eta, and where it comes from."""
     if broadening is not None:

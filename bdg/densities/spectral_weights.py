@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
-from bdg.densities.resolution import MOST, SAFETY, Resolution, product_bar, require_scale, within_bound
+from bdg.base.progress import progress_bar
+from bdg.densities.resolution import MOST, SAFETY, Resolution, require_scale, within_bound
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.chebyshev.kernel_polynomial import (
     density,
@@ -64,16 +65,12 @@ def site_weights(
     """
     norbs = hamiltonian.system.norbs
     rows = (sites[:, None] * norbs + np.arange(norbs)).ravel()
+    with progress_bar(progress, "local density of states", "product") as bar:
 
-    report, close = product_bar(progress, None, "local density of states")
+        def columns(operator: NambuOperator, at: Resolution) -> Any:
+            return unit_moments(operator, at.bound, at.moments, rows, bar.update)
 
-    def columns(operator: NambuOperator, at: Resolution) -> Any:
-        return unit_moments(operator, at.bound, at.moments, rows, report)
-
-    try:
         found = _weights(hamiltonian, energies, columns, np.ones(rows.size), eta, moments, backend)
-    finally:
-        close()
     shape = (energies.size, sites.size, norbs)
     return replace(found, values=found.values.reshape(shape).sum(axis=2), error=found.error.reshape(shape).sum(axis=2))
 
@@ -89,15 +86,12 @@ def vector_weights(
 ) -> SpectralWeights:
     """Return ``sum_n |<r|n>|^2 delta(E - E_n)`` of vectors r (2 s N, V): a plane wave gives A(k, E)."""
     norms = (abs(vectors) ** 2).sum(axis=0)
-    report, close = product_bar(progress, None, "spectral function")
+    with progress_bar(progress, "spectral function", "product") as bar:
 
-    def columns(operator: NambuOperator, at: Resolution) -> Any:
-        return vector_moments(operator, at.bound, at.moments, vectors, report)
+        def columns(operator: NambuOperator, at: Resolution) -> Any:
+            return vector_moments(operator, at.bound, at.moments, vectors, bar.update)
 
-    try:
         return _weights(hamiltonian, energies, columns, norms, eta, moments, backend)
-    finally:
-        close()
 
 
 def _weights(

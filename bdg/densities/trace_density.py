@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.progress import progress_bar
 from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
 from bdg.densities.local_choice import Request
 from bdg.gpu.device.backend import Backend
-from bdg.green.resolvent import Resolvent, with_progress
+from bdg.green.resolvent import Resolvent
 
 
 def trace_density(
@@ -38,7 +39,7 @@ def trace_density(
     both = np.array([0, 1])
     found, missing = np.empty((2, plan.energies.size))
     forms = set()
-    for number, energy in enumerate(with_progress(plan.energies, progress, "density of states")):
+    for number, energy in enumerate(progress_bar(progress, "density of states", "energy", plan.energies)):
         at = resolvent.at(complex(energy, request.eta))
         forms.add(at.form)
         density, error = local_green.densities(at, plan.route, request.sites, both, rng)

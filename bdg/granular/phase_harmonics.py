@@ -21,6 +21,7 @@ import numpy as np
 
 from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen.dense import dense_fits
@@ -159,8 +160,8 @@ def phase_harmonics(
     count = len(named) - 1 if fixed else len(named)
     size = FIRST_POINTS if points is None else _require_points(points)
     most = MOST_POINTS[count] if points is None else size
-    energies = _Energies(system, named, fixed, temperature, method, select_backend(device), progress)
-    with energies:
+    with progress_bar(progress, "phases", "free energy") as bar:
+        energies = _Energies(system, named, fixed, temperature, method, select_backend(device), bar)
         while True:
             values = energies.grid(size)
             coefficients = np.fft.fftn(values) / values.size
@@ -213,25 +214,14 @@ class _Energies:
         temperature: float,
         method: str,
         backend: Backend,
-        progress: bool,
+        bar: Any,
     ) -> None:
         self._system, self._grains, self._temperature = system, grains, temperature
         self._free = grains[1:] if fixed else grains
         self.choice = choose_method(method, system, temperature, backend)
         self._values: dict[tuple[float, ...], float] = {}  # by phases in turns
         self.computed, self.error = 0, 0.0
-        self._bar: Any = None
-        if progress:
-            from tqdm import tqdm
-
-            self._bar = tqdm(unit="free energy", desc="phases")
-
-    def __enter__(self) -> _Energies:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._bar = bar
 
     def grid(self, size: int) -> np.ndarray:
         """Return F on ``size`` points for each free phase."""
@@ -264,8 +254,7 @@ class _Energies:
             error = share * temperature * found.log_cosh_error
         self.error = max(self.error, float(error))
         self.computed += 1
-        if self._bar is not None:
-            self._bar.update(1)
+        self._bar.update()
         return value
 
 

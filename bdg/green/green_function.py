@@ -10,12 +10,13 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_complex, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import require_memory
 from bdg.gpu.multifrontal import FactorError
 from bdg.green.choice import _PROBES, _WHAT, METHODS, UNNOTICED, _ways
-from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows, with_progress
+from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows
 from bdg.green.resolvent_costs import dense_inverse_bytes
 from bdg.lattices.system import System
 from bdg.methods.choice import first_working
@@ -164,7 +165,7 @@ def _blocks(
 ) -> tuple[list[np.ndarray], float, set[str]]:
     """Return the blocks at each point, their largest residual, and the forms of the factors."""
     results, worst, forms = [], 0.0, set()
-    for point in with_progress(points, progress, "Green function"):
+    for point in progress_bar(progress, "Green function", "energy", points):
         if method == "dense":
             values, residual = _dense(resolvent, complex(point), sites, sources)
             form = "dense"

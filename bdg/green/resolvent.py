@@ -262,12 +262,3 @@ class _ImaginaryAt(ResolventAt):
         form = self.resolvent.imaginary
         restriction = self.resolvent.restriction(form.symbolic, sites) if restricted else None
         return form.diagonal(self.factor, form.places(sites), restriction)
-
-
-def with_progress(points: Any, progress: bool, what: str) -> Any:
-    """Return an iterable over points, with a bar if that is wished."""
-    if not progress:
-        return points
-    from tqdm import tqdm
-
-    return tqdm(points, unit="energy", desc=what)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bdg.base.errors import JobError
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
 from bdg.gpu.device.backend import select_backend
@@ -200,8 +201,6 @@ class _Examined:
 
 def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
     """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
-    from tqdm import tqdm
-
     make = job.kind.steps
     assert make is not None
     points, buildings = _stated(job, make, MOST_EXAMINED)
@@ -210,7 +209,7 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
     geometries: dict[str, dict[str, Any]] = {}
     found = _Examined()
     large: dict[str, list[StepCost] | None] = {}  # by parameters without the seed, of which nothing depends
-    bar = tqdm(points, desc="estimate", unit="point", disable=None if progress is None else not progress, leave=False)
+    bar = progress_bar(progress, "estimate", "point", points, leave=False)
 
     def share(system: System) -> None:
         bar.set_postfix_str(f"{system.n_sites} sites")

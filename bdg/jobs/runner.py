@@ -83,6 +83,8 @@ def run_job(
 
     Raises
     ------
+    TypeError, ValueError
+        If ``workers`` is not a whole number >= 1.
     JobError
         If the run directory belongs to another job or another runner is at work in it.
     BackendUnavailableError

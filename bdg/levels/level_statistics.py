@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import real_array
+from bdg.base.arguments import real_array, window_ends
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import non_negative_number
@@ -194,10 +194,7 @@ def _energies(values: Any) -> np.ndarray:
 def _require_window(window: Any) -> tuple[float, float]:
     if window is None:
         return 0.0, np.inf
-    try:
-        low, high = (float(edge) for edge in window)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
+    low, high = window_ends(window)
     if not 0 <= low < high:
         raise ValueError(f"window must be a pair (a, b) of |E| with 0 <= a < b; got {window!r}")
     return low, high

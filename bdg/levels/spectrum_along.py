@@ -19,6 +19,7 @@ import numpy as np
 
 from bdg.base.arguments import require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen.scales import level_scales
@@ -145,13 +146,8 @@ def spectrum_along(
     solver = _Solver(system, change, computed, {"method": method, "tol": tol, "device": device, "seed": seed})
     width = solver.scale_at(float(grid[0])) * RESOLUTION if resolution is None else resolution
     following = Following(solver, k, width, refine)
-    bar, close = _bar(progress, grid.size)
-    try:
-        for value in grid:
-            following.advance(float(value))
-            bar(1)
-    finally:
-        close()
+    for value in progress_bar(progress, "spectrum", "value", grid):
+        following.advance(float(value))
     return _result(following, grid, k, solver, width, start)
 
 
@@ -276,12 +272,3 @@ def _nearest_to_zero(energies: np.ndarray, k: int) -> np.ndarray:
         turn[np.flatnonzero(side)[np.argsort(nearest[side], kind="stable")]] = np.arange(np.count_nonzero(side))
     chosen = np.lexsort((turn, nearest))[:k]
     return chosen[np.lexsort((begins[chosen], first[chosen]))]
-
-
-def _bar(progress: bool, total: int) -> tuple[Callable[[int], Any], Callable[[], Any]]:
-    if not progress:
-        return lambda done: None, lambda: None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="value", desc="spectrum")
-    return bar.update, bar.close

@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.base.arguments import require_choice, require_seed, require_systems
+from bdg.base.arguments import require_choice, require_seed, require_systems, require_window
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import whole_number
@@ -154,7 +154,7 @@ def thouless_energy(
         raise ValueError("thouless_energy runs on the CPU only; use device='cpu' or 'auto'")
     select_backend(device)
     direction = _require_axis(axis, systems[0])
-    interval = _require_window(window)
+    interval = None if window is None else require_window(window)
     k = whole_number("k", k, 4, unit="levels")
     parts = [_responses(item, direction, method, k, interval, seed) for item in systems]
     levels, responses, factors = (np.concatenate(same) for same in zip(*[part.values for part in parts], strict=True))
@@ -344,15 +344,3 @@ def _require_axis(axis: Any, system: System) -> int:
             f"axis {axis!r} is open: a twist needs hoppings that wrap around (period); the periodic axes are {wraps}"
         )
     return int(number)
-
-
-def _require_window(window: Any) -> tuple[float, float] | None:
-    if window is None:
-        return None
-    try:
-        low, high = (float(edge) for edge in window)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
-    return low, high

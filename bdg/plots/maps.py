@@ -9,6 +9,7 @@ import numpy as np
 from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, POSITION, PURPLE, RED, SKY, UNIT, axes_for
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ARROWS = 600  # at most: more are averaged over square cells
@@ -25,11 +26,7 @@ def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any
         axes.set_xlabel("position $x$ (unit of the positions)")
         axes.set_ylabel(label)
         return figure
-    shown = np.ones(len(positions), dtype=bool)
-    if positions.shape[1] == 3:
-        height = _middle_plane(positions[:, 2])
-        shown = abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
-        axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
+    shown = _plane(positions, axes)
     points = axes.scatter(
         positions[shown, 0],
         positions[shown, 1],
@@ -118,11 +115,7 @@ def plot_bond_currents(
         axes.set_xlabel(f"position $x$ {POSITION}")
         axes.set_ylabel(f"current $J$ {UNIT}")
         return figure
-    shown = np.ones(len(positions), dtype=bool)
-    if positions.shape[1] == 3:
-        height = _middle_plane(positions[:, 2])
-        shown = abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
-        axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
+    shown = _plane(positions, axes)
     place, flow = positions[shown, :2], field[shown, :2]
     size = np.linalg.norm(flow, axis=1)
     colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=_marker(place))
@@ -142,6 +135,15 @@ def plot_bond_currents(
     axes.set_ylabel(f"$y$ {POSITION}")
     figure.colorbar(colours, ax=axes, shrink=0.8, label=r"$|J|$ a site ($e\,\cdot$ hopping $\cdot$ length$/\hbar$)")
     return figure
+
+
+def _plane(positions: np.ndarray, axes: Axes) -> np.ndarray:
+    """Return which sites (N,) are shown: all in 2-D; in 3-D the middle plane, whose height becomes the title."""
+    if positions.shape[1] == 2:
+        return np.ones(len(positions), dtype=bool)
+    height = _middle_plane(positions[:, 2])
+    axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
+    return abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
 
 
 def _middle_plane(heights: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from bdg.base.arguments import require_choice, require_seed, require_system
+from bdg.base.arguments import require_choice, require_seed, require_system, require_window
 from bdg.base.errors import AccuracyWarning
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
@@ -27,7 +27,7 @@ from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
 from bdg.methods.symbolic import dof_order, site_symbolic, whole_symbolic
 from bdg.states import choice as states_choice
-from bdg.states.choice import COUNTING, METHODS, _is_whole, choose_method, require_k, require_window
+from bdg.states.choice import COUNTING, METHODS, _is_whole, choose_method, require_k
 from bdg.states.selection import certificate, select
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.arguments import require_window
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice
 from bdg.gpu.cost import model as cost
@@ -128,17 +129,6 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
 def require_k(k: Any, dimension: int) -> int:
     """Return a number of states between 1 and the dimension."""
     return whole_number("k", k, 1, dimension, "at most 2 s N: both signs of E count")
-
-
-def require_window(window: Any) -> tuple[float, float]:
-    """Return a window of energies as two finite numbers a < b."""
-    try:
-        low, high = (float(edge) for edge in window)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"window must be a pair (a, b) of energies; got {window!r}") from error
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise ValueError(f"window must be a pair (a, b) of finite energies with a < b; got {window!r}")
-    return low, high
 
 
 def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, k: int) -> Choice:

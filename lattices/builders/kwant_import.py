@@ -82,9 +82,9 @@ def from_kwant(
     return System(
         hamiltonian=hamiltonian,
         positions=positions,
-        delta=delta,  # type: ignore[arg-type]
+        delta=delta,
         pairing=pairing,
-        attraction=attraction,  # type: ignore[arg-type]
+        attraction=attraction,
         grain=grain,  # type: ignore[arg-type]
         period=period,
         norbs=norbs,
@@ -137,9 +137,9 @@ def from_hamiltonian(
     return System(
         hamiltonian=hamiltonian,
         positions=positions,
-        delta=delta,  # type: ignore[arg-type]
+        delta=delta,
         pairing=pairing,
-        attraction=attraction,  # type: ignore[arg-type]
+        attraction=attraction,
         grain=grain,  # type: ignore[arg-type]
         period=period,
         norbs=norbs,

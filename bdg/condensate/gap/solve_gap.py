@@ -14,6 +14,7 @@ import os
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_system
 from bdg.base.errors import ConvergenceError
+from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
 from bdg.condensate.gap import checkpoint as gap_checkpoint
 from bdg.condensate.gap.equation import GUESS as GUESS
@@ -189,7 +191,8 @@ def solve_gap(
             gap_checkpoint.write(Path(checkpoint), identity, following, iteration.state, history)
 
     iteration = GapIteration(unknowns, equation, state, tol, max_iterations, history)
-    iteration.run(point, _bar(progress, max_iterations), save)
+    with progress_bar(progress, "gap", "iteration", total=max_iterations) as bar:
+        iteration.run(point, partial(_tell, bar), save)
     point = iteration.point if iteration.converged else iteration.best[1]
     result = _result(iteration, point, start, resumed)
     if not iteration.converged:
@@ -278,15 +281,6 @@ def _require_filling(filling: Any) -> float | None:
     return value
 
 
-def _bar(progress: bool, total: int) -> Any:
-    if not progress:
-        return lambda residual, largest: None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="iteration", desc="gap")
-
-    def show(residual: float, largest: float) -> None:
-        bar.set_postfix({"residual": f"{residual:.1e}", "max|Delta|": f"{largest:.6g}"})
-        bar.update()
-
-    return show
+def _tell(bar: Any, residual: float, largest: float) -> None:
+    bar.set_postfix_str(f"residual={residual:.1e}, max|Delta|={largest:.6g}")
+    bar.update()

@@ -21,6 +21,8 @@ import cmath
 import math
 
 from bdg.lattices.arguments import positive_number, real_number, space_dimensions
+from bdg.lattices.materials.host import HostBand, host_band
+from bdg.lattices.system import System
 
 
 def clean_length(v_F: float, temperature: float) -> float:
@@ -106,6 +108,33 @@ def kinetic_length(v_F: float, mean_free_path: float, temperature: float, dimens
     if dimensions == 3:
         return path / _langevin_root(b)
     return path / math.sqrt(b * ((1 if dimensions == 1 else 2) + b))
+
+
+def expected_lengths(
+    system: System, temperature: float | None, mean_free_path: float | None
+) -> tuple[dict[str, float], str]:
+    """Return the three lengths of a system's host, nan where they are not known, and where they come from.
+
+    ``mean_free_path`` None: that of the golden rule, from the onsite disorder of the host.
+    """
+    nothing = {"clean": math.nan, "diffusive": math.nan, "kinetic": math.nan}
+    if temperature is None or temperature == 0:
+        return nothing, "no temperature above zero"
+    band = host_band(system)
+    if not isinstance(band, HostBand):
+        return nothing, band
+    if band.surface.v_F == 0:
+        return nothing, "the Fermi velocity vanishes at the van Hove point"
+    velocity = band.surface.v_F * band.t * band.spacing
+    path = band.mean_free_path if mean_free_path is None else mean_free_path
+    dimensions = band.surface.dimensions
+    lengths = {
+        "clean": clean_length(velocity, temperature),
+        "diffusive": diffusive_length(velocity, path, temperature, dimensions) if math.isfinite(path) else math.nan,
+        "kinetic": kinetic_length(velocity, path, temperature, dimensions),
+    }
+    source = "golden rule" if mean_free_path is None else "as given"
+    return lengths, f"v_F of the host's band, mean free path {path:.4g} ({source})"
 
 
 def _langevin_root(b: float) -> float:

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import require_choice, require_seed, require_sites, require_system, require_temperature
+from bdg.base.arguments import (
+    require_choice,
+    require_seed,
+    require_sites,
+    require_system,
+    require_temperature,
+    window_ends,
+)
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.pair_amplitude import PairAmplitude
 from bdg.condensate.proximity.decay import (
@@ -30,11 +37,10 @@ from bdg.condensate.proximity.decay import (
     fit_decay,
     why_model,
 )
-from bdg.condensate.proximity.kinetics import clean_length, diffusive_length, kinetic_length
+from bdg.condensate.proximity.kinetics import expected_lengths
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.geometry import nearest_distance
-from bdg.lattices.materials.host import HostBand, host_band
 from bdg.lattices.system import System
 
 if TYPE_CHECKING:
@@ -209,7 +215,7 @@ def proximity_length(
     shape = best.geometry if best else shapes[0]
     n_fitted = int(chosen[shape].sum())
     resolved, note = _resolved(best, measured.largest, spacing, n_fitted)
-    theory, why_theory = _theory(system, temperature, mean_free_path)
+    theory, why_theory = expected_lengths(system, temperature, mean_free_path)
     why = f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}"
     evidence = Evidence.of(
         Choice("binned weighted least squares", why, select_backend("cpu")),
@@ -338,10 +344,7 @@ def _parts(system: System) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _window(window: Any) -> tuple[float, float]:
-    try:
-        low, high = (float(edge) for edge in window)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"window must be a pair (low, high) of distances; got {window!r}") from error
+    low, high = window_ends(window, "(low, high) of distances")
     if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
         raise ValueError(f"window must be a pair of distances with 0 <= low < high; got {window!r}")
     return low, high
@@ -376,24 +379,3 @@ def _radii(system: System, spacing: float) -> tuple[np.ndarray, bool, str]:
     compact = bool((extent.max(axis=1) < 2.5 * extent.min(axis=1)).all() and (extent < 0.95 * box).all())
     words = "compact grains, radius of the ball of equal volume" if compact else "extended superconductors: flat"
     return (volume / unit_ball) ** (1 / dim), compact, words
-
-
-def _theory(system: System, temperature: float | None, mean_free_path: float | None) -> tuple[dict[str, float], str]:
-    nothing = {"clean": math.nan, "diffusive": math.nan, "kinetic": math.nan}
-    if temperature is None or temperature == 0:
-        return nothing, "no temperature above zero"
-    band = host_band(system)
-    if not isinstance(band, HostBand):
-        return nothing, band
-    if band.surface.v_F == 0:
-        return nothing, "the Fermi velocity vanishes at the van Hove point"
-    velocity = band.surface.v_F * band.t * band.spacing
-    path = band.mean_free_path if mean_free_path is None else mean_free_path
-    dimensions = band.surface.dimensions
-    lengths = {
-        "clean": clean_length(velocity, temperature),
-        "diffusive": diffusive_length(velocity, path, temperature, dimensions) if math.isfinite(path) else math.nan,
-        "kinetic": kinetic_length(velocity, path, temperature, dimensions),
-    }
-    source = "golden rule" if mean_free_path is None else "as given"
-    return lengths, f"v_F of the host's band, mean free path {path:.4g} ({source})"

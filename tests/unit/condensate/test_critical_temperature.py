@@ -51,6 +51,12 @@ def test_equals_the_kernel_from_all_eigenvectors(patches, field, method):
     assert abs(below.delta).max() > 1e-2 and not above.delta.any()
 
 
+def test_progress_is_a_bar_on_stderr(patches, capsys):
+    bdg.critical_temperature(patches, tol=1e-2, progress=True)
+    told = capsys.readouterr()
+    assert not told.out and "critical temperature: " in told.err and ": eigenvalue 1.0" in told.err
+
+
 def test_spinful_form_has_the_same_tc(patches, spinful):
     found = [bdg.critical_temperature(system).temperature for system in (patches, spinful(patches))]
     assert found[0] == pytest.approx(found[1], rel=1e-6)
