@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 def load(path: str | os.PathLike[str]) -> Any:
     """Read a result, a `System`, or a file of a run directory that was saved by this package.
 
+    Parameters
+    ----------
+    path : path
+        Of an HDF5 file.
+
+    Returns
+    -------
+    Result, System, JobResults or PointResult
+        What was saved, arrays on the host, bit for bit.
+
     Raises
     ------
     ResultFileError
@@ -56,16 +66,17 @@ def estimate(
     ----------
     system_or_job : System, Job or path
         A path is that of a job file.
-    what : str
+    what : str, optional
         For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
         "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states",
         "spectral_function" or "green_function".
     device : {"auto", "cpu", "gpu"}
+        "auto" compares all that there are, "gpu" never falls back.
     workers : int
         Of a job: processes, one thread each.
     overrides : sequence of str
         Of a job file, as after ``--set``.
-    **arguments
+    **arguments : object
         Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
         ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
 
@@ -78,13 +89,15 @@ def estimate(
 
     Raises
     ------
-    ValueError, TypeError
+    TypeError, ValueError
         If an argument is unknown or out of range.
     JobError
         If the job file breaks a rule, or its kind does not say what its points compute.
     MemoryBudgetError
         If the systems of a job cannot be built here. Those of more than 5e4 sites are not built to know what they
         take: that is extrapolated from smaller ones, and the estimate says so.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
     """
     if not isinstance(system_or_job, System):
         return _of_job(system_or_job, what, device, workers, overrides, arguments)

@@ -67,6 +67,19 @@ def evaluate_labels(name: str, value: SiteValue, positions: np.ndarray, sites: S
     return array if array.dtype.kind == "b" else evaluate_sites(name, array, positions, sites, int)
 
 
+def spin_blocks(values: Any, n_sites: int) -> np.ndarray | None:
+    """Return 2 x 2 matrices (N, 2, 2) if ``values`` are one for all sites or one a site, else None."""
+    try:
+        blocks = np.asarray(values)
+    except ValueError:  # lists of unequal length
+        return None
+    if blocks.shape not in ((2, 2), (n_sites, 2, 2)):
+        return None
+    if blocks.dtype.kind not in "iufc":
+        raise TypeError(f"values must be numbers; got dtype {blocks.dtype}")
+    return np.ascontiguousarray(np.broadcast_to(blocks, (n_sites, 2, 2)))
+
+
 def call_sites(function: Callable[[Any], Any], positions: np.ndarray, sites: Sequence[Any] | None) -> list[Any]:
     """Return ``function`` of every site: of kwant's sites where there are any, else of `Site` objects."""
     if sites is None:

@@ -15,7 +15,7 @@ from bdg.lattices.arguments import real_number
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
 from bdg.lattices.nambu import pairing_matrix, phase_factor
-from bdg.lattices.site_values import SiteValue, call_sites, evaluate_labels, evaluate_sites
+from bdg.lattices.site_values import SiteValue, call_sites, evaluate_labels, evaluate_sites, spin_blocks
 from bdg.lattices.storage import content_of, read_file, write_file
 from bdg.lattices.system_fields import (
     axis_periods,
@@ -163,18 +163,58 @@ class System:
         return all(a is None or a.dtype.kind != "c" for a in (self.hamiltonian, self.delta, self.pairing))
 
     def displacement(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the minimum-image vectors from sites ``start`` to sites ``end``, shape (..., dim)."""
+        """Return the minimum-image vectors from sites ``start`` to sites ``end``.
+
+        Parameters
+        ----------
+        start, end : int, or arrays (...) of int that broadcast
+
+        Returns
+        -------
+        array (..., dim), float64
+            In the unit of the positions.
+        """
         return minimum_image(self.positions[end] - self.positions[start], self.period)
 
     def with_delta(self, delta: SiteValue) -> System:
-        """Return a system with on-site pairing ``delta`` (number, array (N,) or function of a site) instead."""
+        """Return a system with on-site pairing ``delta`` instead.
+
+        Parameters
+        ----------
+        delta : number, array (N,) or function of a site
+            D_i, real or complex, in the unit of the hopping.
+
+        Returns
+        -------
+        System
+            It shares all else with this one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the values are no finite numbers, one a site.
+        """
         return self._replace(delta=evaluate_sites("delta", delta, self.positions, self.kwant_sites))
 
     def with_phases(self, phases: Mapping[int, float] | Any) -> System:
         """Return a system whose grain g has its pairing multiplied by exp(i phases[g]).
 
-        ``phases`` is a dict from grain to phase, or an array of G phases (radian). Bond pairing between i and j is
-        multiplied by exp(i (phi_i + phi_j)/2), with phi = 0 in the host.
+        Bond pairing between i and j is multiplied by exp(i (phi_i + phi_j)/2), with phi = 0 in the host.
+
+        Parameters
+        ----------
+        phases : dict from grain to phase, or array (G,)
+            In radian; grains that a dict does not name keep theirs.
+
+        Returns
+        -------
+        System
+            Real where all phase factors are.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a grain does not exist, or the phases are no finite real numbers, one a grain.
         """
         values = np.zeros(self.n_grains)
         if isinstance(phases, Mapping):
@@ -210,12 +250,25 @@ class System:
     def with_onsite(self, values: Any) -> System:
         """Return a system with ``values`` added to the onsite energies.
 
-        A number, an array (N,) or a function of a site; for norbs = 2 also Hermitian 2 x 2 matrices (a Zeeman term,
-        for instance): one, shape (2, 2), one a site, shape (N, 2, 2), or a function that returns one.
+        Parameters
+        ----------
+        values : number, array (N,) or function of a site
+            In the unit of the hopping; for norbs = 2 also Hermitian 2 x 2 matrices (a Zeeman term, for instance): one,
+            shape (2, 2), one a site, shape (N, 2, 2), or a function that returns one.
+
+        Returns
+        -------
+        System
+            It shares all but ``hamiltonian`` with this one.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the values have another shape, are not finite, or are not real (matrices: Hermitian).
         """
         if callable(values):
             values = call_sites(values, self.positions, self.kwant_sites)
-        blocks = _spin_blocks(values, self.n_sites) if self.norbs == 2 else None
+        blocks = spin_blocks(values, self.n_sites) if self.norbs == 2 else None
         if blocks is not None:
             sites = np.arange(self.n_sites + 1)
             added = sp.bsr_matrix((blocks, sites[:-1], sites), shape=self.hamiltonian.shape)
@@ -236,7 +289,16 @@ class System:
             component of A depend on one coordinate; "auto" is "symmetric" if every axis that the field needs is
             open, else "landau". Across two periodic axes the flux must be a whole number of h/e.
 
-        The pairing is left as it is: its phases are given in this gauge.
+        Returns
+        -------
+        System
+            Complex. The pairing is left as it is: its phases are given in this gauge.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``B`` has the wrong dimension or the gauge does not exist, the flux through a period is no whole number
+            of h/e, or a bond spans half a period.
         """
         phases = peierls_phases(self.hamiltonian, self.positions, self.period, self.norbs, B, gauge)
         hamiltonian = self.hamiltonian.astype(complex)
@@ -264,7 +326,18 @@ class System:
         return new
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the system to an HDF5 file that solves where kwant is not installed."""
+        """Write the system to an HDF5 file that solves where kwant is not installed.
+
+        Parameters
+        ----------
+        path : path
+            What is there is replaced once all has been written.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         write_file(path, "System", self.content(), _DESCRIPTIONS)
 
     def content(self) -> dict[str, Any]:
@@ -290,21 +363,18 @@ class System:
         return cls(**fields)
 
 
-def _spin_blocks(values: Any, n_sites: int) -> np.ndarray | None:
-    """Return 2 x 2 matrices (N, 2, 2) if ``values`` are one for all sites or one a site, else None."""
-    try:
-        blocks = np.asarray(values)
-    except ValueError:  # lists of unequal length
-        return None
-    if blocks.shape not in ((2, 2), (n_sites, 2, 2)):
-        return None
-    if blocks.dtype.kind not in "iufc":
-        raise TypeError(f"values must be numbers; got dtype {blocks.dtype}")
-    return np.ascontiguousarray(np.broadcast_to(blocks, (n_sites, 2, 2)))
-
-
 def load(path: str | os.PathLike[str]) -> System:
     """Read a system that `System.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        Of an HDF5 file.
+
+    Returns
+    -------
+    System
+        The same arrays bit for bit; without the sites of kwant.
 
     Raises
     ------

@@ -112,7 +112,18 @@ class Result:
         Result._kinds[cls.__name__] = cls
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the result to an HDF5 file; `bdg.load` reads it back."""
+        """Write the result to an HDF5 file; `bdg.load` reads it back.
+
+        Parameters
+        ----------
+        path : path
+            What is there is replaced once all has been written.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
         content = {item.name: _storable(getattr(self, item.name)) for item in dataclasses.fields(self)}
         described = {
             item.name: (item.metadata.get("unit", ""), item.metadata.get("description", item.name))
@@ -136,7 +147,22 @@ class Result:
         return cls(**{**fields, "evidence": Evidence(fields["evidence"])})
 
     def plot(self, ax: Any = None) -> Figure:
-        """Return a matplotlib Figure of the result; ``ax`` draws into existing axes instead of new ones."""
+        """Return a Figure of the result.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Existing axes to draw into instead of new ones.
+
+        Returns
+        -------
+        matplotlib Figure
+
+        Raises
+        ------
+        TypeError
+            If a result of this kind has no figure.
+        """
         raise TypeError(f"{type(self).__name__} has no figure of its own")
 
 

@@ -85,12 +85,23 @@ def critical_temperature(
     seed: int | None = None,
     progress: bool = False,
 ) -> CriticalTemperature:
-    """Return the temperature at which the normal state becomes unstable against pairing.
+    r"""Return the temperature at which the normal state becomes unstable against pairing.
+
+    That is the highest T where the kernel of the linearised gap equation, on the sites with attraction, has the
+    eigenvalue one:
+
+    .. math:: \lambda_{max}\big[ U^{1/2} \chi(T) \, U^{1/2} \big] = 1, \qquad
+              \chi_{ij} = T \sum_\omega G_{ij}(i\omega) \, G_{ji}(i\omega)^*
+              = \sum_{ab} \frac{\tanh(e_a/2T) + \tanh(e_b/2T)}{2 (e_a + e_b)} \,
+              \phi_a(i) \phi_a^*(j) \phi_b(i) \phi_b^*(j)
+
+    with G and the levels (e_a, phi_a) those of h, norbs = 1; for norbs = 2 the determinants of the 2 x 2 spin blocks
+    stand for the products.
 
     Parameters
     ----------
     system : System
-        ``attraction`` holds U_i >= 0; ``delta`` on these sites is ignored. Grains, disorder and fields are allowed.
+        ``attraction`` (N,) holds U_i >= 0; ``delta`` on these sites is ignored. Grains, disorder, fields are allowed.
     tol : float
         Relative error of Tc that is aimed for, from 1e-8 (rounding of the response) to 0.1.
     method : {"auto", "dense", "poles"}
@@ -98,6 +109,7 @@ def critical_temperature(
         (`bdg.pair_amplitude`) and, up to about 2000 orbitals, checks it by all levels. "auto" is "dense" for connected
         parts up to that size, and leaves the pair amplitude of larger ones to what is quickest.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes a GPU for large parts if one can be used, "gpu" never falls back.
     seed : int, optional
         Of the random vectors; None means 0.
     progress : bool
@@ -106,13 +118,16 @@ def critical_temperature(
     Returns
     -------
     CriticalTemperature
+        ``temperature`` and ``error`` in the unit of the hopping, ``mode`` (N,), float64 or complex128, on the host.
         ``evidence.proof`` says what shows that no eigenvalue is one above: "all levels"; "positive vector" (large parts
         with time reversal); "random vectors", which fails with a probability of 1e-6 (large parts in a field).
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If ``tol`` is out of range, no site has attraction, or pairing is imposed on sites without.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

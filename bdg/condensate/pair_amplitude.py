@@ -106,6 +106,7 @@ def pair_amplitude(
     tol : float
         Error relative to max|F| over the chosen sites ("chebyshev", "poles").
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Of the estimate of the spectral bound; None means 0.
     progress : bool
@@ -114,15 +115,18 @@ def pair_amplitude(
     Returns
     -------
     PairAmplitude
-        ``values`` (len(sites),) complex on the host; ``error`` is absolute and holds for every value.
+        ``values`` (S,), complex128, dimensionless, on the host, for S sites; ``error`` is absolute and holds for every
+        value.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the temperature is negative, a site does not exist, or the method cannot do this temperature (the text
         names the smallest one that it affords).
     MemoryBudgetError
         If a dense matrix does not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

@@ -92,27 +92,32 @@ def bond_currents(
     system : System
         Its Delta is taken as it is; where Delta is not self-consistent it feeds currents in and takes them out.
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
-        "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
+        "dense" takes all levels; "poles" takes a selected inverse at the poles of a rational fit of tanh, no dense
+        matrix. "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of the elements of tanh, from 1e-12 to 0.1; ``error`` says what follows for the currents.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed, progress
         Without influence; accepted for uniformity.
 
     Returns
     -------
     BondCurrents
-        The evidence holds ``continuity``: the largest ``|div J_i - S_i|``, with S the sources that the pairing gives
+        ``currents`` (B,) on ``bonds`` (B, 2) and ``divergence`` (N,), float64, in e x hopping/hbar, on the host. The
+        evidence holds ``continuity``: the largest ``|div J_i - S_i|``, with S the sources that the pairing gives
         (on sites ``4 Im(Delta_i* F_i)``), rounding only; and ``largest_source``.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument is out of range, or temperature is 0 with method "poles".
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

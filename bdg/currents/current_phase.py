@@ -72,7 +72,7 @@ class CurrentPhase(Result):
         Bound of the error of the current of an imposed Delta.
     between : array (2,)
         First and last grain.
-    deep : array of int
+    deep : array (D,) of int
         Sites where current may enter and leave.
     temperature : float
     """
@@ -130,6 +130,9 @@ def current_phase(
 ) -> CurrentPhase:
     r"""Return current and free energy against the phase difference of two grains.
 
+    .. math:: I(\varphi) = \frac{2e}{\hbar} \frac{dF}{d\varphi} = -\sum_{i \in last} S_i, \qquad
+              S_i = 4\,\mathrm{Im}\, \Delta_i^* F_i, \qquad \varphi = \varphi_{last} - \varphi_{first}
+
     For each phi the pairing is that of ``system.with_phases({first: 0, last: phi})``; other grains keep their phases.
 
     Parameters
@@ -139,7 +142,7 @@ def current_phase(
     phases : array (P,)
         In radian. From 0 to pi is enough where h and D are real at phi = 0 (I is odd); else take a full turn.
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     between : (first, last), optional
         Numbers of two grains. Default: 0 and the highest.
     self_consistent : bool
@@ -156,6 +159,7 @@ def current_phase(
     max_iterations : int
         Of each self-consistent solution.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
@@ -164,14 +168,15 @@ def current_phase(
     Returns
     -------
     CurrentPhase
-        ``conservation`` leaves out the pinned (deep) sites. Where more than 1 % of the largest current enters and
+        ``current`` (P,), float64, in e x hopping/hbar, and ``free_energy`` (P,), in the unit of the hopping, on the
+        host. ``conservation`` leaves out the pinned (deep) sites. Where more than 1 % of the largest current enters and
         leaves elsewhere (``misplaced`` in the evidence: half the sum of |div J| over all other sites), a
         `ConservationWarning` is given and the evidence holds it under ``warning``: an imposed Delta is a source and
         sink of current wherever it differs from the self-consistent one.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If a grain is missing, there are fewer than two, phases are empty or not finite, an argument is out of range,
         or temperature is 0 with method "poles".
     ConvergenceError
@@ -179,6 +184,8 @@ def current_phase(
         its ``result`` holds the phases before (None at the first), that of its ``__cause__`` the state.
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

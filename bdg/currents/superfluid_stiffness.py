@@ -88,13 +88,20 @@ def superfluid_stiffness(
 ) -> SuperfluidStiffness:
     r"""Return ``(1/N) d^2F/dq_a dq_b`` at fixed Delta, with its diamagnetic and paramagnetic parts.
 
+    Every hop over d carries ``exp(i q.d)``. With ``V^a = dh/dq_a``, T the electron-electron block of tanh(H/2T) and
+    s = norbs,
+
+    .. math:: D_{ab} = \frac1N \frac{\partial^2 F}{\partial q_a \partial q_b} = K_{ab} - \Lambda_{ab}, \qquad
+              K_{ab} = \frac1{sN} \sum_{ij} d^a_{ij} d^b_{ij} \operatorname{Re} h_{ij} T_{ji}, \qquad
+              \Lambda_{ab} = \frac1{sN} \operatorname{Tr} V^a \frac{\partial T}{\partial q_b}
+
     Parameters
     ----------
     system : System
         Periodic along the direction, or open with pairing at both ends (electrodes; then ``q`` times twice their
         distance is the phase difference that is imposed, and the response inside them counts too).
     temperature : float
-        k_B T >= 0; 0 needs all levels ("kubo", or small systems).
+        k_B T >= 0 in the unit of the hopping; 0 needs all levels ("kubo", or small systems).
     direction : {"x", "y", "z", "all"}
         "all" gives the tensor.
     method : {"auto", "kubo", "current", "twist"}
@@ -104,22 +111,26 @@ def superfluid_stiffness(
     tol : float
         Absolute error of the elements of tanh ("current", "twist"), from 1e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes a GPU if one can be used, "gpu" never falls back.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
-        Accepted for uniformity.
+        Without influence; accepted for uniformity.
 
     Returns
     -------
     SuperfluidStiffness
-        Floats for one axis, arrays (dim, dim) for "all".
+        Floats for one axis, arrays (dim, dim), float64, for "all", in the unit of the hopping times length squared, per
+        site.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the direction is unknown or open without electrodes, or an argument is out of range.
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     Notes
     -----

@@ -110,6 +110,7 @@ def density_of_states(
         Random vectors, at least 2. "all", or as many as there are electron orbitals: the trace is exact, from one
         column for each.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Of the random vectors; None means 0.
     progress : bool
@@ -118,19 +119,22 @@ def density_of_states(
     Returns
     -------
     DensityOfStates
-        On the host. ``error`` is the standard error of the mean over random vectors, times Student's factor, so that
-        it covers the exact broadened value in 68 % of all cases however few they are; where the trace is exact, it is
-        the estimated rounding error. Of "green" it is the sum of the errors of all elements of the Green function, a
-        bound or an estimate (``evidence.error_is``). The systematic resolution is ``broadening``.
+        ``values`` (M,) and ``error`` (M,), float64, in 1/hopping, on the host. ``error`` is the standard error of the
+        mean over random vectors, times Student's factor, so that it covers the exact broadened value in 68 % of all
+        cases however few they are; where the trace is exact, it is the estimated rounding error. Of "green" it is the
+        sum of the errors of all elements of the Green function, a bound or an estimate (``evidence.error_is``). The
+        systematic resolution is ``broadening``.
 
     Raises
     ------
-    ValueError, TypeError
+    TypeError, ValueError
         If energies are not finite, moments and broadening are both given or out of range, or vectors is below 2.
     ArithmeticError
         If the broadening is so small that the factors of "green" are of no use.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     Notes
     -----

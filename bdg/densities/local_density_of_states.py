@@ -99,17 +99,18 @@ def local_density_of_states(
         "green" takes the retarded Green function at ``E + i eta``, one factorisation for each |E|: solved columns of
         few sites, or a selected inverse, whichever is expected to take less time; "dense" sums over all eigenstates;
         "chebyshev" expands one column a site in polynomials of H, for few sites at many energies, or where factors do
-        not fit. "auto" takes what is expected to be done first (`bdg.estimate`), and
-        where factors turn out to be of no use the next one that fits; the evidence says so.
+        not fit. "auto" takes what is expected to be done first (`bdg.estimate`), and where factors turn out to be of no
+        use the next one that fits; the evidence says so.
     broadening : float, optional
         eta > 0, in the unit of the hopping. Default: the mean spacing of the energies, so that no level hides between
         two of them; for a single energy 1e-3 of the largest row sum of |H|.
     moments : int, optional
         "chebyshev" only, instead of the broadening: as many moments with the Jackson kernel, whose peaks have the
         standard deviation ``pi s/moments`` at E = 0 and no long tails. Without it the Lorentzian is expanded.
-    vectors
+    vectors : int or "all"
         Without influence: columns are exact.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
     progress : bool
@@ -118,20 +119,22 @@ def local_density_of_states(
     Returns
     -------
     LocalDensityOfStates
-        On the host. ``error`` is the numerical error of the broadened values: with residual r of a column, a bound
-        ``sqrt(rho/(pi eta)) ||r||``; of a selected inverse an estimate, 40 or 60 times the largest deviation from
-        columns that are solved at 8 or 16 sites; of "dense" the bound ``rho ||H V - V E||/eta``;
-        of "chebyshev" the bound of the truncation with estimated rounding.
+        ``values`` (M, S) and ``error`` (M, S), float64, in 1/hopping, on the host. ``error`` is the numerical error of
+        the broadened values: with residual r of a column, a bound ``sqrt(rho/(pi eta)) ||r||``; of a selected inverse
+        an estimate, 40 or 60 times the largest deviation from columns that are solved at 8 or 16 sites; of "dense" the
+        bound ``rho ||H V - V E||/eta``; of "chebyshev" the bound of the truncation with estimated rounding.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an energy is not finite, a site does not exist, the broadening is not positive, or the method is not
         available.
     ArithmeticError
         If the broadening is so small that the factors are of no use: with "green", or where nothing else fits.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

@@ -73,7 +73,12 @@ def spectral_function(
     seed: int | None = None,
     progress: bool = False,
 ) -> SpectralFunction:
-    """Return A(k, E) of electrons at chosen wave vectors, both spins for norbs = 2.
+    r"""Return A(k, E) of electrons at chosen wave vectors, both spins for norbs = 2.
+
+    .. math:: A(k, E) = \sum_n \sum_\sigma |\langle k \sigma | u_n \rangle|^2 \, \delta(E - E_n), \qquad
+              \langle i | k \rangle = e^{i k \cdot r_i} / \sqrt N
+
+    over all 2 s N levels, with peaks of the Jackson kernel for the delta functions.
 
     Parameters
     ----------
@@ -81,19 +86,37 @@ def spectral_function(
     momenta : array (K, dim) or (dim,)
         Wave vectors in the inverse unit of the positions.
     energies : array (M,) or float
-    broadening, moments
-        As for `density_of_states`.
+        In the unit of the hopping.
+    broadening : float, optional
+        Standard deviation of the peak of a level at E = 0, in the unit of the hopping. Default: the mean spacing of
+        the energies, with at most 16384 moments; 1024 moments for a single energy.
+    moments : int, optional
+        Number of moments instead: ``broadening = pi s/moments`` with s the spectral bound in the evidence.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Of the spectral bound; without influence on the values beyond rounding.
     progress : bool
+        Show a bar over the products.
+
+    Returns
+    -------
+    SpectralFunction
+        ``values`` (M, K) and ``error`` (M, K), float64, in 1/hopping, on the host. The expansion of a given vector has
+        no noise: ``error`` is the estimated rounding error.
 
     Raises
     ------
-    ValueError, TypeError
+    TypeError, ValueError
         If momenta have another dimension than the positions, or an argument is not finite or out of range.
     MemoryBudgetError
         If it does not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
+
+    References
+    ----------
+    A. Weisse, G. Wellein, A. Alvermann, H. Fehske, Rev. Mod. Phys. 78, 275 (2006), section II for the expansion.
     """
     start = time.perf_counter()
     require_system(system)

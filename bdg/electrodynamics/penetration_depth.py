@@ -28,20 +28,24 @@ def penetration_depth(
     stiffness : SuperfluidStiffness, float or symmetric tensor (dim, dim)
         Per site, in the unit of the hopping times the length unit squared.
     hopping_meV, length_unit_nm : float
-        What these units are.
+        What these units are, in meV and nm.
     site_volume_nm3 : float
-        Volume per site (a cubed on a cubic lattice).
+        Volume per site in nm^3 (a cubed on a cubic lattice).
 
     Returns
     -------
-    float, or array (dim,)
-        Infinite for zero stiffness. Of a tensor: along its principal axes, ascending.
+    float, or array (dim,), float64
+        In nm; infinite for zero stiffness. Of a tensor: along its principal axes, ascending.
 
     Raises
     ------
     TypeError, ValueError
         If a number is not positive, the tensor is not symmetric, or the stiffness is negative (no stable
         superconductor).
+
+    References
+    ----------
+    D. J. Scalapino, S. R. White, S. C. Zhang, Phys. Rev. B 47, 7995 (1993).
     """
     value = stiffness.stiffness if isinstance(stiffness, SuperfluidStiffness) else stiffness
     energy = positive_number("hopping_meV", hopping_meV, "meV") * 1e-3 * constants.e

@@ -49,8 +49,10 @@ class PhaseHarmonics(Result):
         From integers, one a grain in the order of ``grains``, to amplitudes A_n, largest first; real (float) where h
         and D are real. Phases are counted from those of the system.
     grains : array (m,)
-    orders : array (M, m) of int; amplitudes : array (M,) complex
-        Keys and values of ``terms``.
+    orders : array (M, m) of int
+        Keys of ``terms``.
+    amplitudes : array (M,) of complex
+        Its values.
     error : float
         Estimated absolute error of every amplitude: aliasing plus the error of the free energies.
     weights : array (m + 1,)
@@ -108,6 +110,8 @@ def phase_harmonics(
 ) -> PhaseHarmonics:
     r"""Return the irreducible 2-, 3- and 4-grain Fourier terms of the free energy.
 
+    .. math:: F(\varphi) = F_0 + \sum_n \mathrm{Re}\, A_n e^{i n \cdot \varphi}
+
     F is computed on a grid of P phases for each grain and transformed. Other grains keep their phases; they then act
     as a reference, and the integers of a term need not add up to zero.
 
@@ -115,19 +119,20 @@ def phase_harmonics(
     ----------
     system : System
     grains : sequence of int
-        Two, three or four of its grains.
+        Two, three or four of its grains, by number.
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     points : int, optional
         Phases of each grain, even, at least 4. Default: 8, doubled until the estimated aliasing is below ``tol``, up to
         64, 32, 16, 8 for 1, 2, 3, 4 independent phases.
     tol : float
         Aliasing that is allowed, relative to the largest term.
     method : {"auto", "dense", "poles"}
-        "dense": all eigenvalues at each point. "poles": determinants at the poles of a rational fit of tanh, no dense
-        matrix. "auto" is dense below dimension 600 and at T = 0.
+        "dense" takes all levels at each point; "poles" takes determinants at the poles of a rational fit of tanh, no
+        dense matrix. "auto" is dense below dimension 600 and at T = 0.
     device : {"auto", "cpu", "gpu"}
-    seed
+        "auto" takes a GPU if one can be used, "gpu" never falls back.
+    seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
         Show a bar over the free energies.
@@ -135,16 +140,19 @@ def phase_harmonics(
     Returns
     -------
     PhaseHarmonics
-        Terms with all |n| < P/2. The aliasing is estimated by the largest coefficient at n = P/2; the evidence also
-        holds ``change_from_half_grid``, the largest change of a term between grids of P/2 and P points.
+        ``orders`` (M, m) of int and ``amplitudes`` (M,), complex128, in the unit of the hopping, on the host: terms
+        with all |n| < P/2. The aliasing is estimated by the largest coefficient at n = P/2; the evidence also holds
+        ``change_from_half_grid``, the largest change of a term between grids of P/2 and P points.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If grains are missing, repeated or not two to four, bond pairing joins different grains (F then has the period
         4 pi), or temperature is 0 with method "poles".
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

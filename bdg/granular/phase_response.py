@@ -83,6 +83,12 @@ def phase_response(
 ) -> PhaseResponse:
     r"""Return how each level moves with the phase of each grain, and how many grains it feels.
 
+    .. math:: \frac{dE_n}{d\varphi_g} = 2\,\mathrm{Re}\; u_n^\dagger \frac{dD}{d\varphi_g} v_n, \qquad
+              \frac{dD}{d\varphi_g} = \frac i2 (P_g D + D P_g)
+
+    with P_g the projector onto the sites of grain g; in a degenerate multiplet the eigenvalues of ``W + W^+``,
+    ``W_mn = u_m^+ (dD/dphi_g) v_n``.
+
     Parameters
     ----------
     system : System
@@ -98,9 +104,9 @@ def phase_response(
     Returns
     -------
     PhaseResponse
-        The evidence holds ``sum_rule``: the largest ``|sum_g dE_n/dphi_g|`` (of a multiplet: of its trace) relative to
-        max|D|. It vanishes if every site with pairing belongs to a grain (``gauge_complete``), since a common phase
-        is a gauge.
+        ``slopes`` (k, G), float64, in hopping per radian, on the host. The evidence holds ``sum_rule``: the largest
+        ``|sum_g dE_n/dphi_g|`` (of a multiplet: of its trace) relative to max|D|. It vanishes if every site with
+        pairing belongs to a grain (``gauge_complete``), since a common phase is a gauge.
 
     Raises
     ------

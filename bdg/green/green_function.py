@@ -33,11 +33,11 @@ class GreenFunction(Result):
 
     Attributes
     ----------
-    values : array, complex128
+    values : array (2 s S, 2 s S), (2 s S, 2 s C) or (N, 2 s, 2 s), complex128
         Chosen sites: (2 s S, 2 s S), rows and columns in the order electron of all these sites | hole of all of them;
         with ``sources`` (2 s S, 2 s C). All sites: the diagonal blocks (N, 2 s, 2 s). An array of z adds a leading
         axis.
-    z : array or number, complex
+    z : number or array (M,), complex
     sites : array (S,) of int, empty for the site diagonal
     sources : array (C,) of int, equal to ``sites`` where none were given
     positions : array (N, dim)
@@ -87,7 +87,7 @@ def green_function(
     Parameters
     ----------
     system : System
-    z : complex or array of complex
+    z : complex or array (M,) of complex
         In the unit of the hopping; real values away from eigenvalues are allowed.
     sites : list of int or mask (N,), optional
         All blocks between these sites; default: the diagonal blocks of all sites, by selected inversion.
@@ -99,6 +99,7 @@ def green_function(
         expected to be done first (`bdg.estimate`), "multifrontal" where that is expected within 0.1 s, and "dense"
         where factors turn out to be of no use and it fits; the evidence says so.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
     progress : bool
@@ -107,18 +108,23 @@ def green_function(
     Returns
     -------
     GreenFunction
-        On the host. The evidence holds ``max_residual``: the largest norm of ``(z - H) G e - e`` of the columns that
-        were solved for; without ``sites`` also the largest difference of the selected inverse to the columns of four
-        sites; and ``form``: the kind of factors ("quaternion", "majorana" at large systems and imaginary z).
+        ``values``, complex128, in 1/hopping, on the host: (2 s S, 2 s S) between S sites, (2 s S, 2 s C) with the
+        columns of C sources, (N, 2 s, 2 s) for the diagonal blocks of all sites; an array of z adds a leading axis.
+        Orbitals in the order electron of all these sites, then hole of all of them. The evidence holds
+        ``max_residual``: the largest norm of ``(z - H) G e - e`` of the columns that were solved for; without ``sites``
+        also the largest difference of the selected inverse to the columns of four sites; and ``form``: the kind of
+        factors ("quaternion", "majorana" at large systems and imaginary z).
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If z is not finite, or a site does not exist.
     ArithmeticError
         If z lies so close to an eigenvalue that no factor can be used, and with "auto" no dense inverse.
     MemoryBudgetError
         If nothing that may be taken fits: with what each method needs, before it is begun.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

@@ -81,17 +81,19 @@ def level_statistics(
 ) -> LevelStatistics:
     r"""Return the mean gap ratio of the levels.
 
+    .. math:: r_n = \frac{\min(s_n, s_{n+1})}{\max(s_n, s_{n+1})}, \qquad s_n = E_{n+1} - E_n
+
     Levels come in pairs +-E, so only one sign is independent: those at E > 0 are taken (of a window below zero the
     mirror images). Levels closer than ``degeneracy`` are one level (spin, Kramers); a level at zero, its own mirror
     image, is left out.
 
     Parameters
     ----------
-    states : BoundStates, array of energies, or a sequence of these
+    states : BoundStates, array (n,) of energies, or a sequence of these
         A sequence is a set of samples (seeds): ratios are formed within each and averaged over all.
     window : (a, b), optional
-        Only levels with a <= |E| <= b, 0 <= a < b. A window of fixed energy keeps the mean of different samples
-        comparable; near E = 0 the mirror images repel the levels, too.
+        Only levels with a <= |E| <= b, 0 <= a < b, in the unit of the hopping. A window of fixed energy keeps the mean
+        of different samples comparable; near E = 0 the mirror images repel the levels, too.
     degeneracy : float, optional
         In the unit of the hopping. Default: 1e-9 of the level's own |E|, at least its residual, rounding of the
         median |E|, and 1e-12 (1e-6 of the largest |E| where that is less).
@@ -104,7 +106,7 @@ def level_statistics(
 
     Raises
     ------
-    ValueError, TypeError
+    TypeError, ValueError
         If the states are none, or no sample has three different levels in the window.
 
     Notes
@@ -112,6 +114,11 @@ def level_statistics(
     The numbers of the ensembles hold for levels of one symmetry sector: sectors that do not mix (a conserved spin that
     is split, parity, momentum) lower the ratio towards the Poisson value. A missed level changes it, too: the
     evidence says whether completeness was proven.
+
+    References
+    ----------
+    V. Oganesyan, D. A. Huse, Phys. Rev. B 75, 155111 (2007); Y. Y. Atas, E. Bogomolny, O. Giraud, G. Roux, Phys. Rev.
+    Lett. 110, 084101 (2013), table I for the ensembles.
     """
     start = time.perf_counter()
     samples = _samples(states)

@@ -94,6 +94,14 @@ def spectrum_along(
 ) -> LevelCurves:
     r"""Return the levels near E = 0 along a parameter, each followed by its state.
 
+    The level n at one value that continues m at the value before is the one of largest overlap, in an optimal
+    assignment of all of them:
+
+    .. math:: P_{mn} = |\langle \psi_m | \psi'_n \rangle|^2, \qquad
+              P_{mn} = \lVert A^\dagger B \rVert_F^2 / \min(\dim A, \dim B)
+
+    the latter for subspaces A and B of degenerate levels.
+
     Parameters
     ----------
     system : System
@@ -110,23 +118,35 @@ def spectrum_along(
     resolution : float, optional
         Levels closer than this are taken to cross, in the unit of the hopping. Default: 1e-7 of the
         size of the terms that the energies of the states at the first value are the sum of.
-    method, tol, device, seed
-        Of `bound_states`.
+    method : {"auto", "dense", "shift_invert", "lanczos", "chebyshev"}
+        As for `bdg.bound_states`, at each value.
+    tol : float
+        Largest residual that is accepted, as for `bdg.bound_states`.
+    device : {"auto", "cpu", "gpu"}
+        "shift_invert" runs on the CPU only.
+    seed : int, optional
+        Of the start vectors; None means 0.
     progress : bool
         Show a bar over the values.
 
     Returns
     -------
     LevelCurves
-        The evidence says how many values were inserted, how many levels entered or left, and lists the steps where
+        ``energies`` (V, k) and ``overlaps`` (V, k), float64, energies in the unit of the hopping, on the host. The
+        evidence says how many values were inserted, how many levels entered or left, and lists the steps where
         an overlap was no clear majority even so (``unresolved``).
 
     Raises
     ------
     ValueError
-        If values are not strictly monotonic, k is out of range, or ``change`` changes the number of sites.
+        If values are not strictly monotonic, k or another number is out of range, or ``change`` changes the number of
+        sites.
     TypeError
-        If ``change`` is not a function, or returns no `System`.
+        If ``change`` is not a function, or returns no `System`; if k or ``refine`` is no whole number.
+    MemoryBudgetError
+        If a dense matrix does not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

@@ -108,7 +108,13 @@ def thouless_energy(
 ) -> ThoulessEnergy:
     r"""Return the Thouless energy of the normal state from twisted boundaries.
 
-    Only h of the system enters; pairing is left out (the evidence says if there is any).
+    .. math:: E_T = \langle |E_n(\pi) - E_n(0)| \rangle
+              \quad\text{("shift")}, \qquad
+              E_T = \tfrac12 \Big\langle \Big|\frac{d^2 E_n}{d\varphi^2}\Big|_{0} \Big\rangle
+              \quad\text{("curvature")}
+
+    where the hoppings across one periodic boundary carry ``exp(+-i phi)``; without time-reversal symmetry pi/4 stands
+    for the 1/2. Only h of the system enters; pairing is left out (the evidence says if there is any).
 
     Parameters
     ----------
@@ -117,32 +123,38 @@ def thouless_energy(
     axis : int or {"x", "y", "z"}, optional
         Of the twisted boundary. Default: the periodic axis, if there is just one.
     method : {"curvature", "shift"}
-        See the module's text.
+        What is averaged over the levels.
     k : int
         Levels nearest to the Fermi energy, both sides; all if there are fewer. Levels at the same distance are taken
         or left together, so there may be more: no multiplet, and no pair of mirror images, is cut.
     window : (a, b), optional
-        Levels of h (Fermi energy 0) with a <= E <= b instead.
+        Levels of h (Fermi energy 0) with a <= E <= b instead, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
         "auto" and "cpu" run on the CPU.
     seed : int, optional
         Of the start vector of the sparse solver.
     progress : bool
-        Accepted for uniformity.
+        Without influence; accepted for uniformity.
 
     Returns
     -------
     ThoulessEnergy
-        ``error`` is the scatter of the sample means for four or more samples, else that of the levels. The variance
-        of a curvature diverges logarithmically (near-degeneracies), so compare ``typical``. The evidence has
-        ``levels_asked`` and ``levels_used``, the number of ``multiplets``, and what ``rounding`` may add to the error.
+        ``energy`` in the unit of the hopping; ``levels`` (n,) and ``responses`` (n,), float64. ``error`` is the scatter
+        of the sample means for four or more samples, else that of the levels. The variance of a curvature diverges
+        logarithmically (near-degeneracies), so compare ``typical``. The evidence has ``levels_asked`` and
+        ``levels_used``, the number of ``multiplets``, and what ``rounding`` may add to the error.
 
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If the axis is not periodic or not named, a bond spans half the period, or fewer than three levels are left.
     ArithmeticError
         If levels were missed by the sparse solver.
+
+    References
+    ----------
+    J. T. Edwards, D. J. Thouless, J. Phys. C 5, 807 (1972); E. Akkermans, G. Montambaux, Phys. Rev. Lett. 68, 642
+    (1992); F. von Oppen, Phys. Rev. Lett. 73, 798 (1994) for the distribution of the curvatures.
     """
     start = time.perf_counter()
     systems = require_systems(system if isinstance(system, Iterable) else [system])

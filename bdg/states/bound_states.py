@@ -108,7 +108,7 @@ def bound_states(
     k : int
         Number of states, both signs counted, at most 2 s N. An even k never separates a pair +-E.
     window : (a, b), optional
-        All states with a <= E <= b instead; ``k`` is then ignored.
+        All states with a <= E <= b instead, in the unit of the hopping; ``k`` is then ignored.
     method : {"auto", "dense", "shift_invert", "lanczos", "chebyshev"}
         "lanczos" runs on multifrontal factors, in the Takagi form of half the dimension where h and D are real and
         norbs = 1; "dense" diagonalises the full matrix; "shift_invert" runs ARPACK on SuperLU factors of H and is kept
@@ -131,7 +131,8 @@ def bound_states(
     Returns
     -------
     BoundStates
-        On the host. ``complete`` refers to the levels below the one that ``k`` cuts, if it cuts a multiplet; the
+        ``energies`` (k,) float64, ``u`` and ``v`` (N, k), or (N, 2, k) for norbs = 2, float64 or complex128, on the
+        host. ``complete`` refers to the levels below the one that ``k`` cuts, if it cuts a multiplet; the
         evidence says so.
 
     Warns
@@ -141,10 +142,12 @@ def bound_states(
 
     Raises
     ------
-    ValueError
-        If k is not between 1 and 2 s N, the window is not a pair a < b, or the method is not available.
+    TypeError, ValueError
+        If k is no whole number from 1 to 2 s N, the window is not a pair a < b, or the method is not available.
     MemoryBudgetError
         If a dense matrix does not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------
@@ -238,6 +241,20 @@ def count_states(
     StateCount
         ``count`` is -1 if it is not proven, with every method where a level lies at ``energy`` to rounding; the
         evidence holds the distance of the nearest level ("dense") or the measured contraction of the factors.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the energy is no finite number >= 0, or the method is not available.
+    MemoryBudgetError
+        If a dense matrix does not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
+
+    References
+    ----------
+    Inertia: J. J. Sylvester (1852); spectrum slicing: B. N. Parlett, The Symmetric Eigenvalue Problem (1980), chapter
+    3.
     """
     start = time.perf_counter()
     require_system(system)

@@ -69,21 +69,34 @@ def electron_density(
     ----------
     system : System
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
-        "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
+        "dense" takes all levels; "poles" takes a selected inverse at the poles of a rational fit of tanh, no dense
+        matrix. "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of n, from 2e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed, progress
         Without influence; accepted for uniformity.
 
+    Returns
+    -------
+    ElectronDensity
+        ``values`` (N,), float64, electrons a site, both spins (0 to 2), on the host.
+
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument is out of range, or temperature is 0 with method "poles".
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
+
+    References
+    ----------
+    P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
     """
     start = time.perf_counter()
     require_system(system)

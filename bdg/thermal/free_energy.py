@@ -68,27 +68,40 @@ def free_energy(
 ) -> FreeEnergy:
     r"""Return free energy and entropy of a system.
 
+    .. math:: F = -T \,\mathrm{Tr} \ln 2\cosh(H/2T) + \mathrm{Tr}\, h + \sum_i |\Delta_i|^2 / U_i, \qquad
+              S = -\partial F/\partial T
+
+    for norbs = 1 (trace over all 2N levels; both spins); for norbs = 2 the trace and Tr h count half.
+
     Parameters
     ----------
     system : System
         Its Delta is taken as it is; sites with U > 0 add ``|Delta|^2/U``.
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     method : {"auto", "dense", "poles"}
-        "poles": determinants at the poles of a rational fit of tanh, no dense matrix. "auto" is dense below dimension
-        500 and at T = 0, else what is expected to be done first.
+        "dense" takes all levels; "poles" takes determinants at the poles of a rational fit of tanh, no dense
+        matrix. "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float
         Absolute error of tanh in the fit, from 1e-12 to 0.1; ``error`` says what follows for F.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed, progress
         Without influence; accepted for uniformity.
 
+    Returns
+    -------
+    FreeEnergy
+        ``value`` and ``error`` in the unit of the hopping, ``entropy`` in units of k_B.
+
     Raises
     ------
-    ValueError
+    TypeError, ValueError
         If an argument is out of range, or temperature is 0 with method "poles".
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

@@ -59,6 +59,11 @@ def from_kwant(
     lead_delta : number or sequence, one a lead, optional
         On-site pairing inside the leads. Default: normal leads.
 
+    Returns
+    -------
+    System
+        ``hamiltonian`` (s N, s N) and ``positions`` (N, dim) in the units of the builder; leads as arrays.
+
     Raises
     ------
     ImportError
@@ -69,6 +74,10 @@ def from_kwant(
         If it is infinite or empty, if sites have different numbers of orbitals or other than 1 or 2, if a parameter
         is missing, if it holds electrons and holes (as orbitals, as site families, by a declared symmetry), or if
         `kwant.wraparound` made it and a momentum is neither 0 nor pi.
+
+    References
+    ----------
+    C. W. Groth, M. Wimmer, A. R. Akhmerov, X. Waintal, New J. Phys. 16, 063065 (2014).
     """
     system, kwant = _finalized(builder)
     params = dict(params or {})
@@ -115,12 +124,19 @@ def from_hamiltonian(
         Site positions.
     norbs : {1, 2}
         s: 1 spin-degenerate, 2 spin (up, down).
-    delta, attraction, grain : number, array (N,) or function of a site
+    delta : number, array (N,) or function of a site
         As in `from_kwant`; functions get a site with ``.index`` and ``.pos``.
     pairing : matrix (s N, s N), dense or sparse, optional
         Further pairing.
+    attraction, grain : number, array (N,) or function of a site
+        As in `from_kwant`.
     period : sequence of float or None, one an axis, optional
         Box lengths of the axes around which hoppings wrap.
+
+    Returns
+    -------
+    System
+        With copies of the arrays: float64, or complex128 where the values are complex.
 
     Raises
     ------

@@ -40,10 +40,17 @@ class Composition:
 def composition(b2o3_to_sio2: float) -> Composition:
     """Return the ideal composition of the MgO/Mg2Si/MgB2 composite that a glass of molar ratio B2O3/SiO2 gives.
 
+    For s moles of SiO2 and b moles of B2O3 that is (2s + 3b, s, b) moles of (MgO, Mg2Si, MgB2).
+
     Parameters
     ----------
     b2o3_to_sio2 : float
         Molar ratio >= 0; 24/68 for a glass with 68 % SiO2 and 24 % B2O3.
+
+    Returns
+    -------
+    Composition
+        Mole and volume percent by compound, and the density without pores in g/cm3.
 
     Raises
     ------

@@ -116,6 +116,11 @@ class EffectiveMass:
         dimensions : int
             1, 2 or 3.
 
+        Returns
+        -------
+        EffectiveMass
+            As `effective_mass` would describe it.
+
         Raises
         ------
         TypeError, ValueError

@@ -106,14 +106,19 @@ def solve_gap(
 ) -> Gap:
     r"""Return the self-consistent solution of ``Delta_i = U_i F_i`` on all sites with attraction.
 
+    .. math:: \Delta_i = U_i F_i[\Delta], \qquad F_i = \tfrac12 [\tanh(H[\Delta]/2T)]_{i, i + N}
+
+    for norbs = 1; F is that of `bdg.pair_amplitude`. With ``hartree`` the onsite energies are shifted by ``-U_i
+    n_i/2``, with ``filling`` all of them by one number, so that ``sum_i n_i = filling N``.
+
     Parameters
     ----------
     system : System
-        ``attraction`` holds U_i >= 0. The iteration starts from ``system.delta`` (a solution at another temperature
-        or phase is a good start), from a uniform guess if that is zero on all sites with attraction. Sites with U = 0
-        keep their delta.
+        ``attraction`` (N,) holds U_i >= 0. The iteration starts from ``system.delta`` (a solution at another
+        temperature or phase is a good start), from a uniform guess if that is zero on all sites with attraction. Sites
+        with U = 0 keep their delta.
     temperature : float
-        k_B T >= 0; 0 needs the dense method.
+        k_B T >= 0 in the unit of the hopping; 0 needs the dense method.
     tol : float
         Largest error of Delta relative to max|Delta|.
     mixing : {"anderson", "linear"}
@@ -128,17 +133,21 @@ def solve_gap(
     checkpoint : path, optional
         The state is written here after every iteration; an existing file of the same problem is resumed from.
     method : {"auto", "dense", "poles"}
+        Of the thermal sums, as for `bdg.electron_density`.
     max_iterations : int
+        Evaluations of the thermal sums, at least 1.
     device : {"auto", "cpu", "gpu"}
+        "auto" takes a GPU if one can be used, "gpu" never falls back.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
-        Show error and max|Delta| of each iteration.
+        Show a bar, with residual and max|Delta| of each iteration.
 
     Returns
     -------
     Gap
-        A solution with Delta = 0 (above Tc) is a solution, too; the evidence says so.
+        ``delta`` (N,), float64 or complex128, in the unit of the hopping, on the host. A solution with Delta = 0 (above
+        Tc) is a solution, too; the evidence says so.
 
     Warns
     -----
@@ -147,13 +156,15 @@ def solve_gap(
 
     Raises
     ------
-    ValueError
-        If no site has attraction, all of them are pinned, or an argument is out of range.
+    TypeError, ValueError
+        If no site has attraction, all of them are pinned, or an argument is of the wrong type or out of range.
     ConvergenceError
         After ``max_iterations``, or if Delta vanishes where a phase is held (electrodes that are too small for the
         phase difference); its ``result`` is the best state, which can be the next start.
     MemoryBudgetError
         If matrix or factors do not fit.
+    BackendUnavailableError
+        If ``device="gpu"`` and no GPU can be used.
 
     References
     ----------

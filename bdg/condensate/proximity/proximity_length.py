@@ -140,12 +140,16 @@ def proximity_length(
 ) -> ProximityLength:
     r"""Return the length over which |F| falls with the distance to the nearest superconducting site.
 
+    .. math:: |F|(x) = A \, e^{-x/\xi} \, g(x), \qquad A \, e^{-(x/\xi)^\beta} g(x), \qquad A \, x^{-p} g(x)
+
+    with ``g = 1`` (flat) or ``g = (R/(R + x))^{(d-1)/2}`` (spherical, R the radius of the nearest grain, d dimensions).
+
     Host sites are binned by that distance (periodic axes respected). A bin's |F| is the mean of F over its sites, taken
     along the phase of the pairing on the nearest superconducting site: unlike a mean of |F| it is not floored by the
     sample-specific fluctuations of F, whose sign is random, and it is what kinetic theory describes. (An array of real
-    numbers >= 0 is taken as |F| itself.) The logarithms
-    of the bins' means are fitted by weighted least squares. Errors are the standard errors over sites and 1 % that no
-    model explains; models are compared by Akaike's criterion with small-sample and dispersion corrections (QAICc).
+    numbers >= 0 is taken as |F| itself.) The logarithms of the bins' means are fitted by weighted least squares. Errors
+    are the standard errors over sites and 1 % that no model explains; models are compared by Akaike's criterion with
+    small-sample and dispersion corrections (QAICc).
 
     Parameters
     ----------
@@ -160,11 +164,11 @@ def proximity_length(
     model : {"auto", "exponential", "stretched", "power_law"}
         "auto" takes the lowest AICc; among models within 2 of it the one with fewest parameters, exponential first.
     window : (low, high), optional
-        Distances to fit. Default: from 1.5 spacings outwards (one spacing outside the surface, which lies half a
-        spacing beyond the last superconducting site) while the bins' mean exceeds four standard errors and four times
-        the stated error of the amplitude.
+        Distances to fit, in the unit of the positions. Default: from 1.5 spacings outwards (one spacing outside the
+        surface, which lies half a spacing beyond the last superconducting site) while the bins' mean exceeds four
+        standard errors and four times the stated error of the amplitude.
     bin_width : float, optional
-        Default: one spacing.
+        In the unit of the positions. Default: one spacing.
     geometry : {"auto", "flat", "spherical"}
         Spreading around the superconductor. "auto" compares both where the grains are compact, else takes "flat".
     device, seed, progress
@@ -179,8 +183,9 @@ def proximity_length(
 
     Raises
     ------
-    ValueError
-        If the system has no superconductor or no host, the amplitude has another shape, or an option is unknown.
+    TypeError, ValueError
+        If the system has no superconductor or no host, the amplitude has another shape, or an argument is unknown or
+        out of range.
 
     References
     ----------
