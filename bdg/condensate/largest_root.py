@@ -127,6 +127,7 @@ class Curve:
         slope = self._slope(place, excess(place))
         error = 1.5 * (self.points[place].error + abs(excess(place)) + 2 * noise)
         down = up = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol
+        # wider, until eigenvalues above and below one at its ends enclose the root for sure
         while down < 0.5 and not _is_above(self._value(place - down, FINE, False)):
             down *= 4
         while up < 0.5 and not (point := self._value(place + up, FINE, True)).upper < 1:
@@ -176,6 +177,7 @@ class Curve:
         end = distance + np.log(self.points[high].upper)
         curvature = self._kernel.curvature(float(np.exp(low)), float(np.exp(high)))
         slope = (second - first) / distance
+        # the chord of the bounds, less what curvature may bend it: a parabola, at its lowest point below ``end``
         lowest = np.clip(0.5 * distance - slope / curvature, 0.0, end) if curvature else 0.0
         return bool(first + slope * lowest - 0.5 * curvature * lowest * (distance - lowest) > 0)
 

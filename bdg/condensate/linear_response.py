@@ -128,6 +128,7 @@ class ResponseKernel:
             return np.full(self.active.size, 0.25 / temperature)
         poles = tanh_poles(bound, temperature, LOCAL_ACCURACY)
         x = np.concatenate([[1e-6 * temperature], np.geomspace(1e-3 * temperature, max(bound, temperature), 2000)])
+        # the fit may lie below tanh: by so much at most
         margin = float((np.tanh(x / (2 * temperature)) / poles.tanh(x)).max())
         green = green_function(self._system.with_delta(0.0), 1j * poles.frequencies, device=self.choice.backend.device)
         spins = self._system.norbs
@@ -190,14 +191,14 @@ class ResponseKernel:
     ) -> tuple[float, np.ndarray | None]:
         """Return a bound of all eigenvalues (inf: none found), or a vector that proves one above one."""
         source = self.weight
-        x, rest = space.solve(source)
+        x, rest = space.solve(source)  # and on by conjugate gradients
         p, square = rest, float(rest @ rest)
         for _ in range(MAX_STEPS):
-            if (abs(rest) < 0.5 * source).all() and (x > 0).all():
+            if (abs(rest) < 0.5 * source).all() and (x > 0).all():  # (1 - K) x = source - rest > 0
                 break
             q = p - apply(p)
             curvature = float(p @ q)
-            if curvature <= 0:
+            if curvature <= 0:  # p^+ K p >= p^+ p
                 return np.inf, p / np.linalg.norm(p)
             step = square / curvature
             x, rest = x + step * p, rest - step * q
@@ -229,6 +230,7 @@ class ResponseKernel:
                 share, more = 0.0, False
             if share < 1:
                 other = rest.value / (1 - share) + rest.error * (share == 0) + 10 * RANDOM_TOL
+                # the larger eigenvalue of [[leading, coupling], [coupling, rest]]
                 mean, half = 0.5 * (space.value + other), 0.5 * (space.value - other)
                 bound = min(bound, float(mean + np.hypot(half, coupling)))
             if bound < 1 or not more:

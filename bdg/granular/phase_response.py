@@ -143,13 +143,16 @@ def phase_response(
     left, right = pairing @ v, pairing.conj().T @ u
     traces = np.zeros(len(groups))
     for number, group in enumerate(groups):
+        # single states of a multiplet depend on the basis that the solver happened to take; their mean does not
         density[:, group] = density[:, group].mean(axis=1, keepdims=True)
         matrices = _multiplet_matrices(u[:, group], v[:, group], left[:, group], right[:, group], members)
+        # all phases together are a gauge: of a system whose pairing lies in grains this vanishes
         traces[number] = abs(np.trace(matrices.sum(axis=0)).real)
-        if number not in cut:
+        if number not in cut:  # eigenvalues in a part of a multiplet mean nothing
             slopes[group] = np.linalg.eigvalsh(matrices).T
             size[group] = np.sqrt((slopes[group] ** 2).mean(axis=0))
     strength = float(abs(pairing).max()) if pairing.nnz else 0.0
+    # rounding of a slope is that of the pairing on its own grain: beside a strong one a weak one is no noise
     strengths = [float(abs(pairing[rows]).max()) if rows.size else 0.0 for rows in members]
     touched, sensitive = _grains_of(size, NO_RESPONSE * np.array(strengths))
     host = system.grain < 0
@@ -191,6 +194,7 @@ def _require_states(system: System, states: Any) -> tuple[BdGHamiltonian, np.nda
     half = system.norbs * system.n_sites
     vectors = np.concatenate([states.u.reshape(half, k), states.v.reshape(half, k)])
     residual = np.linalg.norm(hamiltonian @ vectors - vectors * states.energies, axis=0)
+    # states of another system miss by far more than what the solver left
     foreign = residual > FOREIGN * level_scales(hamiltonian.matrix, vectors) + 10 * states.residuals.max(initial=0.0)
     if foreign.any():
         raise ValueError(

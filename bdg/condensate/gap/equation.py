@@ -133,7 +133,7 @@ class GapUnknowns:
             return whole
         delta, change = (x[: self.free.size] + 1j * x[self.free.size : self.shift_at] for x in (point, step))
         relative = np.divide(change, delta, out=np.full(delta.size, np.inf, dtype=complex), where=delta != 0)
-        small = abs(relative) < 1
+        small = abs(relative) < 1  # a step longer than Delta is no turn of it
         delta = np.where(small, delta * np.exp(1j * np.where(small, relative, 0).imag), delta + change)
         delta[small] *= 1 + relative[small].real
         whole[: self.shift_at] = np.concatenate([delta.real, delta.imag])

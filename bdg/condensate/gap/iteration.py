@@ -72,13 +72,14 @@ class GapIteration:
             following = self._mixed()
             report(self.history[-1], self.unknowns.largest(self.point))
             moved = False
-            if not self.examined:
+            if not self.examined:  # not all levels are affordable: what the steps have learnt has to do
                 self.converged = self._seems_done
             elif self._seems_done or len(self.history) >= self._next_examination:
                 before = self.point
                 self.converged = self._settled()
                 moved = self.point is not before
                 self._next_examination = len(self.history) + REST
+            # hopeless: more evaluations would repeat the same rounding
             if self.converged or self.hopeless or len(self.history) >= self.max_iterations:
                 return
             if not moved:
@@ -107,7 +108,9 @@ class GapIteration:
         self.error = state.error(self.point, following, self.residual) + unknowns.delta_error(equation.error, rate)
         unseen = unknowns.delta_error(equation.error, 0.0) if equation.final else 0.0  # rounding, at T = 0 above all
         tiny = max(NORMAL_BELOW * self.tol * equation.temperature, unseen)
+        # Delta = 0 is never reached, and no error is small beside it; where the map repels, a small Delta is growing
         self.normal = unknowns.largest(self.point) < tiny and rate < 1
+        # rough sums tell nothing below their own error
         self._seems_done = (self.error <= self.allowed and equation.final) or self.normal
         return following
 
@@ -116,13 +119,15 @@ class GapIteration:
         before: tuple[np.ndarray, np.ndarray] | None = None  # what Delta = 0 on a part was tried from
         promised = np.inf  # what the step after a Newton step may be
         for _ in range(NEWTON_STEPS):
+            # Delta = 0 has no size of its own to be accurate to
             allowed = self.allowed or self.tol * float(self.unknowns.scales.max())
             finding = self.finding = self._examined(allowed)
             size = float(abs(finding.step).max(initial=0.0))
             self.error = finding.error if finding.escape is None else np.inf
             self.normal = not self.unknowns.largest(self.point)
+            # where J nearly vanishes the step is small far from the solution, too: the one after has to bear it out
             sure = abs(finding.lowest) > SLOW or size <= promised or size <= finding.noise_error or self.normal
-            sure = sure and not finding.early and self.equation.final
+            sure = sure and not finding.early and self.equation.final  # nor by phases or sums that are still rough
             if finding.escape is None and finding.error <= allowed and sure:
                 return True
             if len(self.history) >= self.max_iterations:
@@ -132,13 +137,14 @@ class GapIteration:
                 self.best = (float(abs(self.residual).max()), self.point)
                 before, promised = None, np.inf
                 continue
-            if finding.escape is not None:
+            if finding.escape is not None:  # a solution, but one that repels: mixing goes on from beside it
                 self._start_again(self.unknowns.moved(self.point, finding.escape))
                 return False
             if finding.lowest < 0 and finding.error > allowed and self.unknowns.held_phase.any():
                 return False  # Newton's method is drawn to saddles, Delta = 0 above all
-            if self._limited_by_noise(finding, allowed):
+            if self._limited_by_noise(finding, allowed):  # the step would follow the errors of the sums
                 return False
+            # no step of finite accuracy arrives at zero: where Delta is below its error, zero is tried, once a part
             vanishing = finding.vanishing & ~self._tried
             before = (self.point, self.residual) if vanishing.any() else None
             self._tried |= vanishing
@@ -147,7 +153,7 @@ class GapIteration:
             else:
                 following = self.unknowns.admissible(self.unknowns.moved(self.point, finding.step))
             promised = KEPT * size
-            if not self._improved(following):
+            if not self._improved(following):  # farther than the slope reaches: mixing first
                 return False
         return False
 
@@ -181,9 +187,10 @@ class GapIteration:
 
     def _limited_by_noise(self, finding: Finding, allowed: float) -> bool:
         """Ask for sharper sums where their error is too large; where there are none, nothing helps."""
-        if finding.noise_error <= SHARE_OF_NOISE * allowed or not self.equation.final:
+        if finding.noise_error <= SHARE_OF_NOISE * allowed or not self.equation.final:  # rough sums get sharper anyway
             return False
         if self.equation.choice.method == "dense" or self._sharpness <= SHARPEST:
+            # a step or a part that is still open would change more than the noise
             settled = finding.error <= 2 * finding.noise_error and not (finding.vanishing & ~self._tried).any()
             self.hopeless = finding.noise_error > allowed and settled
             return self.hopeless

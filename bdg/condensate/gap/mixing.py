@@ -68,7 +68,7 @@ class AndersonMixing:
     def next(self, point: np.ndarray, residual: np.ndarray, noise: float = 0.0) -> np.ndarray:
         """Return the next point from the last one, its residual, and how much each element of that may be off."""
         size = float(abs(residual).max())
-        if size > GROWTH * self.best and len(self.points) > 1:
+        if size > GROWTH * self.best and len(self.points) > 1:  # the history tells of another place
             self._restart(size)
         self.best = min(self.best, size)
         self.points.append(point)
@@ -80,6 +80,7 @@ class AndersonMixing:
         if not used:
             return point + self.step * residual
         move = self._away(residual, used) if self.slowest_rate() >= REPELS else self._extrapolated(residual, used)
+        # the map is curved: far from the iterates that it was made from, an extrapolation means nothing
         longest = LONGEST * float(abs(point).max()) + size
         return point + move * min(1.0, longest / max(float(abs(move).max()), np.finfo(float).tiny))
 
@@ -141,7 +142,7 @@ class AndersonMixing:
     def error(self, point: np.ndarray, following: np.ndarray, residual: np.ndarray) -> float:
         """Return an estimate of the largest ``|x - fixed point|`` at ``point``; inf if the map seems to repel."""
         rate = self.slowest_rate()
-        if rate >= 1:
+        if rate >= 1:  # the residual falls towards a fixed point that it will leave again
             return float(np.inf)
         size = self._largest(residual)
         largest = size / (1 - max(rate, 0.0))

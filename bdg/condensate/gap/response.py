@@ -80,6 +80,7 @@ def site_responses(
     energies, vectors = dense.eigh(hamiltonian.matrix, backend)
     scales = level_scales(hamiltonian.matrix, vectors)
     spins, half = hamiltonian.system.norbs, hamiltonian.shape[0] // 2
+    # Q_mn between levels as few products s_r q_m q_n: three matrix products for each instead of sums over m and n
     strengths, shapes = _separated(thermal_quotients(energies, temperature, scales))
     n_sites = hamiltonian.system.n_sites
     every = np.arange(n_sites) if density else sites

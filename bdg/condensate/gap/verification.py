@@ -153,7 +153,7 @@ class Examination:
         inner = (basis.T @ self.slope.matrix @ basis) * weights[None, :] / weights[:, None]
         right = basis.T @ self.residual / weights
         turns = self._common_phases(basis, weights)
-        inner = inner + turns @ turns.T
+        inner = inner + turns @ turns.T  # J of common phases vanishes: one instead; the residual loses them below
         symmetric = not self.unknowns.needs_density
         values, vectors = np.linalg.eigh(0.5 * (inner + inner.T)) if symmetric else np.linalg.eig(inner)
         noise = abs(basis.T) @ self.noise / weights

@@ -114,7 +114,7 @@ class Elimination:
 
     def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
         """Eliminate in a stack and return its Schur complements; the children's are dropped after their last use."""
-        if front_class.takes_over:
+        if front_class.takes_over:  # U of the child is this front, row by row: its Schur complement is taken as it is
             front = schur.pop(front_class.down[0].child)
             if isinstance(front, UpperRows):
                 front = front.whole()

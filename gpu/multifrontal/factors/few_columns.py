@@ -58,7 +58,7 @@ def _up(stored: StoredFactors, x: np.ndarray, adjoint: bool) -> list[Any]:
         else:
             passed = _on_the_left(own, stored.forward_of(number))
         updates = c.updates.reshape(-1)
-        for column, part in zip(x, passed, strict=True):
+        for column, part in zip(x, passed, strict=True):  # fronts of one stack may update the same row
             np.subtract.at(column, updates, part.reshape(-1))
     return pivots
 

@@ -171,6 +171,7 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
     general = symmetry == "general"
     inner = xp.matmul(right, backward if general else reversed_(forward, symmetry))
     inner += pivot_inverse
+    # nobody reads G_UU of a leaf
     whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)
     whole[:, : c.a, : c.a] = symmetrised(inner, symmetry)
     xp.negative(right, out=whole[:, : c.a, c.a :])

@@ -165,6 +165,7 @@ class StackInverter:
         if size <= base:
             self._write_base(out, matrices, last)
             return
+        # halves of whole base blocks, so that few calls invert all
         half = base * max(1, (-(-size // base)) // 2) if size > 2 * base else (size + 1) // 2
         general = self.symmetry == "general"
         right = matrices[:, :half, half:]

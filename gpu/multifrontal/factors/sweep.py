@@ -140,10 +140,10 @@ def climb(
         if c.a:
             y[:, : c.a] = x[c.pivots]
         for link in c.down:
-            if link.child in thin:
+            if link.child in thin:  # their updates are in x already
                 continue
             update = passed[link.child]
-            if c.takes_over:
+            if c.takes_over:  # the rows of the child, in the same order
                 y += update
             elif xp is np:
                 flat, at = y.reshape(c.n * c.m, width), link.flat(c.m)
