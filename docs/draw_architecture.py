@@ -11,9 +11,9 @@ from __future__ import annotations
 import ast
 import sys
 from html import escape
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from package_imports import ROOT, Layout, package_sources
+
 PICTURE = ROOT / "docs" / "architecture.svg"
 WHOLE = ("bdg/jobs", "validation", "bdg/condensate", "lattices")  # shown as one room with all below
 WINGS = ("lattices/builders", "lattices/packing", "lattices/materials")
@@ -22,54 +22,28 @@ BOX_WIDTH, BOX_HEIGHT, GAP, FLOOR = 222, 62, 22, 112
 COLOURS = {"gpu": "#fde3c8", "lattices": "#d5ecd4", "bdg": "#dbe7f6", "validation": "#ececec"}
 
 
-def modules() -> dict[str, Path]:
-    """Return the modules of the package by dotted name."""
-    found = {}
-    for top in ("bdg", "gpu", "lattices", "validation"):
-        for path in sorted((ROOT / top).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            if top == "bdg" and parts[1] in ("gpu", "lattices", "validation"):  # the links
-                continue
-            name = ".".join(part for part in parts if part != "__init__")
-            found[name if top == "bdg" else f"bdg.{name}"] = path
-    return found
-
-
-def room_of(path: Path) -> str:
+def room_of(path: str) -> str:
     """Return the room of a file: its folder, or the file itself where it stands in `bdg`."""
-    relative = path.relative_to(ROOT).as_posix()
-    if relative in ABOVE or relative.rpartition("/")[0] == "bdg":
-        return relative
-    folder = relative.rpartition("/")[0]
+    folder = path.rpartition("/")[0]
+    if path in ABOVE or folder == "bdg":
+        return path
     return next((room for room in (*WINGS, *WHOLE) if folder == room or folder.startswith(f"{room}/")), folder)
 
 
-def arrows(files: dict[str, Path]) -> dict[str, set[str]]:
+def arrows(layout: Layout) -> dict[str, set[str]]:
     """Return which rooms each room imports, imports in functions and for annotations included."""
-    below: dict[str, set[str]] = {room_of(path): set() for path in files.values() if path.name != "__init__.py"}
-    gathered = {
-        f"{name}.{alias.name}": f"{node.module}.{alias.name}"
-        for name, path in files.items()
-        if path.name == "__init__.py"
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    for path in files.values():
-        if path.name == "__init__.py":  # it only gathers names
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [f"{node.module}.{a.name}" for a in node.names]
-            for name in (gathered.get(name, name) for name in names):
-                while name and name not in files:
-                    name = name.rpartition(".")[0]
-                if name and files[name].name != "__init__.py":
-                    below[room_of(path)].add(room_of(files[name]))
+    below: dict[str, set[str]] = {room_of(path): set() for path in modules(layout)}
+    for path, target in layout.arrows():
+        if not (path.endswith("__init__.py") or target.endswith("__init__.py")):  # they only gather names
+            below[room_of(path)].add(room_of(target))
     for room in ABOVE:
         below.pop(room, None)
     return {room: {r for r in rooms if r != room and r in below} for room, rooms in below.items()}
+
+
+def modules(layout: Layout) -> list[str]:
+    """Return the files that are shown."""
+    return [path for path in layout.trees if not path.endswith("__init__.py")]
 
 
 def floors(below: dict[str, set[str]]) -> dict[str, int]:
@@ -116,8 +90,8 @@ def wrapped(text: str, width: int, most: int) -> list[str]:
 
 def picture() -> str:
     """Return the SVG."""
-    files = modules()
-    below = arrows(files)
+    layout = Layout(package_sources())
+    below = arrows(layout)
     level = floors(below)
     top = max(level.values())
     rows = [[room for room in sorted(below) if level[room] == n] for n in range(top + 1)]
@@ -137,7 +111,8 @@ def picture() -> str:
                 f'<path d="M{x:g} {y:g} C{x:g} {y + 45:g} {u:g} {v - 45:g} {u:g} {v:g}" fill="none" stroke="#8a94a3" '
                 'stroke-width="1.2" marker-end="url(#head)"/>'
             )
-    counts = {room: sum(room_of(p) == room and p.name != "__init__.py" for p in files.values()) for room in below}
+    rooms_of_all = [room_of(path) for path in modules(layout)]
+    counts = {room: rooms_of_all.count(room) for room in below}
     boxes = [box(room, *place[room], counts[room]) for room in sorted(below)]
     return "\n".join(
         [

@@ -62,12 +62,6 @@ def pairing_partner(pairing: sp.csr_matrix, norbs: int) -> sp.csr_matrix:
     return spin_flip(sp.csr_matrix(pairing.T), norbs)
 
 
-def pairing_defect(pairing: sp.csr_matrix, norbs: int) -> float:
-    """Return ``max|D - D^T|`` (norbs = 1) or ``max|D - sigma_y D^T sigma_y|`` (norbs = 2): zero for fermions."""
-    difference = pairing - pairing_partner(pairing, norbs)
-    return float(abs(difference).max()) if difference.nnz else 0.0
-
-
 def phase_factor(phase: np.ndarray) -> np.ndarray:
     """Return exp(i phase), real where every phase is a whole multiple of pi to rounding."""
     half_turns = np.round(phase / np.pi)

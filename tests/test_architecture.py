@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ("bdg", "lattices", "gpu", "validation")
+from docs.package_imports import FOLDERS, ROOT, Layout, imported_names, package_sources
+
 LINKED = ("lattices", "gpu", "validation")
 MAY_IMPORT = {
     "lattices": {"lattices"},
@@ -41,22 +41,6 @@ def python_sources(folder: str) -> Iterator[tuple[str, str]]:
                 cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
                 code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
                 yield path.relative_to(ROOT).as_posix(), re.sub(r"(?m)^\s*[%!].*$", "", code)
-
-
-def imported_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of everything imported anywhere in a module; relative imports keep their dots."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield node.lineno, alias.name
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            for alias in node.names:  # "from bdg import gpu" names bdg.gpu
-                yield node.lineno, f"{module}.{alias.name}"
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in ("import_module", "__import__"):
-                yield node.lineno, str(node.args[0].value)
 
 
 def violations(path: str, source: str) -> list[str]:
@@ -312,47 +296,6 @@ STILL: dict[str, set[str]] = {
 }
 
 
-class Layout:
-    """The modules of the package by path, and which file each import means."""
-
-    def __init__(self, sources: dict[str, str]) -> None:
-        self.trees = {path: ast.parse(source, path) for path, source in sources.items()}
-        self.by_name = {self.dotted(path): path for path in self.trees}
-        self.gathered: dict[str, dict[str, str]] = {}  # __init__ that only gathers names: name -> dotted name
-        for path, tree in self.trees.items():
-            if path.endswith("__init__.py"):
-                self._gather(path, tree)
-
-    @staticmethod
-    def dotted(path: str) -> str:
-        name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-        return name if name.split(".")[0] == "bdg" else f"bdg.{name}"
-
-    def _gather(self, path: str, tree: ast.Module) -> None:
-        imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-        others = [node for node in tree.body if not isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)]
-        if not others:
-            self.gathered[path] = {a.asname or a.name: f"{n.module}.{a.name}" for n in imports for a in n.names}
-
-    def file_of(self, name: str) -> str | None:
-        """Return the file in which a dotted name is found, through packages that only gather names."""
-        package, _, last = name.rpartition(".")
-        bound = self.gathered.get(self.by_name.get(package, ""), {})
-        if last in bound and bound[last] != name:  # hides a module of that name, as it does for Python
-            return self.file_of(bound[last])
-        while name and name not in self.by_name:
-            name = name.rpartition(".")[0]
-        return self.by_name.get(name)
-
-    def arrows(self) -> Iterator[tuple[str, str]]:
-        """Pairs (importing, imported) of files, lazy imports and those for annotations included."""
-        for path, tree in self.trees.items():
-            for _, name in imported_names(tree):
-                target = self.file_of(name) if name.split(".")[0] == "bdg" else None
-                if target is not None and target != path:
-                    yield path, target
-
-
 def room_of(path: str) -> str | None:
     """Return the row of the table that a file belongs to."""
     if path in ROOMS:
@@ -456,10 +399,6 @@ def too_long(layout: Layout, sources: dict[str, str]) -> set[str]:
                     found.add(f"{path} {node.name}")
     folders = [path.rpartition("/")[0] for path in sources if not path.endswith("__init__.py")]
     return found | {f for f in set(folders) - CROWDED if folders.count(f) > MOST_MODULES}
-
-
-def package_sources() -> dict[str, str]:
-    return {path: source for folder in FOLDERS for path, source in python_sources(folder) if path.endswith(".py")}
 
 
 @pytest.fixture(scope="module")

@@ -220,7 +220,7 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
         if building is not None and _is_large(building):
             key = _without_seed(point.parameters)
             if key not in large:
-                large[key] = extrapolated(make, point.parameters, building, device, share)
+                large[key] = extrapolated(job.kind, point.parameters, building, device, share)
             costs = large[key]
             found.large += [building.count] if costs is not None else []
         if costs is None:

@@ -11,7 +11,6 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
@@ -22,8 +21,7 @@ from bdg.gpu.cost.grid_dissection import grid_work
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
-from bdg.jobs.kinds.sns import open_channels
-from bdg.jobs.model.kind import Step
+from bdg.jobs.model.kind import Kind, Shape, Step
 from bdg.jobs.model.sweep import Parameters
 from bdg.lattices import budget
 from bdg.lattices.budget import Building
@@ -33,13 +31,10 @@ from bdg.methods import choice
 BUILT_UP_TO = 50_000  # sites: an estimate of so many is made in a second or two on the system itself
 SAMPLES = (2_000, 4_000, 8_000, 16_000, 30_000)  # sites of the boxes that larger ones are extrapolated from
 _ROWS_A_STATE = 8  # rows of a sample for each state that is asked for: fewer are all states
-_GRAINS_A_LENGTH, _FEWEST_GRAINS, _FULLEST = 3.0, 4.0, 0.2  # grains of a sample that is hardly larger than they are
 _AT_LAST = {"bound_states": "chebyshev"}  # what "auto" takes only where nothing else fits
 _NEVER = {"density_of_states": "green"}  # and what it does not take
 
-Shape = tuple[int, ...]
 Sums = Mapping[str, float]
-Made = tuple[System, list[Step]]
 
 
 @dataclass(frozen=True)
@@ -76,54 +71,11 @@ def _sites(shape: Shape) -> int:
     return math.prod(shape)
 
 
-def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters | None:
-    """Return the parameters of the same kind of box with ``wanted`` sites an axis; None for keys that are not known."""
-    system = parameters["system"]
-    if "size_nm" in system:
-        return {**parameters, "system": _smaller_box(system, wanted)}
-    if "superconductor_sites" in system:
-        ratio = wanted[0] / shape[0]
-        lengths = {key: _scaled(system[key], ratio) for key in ("superconductor_sites", "normal_sites")}
-        changed = {**system, **lengths, "width": max((1, *wanted[1:]))}
-        return {**parameters, "system": changed, "compute": _as_many_states(parameters)}
-    if "sites" in system:
-        return {**parameters, "system": {**system, "sites": wanted[0]}}
-    return None
-
-
-def _as_many_states(parameters: Parameters) -> dict[str, Any]:
-    """Return [compute] with the number of states that the whole width asks for, where it is left to the channels."""
-    compute = parameters["compute"]
-    if "states" not in compute or compute["states"] is not None:
-        return compute
-    return {**compute, "states": 2 * len(open_channels(parameters["system"])) + 4}
-
-
-def _scaled(length: int, ratio: float) -> int:
-    return max(1, round(length * ratio)) if length else 0
-
-
-def _smaller_box(system: Mapping[str, Any], wanted: Shape) -> dict[str, Any]:
-    """Return the keys of a composite; grains shrink where fewer than three fit along an edge, or none might be met.
-
-    Nothing that takes time depends on how large they are.
-    """
-    edges = [system["spacing_nm"] * n for n in wanted]
-    most = max(system["spacing_nm"], min(edges) / _GRAINS_A_LENGTH)
-    ratio = min(1.0, most / max(system["diameter_nm"]))
-    diameters = [max(system["spacing_nm"], ratio * each) for each in system["diameter_nm"]]
-    few = _FEWEST_GRAINS * math.pi / 6 * max(diameters) ** 3 / math.prod(edges)
-    changes = {"size_nm": edges, "diameter_nm": diameters, "minimum_gap_nm": ratio * system["minimum_gap_nm"]}
-    if system["volume_fraction"] is not None and system["volume_fraction"] < few:
-        changes["volume_fraction"] = min(few, _FULLEST)
-    return {**system, **changes}
-
-
 # ----------------------------------------------------------------------------------------------------------- the fits
 
 
 def extrapolated(
-    make: Callable[[Parameters], Made],
+    kind: Kind,
     parameters: Parameters,
     building: Building,
     device: str,
@@ -133,8 +85,8 @@ def extrapolated(
 
     Parameters
     ----------
-    make : callable
-        System and steps of a point.
+    kind : Kind
+        It says what a point computes, and which keys make a smaller box.
     parameters : Parameters
     building : Building
         What the builder of its system states.
@@ -142,14 +94,14 @@ def extrapolated(
     share : callable
         Lets a system use what was made of the same geometry before.
     """
+    if kind.steps is None or kind.smaller is None:
+        return None
     shapes, steps, rows = [], [], []
     for wanted in sample_shapes(building.shape):
-        changed = smaller(parameters, building.shape, wanted)
-        if changed is None:
-            return None
-        stated = budget.predict(functools.partial(make, changed))
+        changed = kind.smaller(parameters, building.shape, wanted)
+        stated = budget.predict(functools.partial(kind.steps, changed))
         assert stated is not None
-        system, found = make(changed)
+        system, found = kind.steps(changed)
         if any(_ROWS_A_STATE * step.arguments.get("k", 0) > 2 * system.norbs * system.n_sites for step in found):
             continue
         share(system)

@@ -27,6 +27,7 @@ from bdg.jobs.kinds.shared.boxes import (
     host_facts,
     host_of,
     n_sites_of,
+    smaller_box,
     state_rules,
     warn_if_coarse,
 )
@@ -238,4 +239,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller_box,
 )

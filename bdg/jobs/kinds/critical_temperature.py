@@ -15,7 +15,7 @@ import numpy as np
 from bdg.condensate.critical_temperature import TOLERANCES, critical_temperature
 from bdg.condensate.linear_response import AMPLITUDE_SHARE
 from bdg.jobs.kinds.shared.groups import by_system, seed_of
-from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs
+from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs, smaller_slabs
 from bdg.jobs.model.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
@@ -118,4 +118,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller_slabs,
 )

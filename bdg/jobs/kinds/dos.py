@@ -155,5 +155,6 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=boxes.smaller_box,
     version=2,  # since 2 the errors of ratios are those of pairs of runs with the same random vectors
 )

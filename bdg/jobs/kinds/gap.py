@@ -20,7 +20,7 @@ from bdg.jobs.kinds.shared.keys import TEMPERATURE
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
 from bdg.jobs.kinds.shared.pairing_keys import GAP_ITERATIONS
 from bdg.jobs.kinds.shared.panels import beside_temperature
-from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs
+from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs, smaller_slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
@@ -157,4 +157,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller_slabs,
 )

@@ -29,6 +29,7 @@ from bdg.jobs.kinds.shared.pairing_keys import (
     pairing_temperature_rules,
 )
 from bdg.jobs.kinds.shared.panels import beside_temperature
+from bdg.jobs.kinds.shared.slabs import smaller_slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
@@ -212,4 +213,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller_slabs,
 )

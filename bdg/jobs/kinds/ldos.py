@@ -196,4 +196,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=boxes.smaller_box,
 )

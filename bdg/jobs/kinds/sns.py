@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from bdg.jobs.kinds.shared.limits import site_rules
+from bdg.jobs.kinds.shared.slabs import smaller_slabs
 from bdg.jobs.model.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -136,6 +137,14 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     return junction, [Step("bound_states", {"k": k})]
 
 
+def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters:
+    """Return the keys of a smaller junction, with the states that the channels of the whole width ask for."""
+    changed, compute = smaller_slabs(parameters, shape, wanted), parameters["compute"]
+    if compute["states"] is None:
+        compute = {**compute, "states": 2 * len(open_channels(parameters["system"])) + 4}
+    return {**changed, "compute": compute}
+
+
 def summarise(results: JobResults) -> str:
     """Return the largest deviation from the closed form of each junction beside what the length of N explains."""
     lines = [f"{results.name}: Andreev levels against phase, {len(results)} points"]
@@ -217,4 +226,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller,
 )

@@ -26,7 +26,7 @@ from bdg.jobs.kinds.shared.pairing_keys import (
     pairing_temperature_rules,
 )
 from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
-from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -86,6 +86,11 @@ def build(parameters: Parameters) -> System:
         delta=np.full(count, delta),
         attraction=np.full(count, (attraction or 0.0) / t),
     )
+
+
+def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters:
+    """Return the keys of a box with ``wanted`` sites an axis."""
+    return {**parameters, "system": {**parameters["system"], "sites": wanted[0]}}
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:
@@ -199,4 +204,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller,
 )

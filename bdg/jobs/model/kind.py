@@ -57,6 +57,10 @@ class Step:
     note: str = ""
 
 
+Shape = tuple[int, ...]
+"""Sites along each axis of a grid."""
+
+
 def _no_rules(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     return ()
 
@@ -84,6 +88,9 @@ class Kind:
     steps : function, optional
         ``steps(parameters)`` of one point returns its `System` and the list of its steps, for `bdg estimate`; nothing
         is computed there.
+    smaller : function, optional
+        ``smaller(parameters, shape, wanted)`` of one point, whose grid has ``shape`` sites an axis, returns the
+        parameters of the same kind of box with ``wanted`` ones: what `bdg estimate` extrapolates large systems from.
     version : int
         Raised when the same parameters come to mean something else; part of the points' digest.
     """
@@ -96,4 +103,5 @@ class Kind:
     plot: Callable[[JobResults, Path, Mapping[str, Any]], list[Path]]
     check: Callable[[Parameters], Sequence[tuple[str, str, str]]] = _no_rules
     steps: Callable[[Parameters], tuple[System, list[Step]]] | None = None
+    smaller: Callable[[Parameters, Shape, Shape], Parameters] | None = None
     version: int = 1

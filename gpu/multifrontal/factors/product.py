@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.complex_columns import as_complex, as_real
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
-from bdg.gpu.multifrontal.factors.sweep import as_complex, as_real
 
 
 class MatrixProduct:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.device.complex_columns import as_complex, as_real
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.factors.few_columns import FEW, sweep_few
 from bdg.gpu.multifrontal.factors.stacked import swapped
@@ -50,19 +51,6 @@ def _padded(xp: Any, columns: Any, dtype: Any) -> Any:
     x = xp.zeros((n_rows + 1, width), dtype)
     x[:-1] = columns
     return x
-
-
-def as_real(xp: Any, columns: Any) -> Any:
-    """Return complex columns (n, R) as real ones (n, 2 R).
-
-    A product with a real matrix then takes half the operations, and CuPy does not copy the matrix as a complex one.
-    """
-    return xp.ascontiguousarray(columns).view(columns.real.dtype)
-
-
-def as_complex(columns: Any) -> Any:
-    """Return the complex columns of `as_real`."""
-    return columns.view(np.result_type(columns.dtype, np.complex64))
 
 
 def adjoint_sweep(stored: StoredFactors, columns: Any) -> Any:

@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose
 
 import bdg
 from bdg.gpu.chebyshev import columns as chebyshev
-from bdg.gpu.chebyshev import kernel_polynomial, local_moments
-from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.chebyshev import kernel_polynomial
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 
@@ -87,25 +86,6 @@ def test_a_normal_torus_has_its_band(grid):
     assert_allclose(found.values.sum(axis=0) * 0.025, 1, atol=0.03)
     local = bdg.local_density_of_states(system, energies, method="chebyshev", moments=found.moments)
     assert_allclose(found.values.sum(axis=1), local.values.sum(axis=1), rtol=1e-9, atol=1e-10)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("n_moments", [40, 400])
-def test_electron_density_of_exact_columns(systems, name, n_moments):
-    """Fermi function of H between electron rows, against all eigenstates, within the stated truncation error."""
-    system, temperature = systems[name], 0.2
-    matrix = bdg.BdGHamiltonian(system).matrix
-    levels, vectors = np.linalg.eigh(matrix.toarray())
-    rows = np.arange(system.norbs * 5)
-    exact = (abs(vectors[rows]) ** 2) @ (0.5 - 0.5 * np.tanh(levels / (2 * temperature)))
-    operator = NambuOperator(matrix, system.norbs, CPU)
-    bound = chebyshev.spectral_bound(matrix)
-    found, error = local_moments.diagonal_elements(
-        operator, bound, rows, lambda energy: 0.5 - 0.5 * np.tanh(energy / (2 * temperature)), n_moments
-    )
-    deviation = abs(found - exact).max()
-    assert deviation <= error + 1e-13
-    assert error < (0.5 if n_moments == 40 else 1e-9)
 
 
 def test_lorentzian_moments_are_enough_and_not_many_more():

@@ -17,6 +17,7 @@ from bdg.jobs import extrapolation
 from bdg.jobs.estimate import estimate_job
 from bdg.jobs.extrapolation import SAMPLES, sample_shapes
 from bdg.jobs.job import parse_job
+from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.runner import run_job
 from bdg.lattices import budget
 
@@ -121,13 +122,23 @@ def test_wide_chains_have_no_transverse_edge_lost():
     cases += [("gap", "width=200"), ("josephson", "width=100"), ("composite", "size_nm=[100, 70, 50]", *BOX)]
     for case in cases:
         parameters = job_of(*case).points[0].parameters
-        make = job_of(*case).kind.steps
-        shape = budget.predict(lambda make=make, p=parameters: make(p)).shape
+        kind = job_of(*case).kind
+        shape = budget.predict(lambda make=kind.steps, p=parameters: make(p)).shape
         for wanted in sample_shapes(shape):
-            changed = extrapolation.smaller(parameters, shape, wanted)
-            stated = budget.predict(lambda make=make, p=changed: make(p)).shape
+            changed = kind.smaller(parameters, shape, wanted)
+            stated = budget.predict(lambda make=kind.steps, p=changed: make(p)).shape
             assert len(stated) == len(shape) and np.allclose(stated, wanted, atol=2)
-    assert extrapolation.smaller({"system": {"length": 3}, "compute": {}}, (9,), (3,)) is None
+
+
+def test_every_kind_of_this_package_knows_smaller_boxes():
+    assert [name for name in kind_names() if get_kind(name).smaller is None] == []
+
+
+def test_a_kind_that_knows_no_smaller_box_is_not_extrapolated():
+    parameters = job_of("stiffness", "sites=40").points[0].parameters
+    kind = dataclasses.replace(get_kind("stiffness"), smaller=None)
+    building = budget.predict(lambda: kind.steps(parameters))
+    assert extrapolation.extrapolated(kind, parameters, building, "cpu", lambda system: None) is None
 
 
 def test_a_bar_shows_how_far_it_is_where_it_is_asked_for(capsys):

@@ -18,8 +18,8 @@ from bdg.lattices.nambu import (
     SIGMA_Y,
     SIGMA_Z,
     hole_block,
-    pairing_defect,
     pairing_matrix,
+    pairing_partner,
     particle_hole,
     phase_factor,
     spin_flip,
@@ -406,8 +406,9 @@ def test_spin_flip_keeps_a_zeeman_term_and_turns_its_hole_block():
     np.testing.assert_allclose(hole_block(zeeman, 2).toarray(), zeeman.toarray(), rtol=0, atol=1e-17)
     real = spin_flip(sp.csr_matrix(SIGMA_X), 2)
     assert real.dtype.kind == "f"
-    assert pairing_defect(sp.csr_matrix(SIGMA_X), 2) == pytest.approx(2.0)  # onsite triplet breaks Fermi statistics
-    assert pairing_defect(pairing_matrix(np.array([0.3j]), None, 2), 2) == 0
+    triplet, singlet = sp.csr_matrix(SIGMA_X), pairing_matrix(np.array([0.3j]), None, 2)
+    assert abs(triplet - pairing_partner(triplet, 2)).max() == 2  # an onsite triplet breaks Fermi statistics
+    assert abs(singlet - pairing_partner(singlet, 2)).max() == 0
 
 
 @given(turns=st.integers(-50, 50), off=st.sampled_from([0.0, 1e-3, 0.5]))

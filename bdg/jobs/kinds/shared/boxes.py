@@ -11,7 +11,7 @@ from typing import Any
 from bdg.condensate.bcs import gap_ratio
 from bdg.jobs.kinds.shared.groups import seed_of
 from bdg.jobs.kinds.shared.limits import MOST_SITES, band_edge, grain_rules, site_rules, temperature_rules
-from bdg.jobs.model.kind import Observable
+from bdg.jobs.model.kind import Observable, Shape
 from bdg.jobs.model.results import PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -22,6 +22,7 @@ from bdg.lattices.system import System
 
 DEFAULT_GLASS_RATIO = 0.35
 FEWEST_CARRIERS = 1e-9  # on a site
+_GRAINS_A_LENGTH, _FEWEST_GRAINS, _FULLEST = 3.0, 4.0, 0.2  # grains of a sample that is hardly larger than they are
 RESOLVED_FROM = 4.0  # sites per Fermi wavelength; a square lattice is off by more than 20 % in v_F below
 SYSTEM_KEYS = (
     Key("size_nm", "vector", "edges of the box", lengths=(3,), above=0),
@@ -142,6 +143,24 @@ def build(parameters: Parameters) -> System:
         transparency=system["transparency"],
         seed=system["seed"],
     )
+
+
+def smaller_box(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters:
+    """Return the keys of a composite with ``wanted`` sites an axis.
+
+    Grains shrink where fewer than three fit along an edge, or none might be met: nothing that takes time depends on how
+    large they are.
+    """
+    system = parameters["system"]
+    edges = [system["spacing_nm"] * n for n in wanted]
+    most = max(system["spacing_nm"], min(edges) / _GRAINS_A_LENGTH)
+    ratio = min(1.0, most / max(system["diameter_nm"]))
+    diameters = [max(system["spacing_nm"], ratio * each) for each in system["diameter_nm"]]
+    few = _FEWEST_GRAINS * math.pi / 6 * max(diameters) ** 3 / math.prod(edges)
+    changes = {"size_nm": edges, "diameter_nm": diameters, "minimum_gap_nm": ratio * system["minimum_gap_nm"]}
+    if system["volume_fraction"] is not None and system["volume_fraction"] < few:
+        changes["volume_fraction"] = min(few, _FULLEST)
+    return {**parameters, "system": {**system, **changes}}
 
 
 def geometry_facts(composite: System) -> dict[str, Observable]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bdg.jobs.kinds.shared.keys import INTERFACE_KEYS, LAYER_KEYS, SUPERCONDUCTOR
 from bdg.jobs.kinds.shared.limits import site_rules
+from bdg.jobs.model.kind import Shape
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.builders.stacks import Layer, stack
@@ -45,6 +46,17 @@ def slabs(keys: Mapping[str, Any], delta: float = 0.0, phase: float = 0.0) -> Sy
         periodic=keys["periodic"] and width > 2,
         seed=keys["seed"],
     )
+
+
+def smaller_slabs(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters:
+    """Return the keys of slabs with ``wanted`` sites an axis: all layers shrink alike."""
+    system, ratio = parameters["system"], wanted[0] / shape[0]
+    lengths = {key: _scaled(system[key], ratio) for key in ("superconductor_sites", "normal_sites")}
+    return {**parameters, "system": {**system, **lengths, "width": max((1, *wanted[1:]))}}
+
+
+def _scaled(length: int, ratio: float) -> int:
+    return max(1, round(length * ratio)) if length else 0
 
 
 def profile(system: System, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
