@@ -41,6 +41,10 @@ GAP_TOL = 1e-7  # of Delta relative to its maximum
 _ROUNDING = 1e-14  # of a current, in units of the hopping
 SMALL = 0.01  # of the largest current: more that enters where none should is warned of
 CURRENT_UNIT = "e hopping/hbar"
+_PARITY = {
+    True: "I(-phi) = -I(phi): h and D are real at phi = 0",
+    False: "not assumed: h or D is complex at phi = 0",
+}
 
 
 class ConservationWarning(UserWarning):
@@ -207,14 +211,14 @@ def current_phase(
     options: dict[str, Any] = {"method": method, "max_iterations": max_iterations, "device": choice.backend.device}
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
     how = {"self_consistent": self_consistent, "deep_sites": about_deep}
+    sweep = PhaseSweep(system, pair, deep, temperature, elements_tol, choice, how, start)
     points: list[_Point] = []
     for phase in progress_bar(progress, "current against phase", "phase", phases):
         if self_consistent:
             try:
                 biased, energy = solver(float(phase))
             except ConvergenceError as error:
-                done = phases[: len(points)]
-                known = _result(system, done, points, temperature, pair, deep, choice, start, how) if points else None
+                known = sweep.result(phases[: len(points)], points) if points else None
                 raise ConvergenceError(
                     f"current_phase at phi = {phase:g}: {error} ({len(points)} of {phases.size} phases were done: "
                     "`.result` of this error; that of its cause is the state)",
@@ -222,9 +226,8 @@ def current_phase(
                 ) from error
         else:
             biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
-        points.append(_point(biased, energy, temperature, elements_tol, choice, pair[1], deep))
-    how |= solver.facts() if self_consistent else {}
-    return _result(system, phases, points, temperature, pair, deep, choice, start, how)
+        points.append(sweep.point(biased, energy))
+    return sweep.result(phases, points, **(solver.facts() if self_consistent else {}))
 
 
 @dataclass(frozen=True)
@@ -242,88 +245,102 @@ class _Point:
     facts: dict[str, Any]
 
 
-def _point(
-    system: System,
-    energy: float | None,
-    temperature: float,
-    tol: float,
-    choice: Choice,
-    last: int,
-    deep: np.ndarray,
-) -> _Point:
-    """Return current, free energy (unless it is known) and divergence of one system."""
-    found = thermal_elements(BdGHamiltonian(system), temperature, tol, choice, log_cosh=energy is None)
-    sources = sources_of(system, found)
-    divergence = divergence_of(*currents_of(system, found), system.n_sites)
-    elsewhere = np.ones(system.n_sites, dtype=bool)
-    elsewhere[deep] = False
-    pairing = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).sum(axis=1)
-    inside = system.grain == last
-    return _Point(
-        current=float(0.0 - sources[inside].sum()),
-        free_energy=free_energy_of(system, found, temperature) if energy is None else energy,
-        conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
-        misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
-        continuity=float(abs(divergence - sources).max()),
-        floor=20 * found.error * float(np.linalg.norm(pairing))
-        + _ROUNDING * system.n_sites * strongest_hopping(system),
-        error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
-        dtype=found.dtype,
-        facts=found.facts,
-    )
+@dataclass(frozen=True, eq=False)
+class PhaseSweep:
+    """What all phases of a relation have in common.
 
+    Attributes
+    ----------
+    system : System
+        At phase 0.
+    pair : (int, int)
+        First and last grain.
+    deep : array (D,) of int
+        Sites where current may enter and leave.
+    temperature, tol : float
+        k_B T, and the absolute error of the elements of tanh.
+    choice : Choice
+        Of the thermal elements.
+    how : dict
+        What else the evidence says of how they were asked for.
+    start : float
+        When it all began.
+    """
 
-def _result(
-    system: System,
-    phases: np.ndarray,
-    points: list[_Point],
-    temperature: float,
-    pair: tuple[int, int],
-    deep: np.ndarray,
-    choice: Choice,
-    start: float,
-    how: dict[str, Any],
-) -> CurrentPhase:
-    current = np.array([point.current for point in points])
-    conservation = np.array([point.conservation for point in points])
-    odd = system.is_real
-    curve = phase_curve(phases, current, odd)
-    critical_current, critical_phase = curve.critical_current
-    misplaced = max(point.misplaced for point in points)
-    warning = _warning(misplaced, current, max(point.floor for point in points), how["self_consistent"])
-    if warning:
-        warnings.warn(warning, ConservationWarning, stacklevel=3)
-    evidence = Evidence.of(
-        choice,
-        dtype=points[-1].dtype,
-        start=start,
-        odd="I(-phi) = -I(phi): h and D are real at phi = 0" if odd else "not assumed: h or D is complex at phi = 0",
-        phases_complete=curve.complete,
-        harmonics_residual=curve.residual,
-        branch_spread=curve.spread,
-        continuity=max(point.continuity for point in points),
-        misplaced=misplaced,
-        misplaced_share=misplaced / max(float(abs(current).max()), np.finfo(float).tiny),
-        warning=warning,
-        **points[-1].facts,
-        **how,
-    )
-    return CurrentPhase(
-        phases=phases,
-        current=current,
-        free_energy=np.array([point.free_energy for point in points]),
-        conservation=conservation,
-        harmonics=curve.harmonics,
-        critical_current=critical_current,
-        critical_phase=critical_phase,
-        critical_currents=np.array([curve.positive, curve.negative]),
-        diode=curve.diode,
-        error=max(point.error for point in points),
-        between=np.array(pair),
-        deep=deep,
-        temperature=temperature,
-        evidence=evidence,
-    )
+    system: System
+    pair: tuple[int, int]
+    deep: np.ndarray
+    temperature: float
+    tol: float
+    choice: Choice
+    how: dict[str, Any]
+    start: float
+
+    def point(self, system: System, energy: float | None) -> _Point:
+        """Return current, free energy (unless it is known) and divergence of the system at one phase."""
+        hamiltonian = BdGHamiltonian(system)
+        found = thermal_elements(hamiltonian, self.temperature, self.tol, self.choice, log_cosh=energy is None)
+        sources = sources_of(system, found)
+        divergence = divergence_of(*currents_of(system, found), system.n_sites)
+        elsewhere = np.ones(system.n_sites, dtype=bool)
+        elsewhere[self.deep] = False
+        pairing = np.asarray(abs(system.pairing_block).sum(axis=1)).reshape(-1, system.norbs).sum(axis=1)
+        inside = system.grain == self.pair[1]
+        return _Point(
+            current=float(0.0 - sources[inside].sum()),
+            free_energy=free_energy_of(system, found, self.temperature) if energy is None else energy,
+            conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
+            misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
+            continuity=float(abs(divergence - sources).max()),
+            floor=20 * found.error * float(np.linalg.norm(pairing))
+            + _ROUNDING * system.n_sites * strongest_hopping(system),
+            error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
+            dtype=found.dtype,
+            facts=found.facts,
+        )
+
+    def result(self, phases: np.ndarray, points: list[_Point], **facts: Any) -> CurrentPhase:
+        """Return the relation, and warn the caller of `current_phase` where it does not conserve charge."""
+        current = np.array([point.current for point in points])
+        odd = self.system.is_real
+        curve = phase_curve(phases, current, odd)
+        critical_current, critical_phase = curve.critical_current
+        misplaced = max(point.misplaced for point in points)
+        warning = _warning(misplaced, current, max(point.floor for point in points), self.how["self_consistent"])
+        if warning:
+            warnings.warn(warning, ConservationWarning, stacklevel=3)
+        evidence = Evidence.of(
+            self.choice,
+            dtype=points[-1].dtype,
+            start=self.start,
+            odd=_PARITY[odd],
+            phases_complete=curve.complete,
+            harmonics_residual=curve.residual,
+            branch_spread=curve.spread,
+            continuity=max(point.continuity for point in points),
+            misplaced=misplaced,
+            misplaced_share=misplaced / max(float(abs(current).max()), np.finfo(float).tiny),
+            warning=warning,
+            **points[-1].facts,
+            **self.how,
+            **facts,
+        )
+        return CurrentPhase(
+            phases=phases,
+            current=current,
+            free_energy=np.array([point.free_energy for point in points]),
+            conservation=np.array([point.conservation for point in points]),
+            harmonics=curve.harmonics,
+            critical_current=critical_current,
+            critical_phase=critical_phase,
+            critical_currents=np.array([curve.positive, curve.negative]),
+            diode=curve.diode,
+            error=max(point.error for point in points),
+            between=np.array(self.pair),
+            deep=self.deep,
+            temperature=self.temperature,
+            evidence=evidence,
+        )
 
 
 def _warning(misplaced: float, current: np.ndarray, floor: float, self_consistent: bool) -> str:

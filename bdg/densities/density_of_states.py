@@ -17,6 +17,7 @@ from bdg.base.arguments import require_choice, require_energies, require_seed, r
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
+from bdg.densities.local_choice import Request
 from bdg.densities.resolution import Resolution, require_broadening, require_resolution, within_bound
 from bdg.densities.statistics import standard_error
 from bdg.densities.trace_choice import METHODS, choose_green, choose_method, green_request, require_vectors
@@ -155,7 +156,10 @@ def density_of_states(
     hamiltonian = BdGHamiltonian(system)
     seed = require_seed(seed)
     if method == "green":
-        return _by_green(hamiltonian, points, broadening, moments, device, seed, progress, start)
+        if moments is not None:
+            raise ValueError(f"moments belongs to methods 'chebyshev' and 'dense'; got {moments!r} with method='green'")
+        eta, origin = require_broadening(broadening, points, hamiltonian)
+        return _by_green(green_request(hamiltonian, points, eta), origin, device, seed, progress, start)
     wanted = require_resolution(broadening, moments, points, hamiltonian, seed)
     choice = choose_method(method, device, hamiltonian, points.size, wanted.moments, n_vectors)
     if choice.method == "dense":
@@ -196,22 +200,10 @@ def density_of_states(
     )
 
 
-def _by_green(
-    hamiltonian: BdGHamiltonian,
-    energies: np.ndarray,
-    broadening: Any,
-    moments: Any,
-    device: str,
-    seed: int,
-    progress: bool,
-    start: float,
-) -> DensityOfStates:
-    if moments is not None:
-        raise ValueError(f"moments belongs to methods 'chebyshev' and 'dense'; got {moments!r} with method='green'")
-    eta, origin = require_broadening(broadening, energies, hamiltonian)
-    request = green_request(hamiltonian, energies, eta)
+def _by_green(request: Request, origin: str, device: str, seed: int, progress: bool, start: float) -> DensityOfStates:
     choice = choose_green(request, device)
     values, error, facts = trace_density(request, choice.backend, seed, progress)
+    eta, energies = request.eta, request.energies
     described = {"kernel": "lorentzian", "broadening": eta, "broadening_is": f"half width of a Lorentzian; {origin}"}
     evidence = Evidence.of(choice, dtype=values.dtype, start=start, seed=seed, **described, **facts)
     return DensityOfStates(

@@ -160,15 +160,14 @@ def partner_elements(
     """
     operator = NambuOperator(matrix, 1 if doubled else 2, backend, single=single)
     width = int(np.clip(BLOCK_BYTES // (matrix.shape[0] * operator.dtype.itemsize), 8, 64))
-    check_every = max(4, coefficients.size // 20)
-    everything = Expansion.of(coefficients)
-    _, reference = _block(operator, bound, reference_rows, offset, everything, doubled, 0.0, check_every, 0.0)
+    columns = _Columns(operator, bound, offset, doubled, check_every=max(4, coefficients.size // 20))
+    _, reference = columns.summed(reference_rows, Expansion.of(coefficients), 0.0, 0.0)
     expansion = Expansion.of(coefficients, reference.moments)
     values = np.empty(rows.size, dtype=complex)
     error, degree, products, largest = 0.0, 0, reference.steps * reference_rows.size, 0.0
     for begin in range(0, rows.size, width):
         block = rows[begin : begin + width]
-        sums, run = _block(operator, bound, block, offset, expansion, doubled, tol, check_every, largest)
+        sums, run = columns.summed(block, expansion, tol, largest)
         values[begin : begin + width] = sums
         largest = max(largest, float(abs(sums).max()))
         error, degree = max(error, run.error), max(degree, run.degree)
@@ -185,49 +184,49 @@ class _Run:
     moments: np.ndarray  # largest |moment| of the columns, term by term
 
 
-def _block(
-    operator: NambuOperator,
-    bound: float,
-    rows: np.ndarray,
-    offset: int,
-    expansion: Expansion,
-    doubled: bool,
-    tol: float,
-    check_every: int,
-    largest: float,
-) -> tuple[np.ndarray, _Run]:
-    """Sum one block of columns until the estimated error is below ``tol`` times the largest value."""
-    backend, coefficients = operator.backend, expansion.coefficients
-    xp = backend.xp
-    targets = xp.asarray(operator.place(rows + offset)), xp.arange(rows.size)
+@dataclass(frozen=True, eq=False)
+class _Columns:
+    """How blocks of columns are summed: what all of them have in common."""
 
-    def elements() -> Any:
-        return recursion.sign * recursion.current.reshape(operator.n_rows, -1)[targets].astype(complex)
+    operator: NambuOperator
+    bound: float
+    offset: int
+    doubled: bool
+    check_every: int  # terms between two looks at the error
 
-    recursion = Recursion(operator, operator.unit_vectors(rows), bound)
-    recursion.advance()
-    first = elements()  # of T_1
-    total = coefficients[0] * first
-    moments = [abs(first).max()]  # stay on the device until the error is looked at
-    term, error = 0, np.inf
-    for term in range(1, coefficients.size):  # odd degree k = 2 term + 1
-        if doubled:  # from T_term and T_{term+1}
-            sums = recursion.advance("partners")
-            product = recursion.pair_sign * (sums[:, 0] + 1j * sums[:, 1])
-            moment = (2.0 if term % 2 else -2.0) * product - first
-        else:
-            recursion.advance()
-            recursion.advance()
-            moment = elements()
-        total = total + coefficients[term] * moment
-        moments.append(abs(moment).max())
-        if (term + 1) % check_every == 0 or term + 1 == coefficients.size:
-            growth = float(xp.linalg.norm(recursion.current.reshape(operator.n_rows, -1), axis=0).max())
-            if not growth < OVERFLOW:
-                raise BoundViolatedError(f"a vector grew to norm {growth:.3g}: the spectral bound is too small")
-            latest = float(backend.to_host(xp.stack(moments[-check_every:])).max())
-            error = expansion.reference_tail[term + 1] + latest * expansion.tail[term + 1]
-            if error <= tol * max(largest, float(abs(backend.to_host(total)).max())):
-                break
-    run = _Run(float(error), 2 * term + 1, recursion.order, np.asarray(backend.to_host(xp.stack(moments))))
-    return backend.to_host(total), run
+    def summed(self, rows: np.ndarray, expansion: Expansion, tol: float, largest: float) -> tuple[np.ndarray, _Run]:
+        """Sum one block of columns until the estimated error is below ``tol`` times the largest value."""
+        operator, coefficients = self.operator, expansion.coefficients
+        backend, xp = operator.backend, operator.backend.xp
+        targets = xp.asarray(operator.place(rows + self.offset)), xp.arange(rows.size)
+
+        def elements() -> Any:
+            return recursion.sign * recursion.current.reshape(operator.n_rows, -1)[targets].astype(complex)
+
+        recursion = Recursion(operator, operator.unit_vectors(rows), self.bound)
+        recursion.advance()
+        first = elements()  # of T_1
+        total = coefficients[0] * first
+        moments = [abs(first).max()]  # stay on the device until the error is looked at
+        term, error = 0, np.inf
+        for term in range(1, coefficients.size):  # odd degree k = 2 term + 1
+            if self.doubled:  # from T_term and T_{term+1}
+                sums = recursion.advance("partners")
+                product = recursion.pair_sign * (sums[:, 0] + 1j * sums[:, 1])
+                moment = (2.0 if term % 2 else -2.0) * product - first
+            else:
+                recursion.advance()
+                recursion.advance()
+                moment = elements()
+            total = total + coefficients[term] * moment
+            moments.append(abs(moment).max())
+            if (term + 1) % self.check_every == 0 or term + 1 == coefficients.size:
+                growth = float(xp.linalg.norm(recursion.current.reshape(operator.n_rows, -1), axis=0).max())
+                if not growth < OVERFLOW:
+                    raise BoundViolatedError(f"a vector grew to norm {growth:.3g}: the spectral bound is too small")
+                latest = float(backend.to_host(xp.stack(moments[-self.check_every :])).max())
+                error = expansion.reference_tail[term + 1] + latest * expansion.tail[term + 1]
+                if error <= tol * max(largest, float(abs(backend.to_host(total)).max())):
+                    break
+        run = _Run(float(error), 2 * term + 1, recursion.order, np.asarray(backend.to_host(xp.stack(moments))))
+        return backend.to_host(total), run

@@ -179,10 +179,7 @@ def solve_gap(
     require_choice("mixing", mixing, MIXINGS)
     if not isinstance(hartree, bool | np.bool_):
         raise TypeError(f"hartree must be True or False; got {hartree!r}")
-    if checkpoint is not None and not isinstance(checkpoint, str | os.PathLike):
-        raise TypeError(f"checkpoint must be the path of a file; got {checkpoint!r}")
-    if checkpoint is not None and Path(checkpoint).is_dir():
-        raise ValueError(f"checkpoint must be a file; {checkpoint} is a folder. Give a name in it")
+    path = _require_checkpoint(checkpoint)
     max_iterations = whole_number("max_iterations", max_iterations, 1)
     unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
     equation = GapEquation(unknowns, temperature, method, select_backend(device))
@@ -193,13 +190,13 @@ def solve_gap(
     history: list[float] = []
     point = unknowns.start()
     identity = gap_checkpoint.identity(system, temperature, pinned, filling, hartree, mixing)
-    if checkpoint is not None and Path(checkpoint).exists():
-        point, history = gap_checkpoint.resume(Path(checkpoint), identity, state, point.size)
+    if path is not None and path.exists():
+        point, history = gap_checkpoint.resume(path, identity, state, point.size)
     resumed = len(history)
 
     def save(following: np.ndarray) -> None:
-        if checkpoint is not None:
-            gap_checkpoint.write(Path(checkpoint), identity, following, iteration.state, history)
+        if path is not None:
+            gap_checkpoint.write(path, identity, following, iteration.state, history)
 
     iteration = GapIteration(unknowns, equation, state, tol, max_iterations, history)
     with progress_bar(progress, "gap", "iteration", total=max_iterations) as bar:
@@ -281,6 +278,16 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
         history=np.array(iteration.history),
         evidence=evidence,
     )
+
+
+def _require_checkpoint(checkpoint: Any) -> Path | None:
+    if checkpoint is None:
+        return None
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise TypeError(f"checkpoint must be the path of a file; got {checkpoint!r}")
+    if Path(checkpoint).is_dir():
+        raise ValueError(f"checkpoint must be a file; {checkpoint} is a folder. Give a name in it")
+    return Path(checkpoint)
 
 
 def _require_filling(filling: Any) -> float | None:
