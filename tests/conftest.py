@@ -3,16 +3,24 @@
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from pathlib import Path
 
 for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests are many small problems
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is written to anybody's home
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
-    # Nothing is written beside the sources, yet the 200 processes that tests start need not compile bdg 200 times.
-    os.environ["PYTHONPYCACHEPREFIX"] = tempfile.mkdtemp(prefix="bdg-bytecode-")
-    atexit.register(shutil.rmtree, os.environ["PYTHONPYCACHEPREFIX"], ignore_errors=True)
+    # Nothing is written beside the sources, yet neither this process nor those that tests start compile all anew.
+    _cache = Path(__file__).resolve().parents[1] / ".pytest_cache"
+    if os.access(_cache if _cache.exists() else _cache.parent, os.W_OK):
+        _bytecode = str(_cache / "bytecode")
+    else:
+        _bytecode = tempfile.mkdtemp(prefix="bdg-bytecode-")
+        atexit.register(shutil.rmtree, _bytecode, ignore_errors=True)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = _bytecode
+    sys.dont_write_bytecode = False
 
 import hypothesis
 import pytest
