@@ -13,9 +13,11 @@ import types
 from pathlib import Path
 
 import pytest
+from command_here import bdg_here
 
 import bdg
 from bdg.cli import main
+from bdg.jobs import kinds
 from bdg.jobs.kinds import kind_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +110,7 @@ def test_a_gpu_that_is_not_there_is_refused(place, monkeypatch, capsys):
     assert not (place / "runs").exists()
 
 
-def test_run_status_and_plot(place):
+def test_run_status_and_plot(place, tiny, monkeypatch):
     """The default folder, a run with points missing, and figures drawn from what is there."""
     answer = call(place, "run", "job.toml")
     assert answer.returncode == 0, answer.stderr
@@ -116,14 +118,14 @@ def test_run_status_and_plot(place):
     out = Path("runs") / "out" / "first"
     assert f"figure: {out / 'figures' / 'figure.png'}" in answer.stdout
 
-    seen = call(place, "status", str(out)).stdout
+    seen = bdg_here("status", out, cwd=place).stdout
     assert seen.startswith(f"{out}: first (tiny), 4 points\n4 done, 0 missing, 0 failed, 0 damaged\nnot running\n")
     sorted((place / out / "points").glob("*.h5"))[0].unlink()
-    seen = call(place, "status", str(out)).stdout
+    seen = bdg_here("status", out, cwd=place).stdout
     assert "3 done, 1 missing, 0 failed, 0 damaged" in seen
     assert "  missing: x_nm=" in seen
     (place / out / "figures" / "figure.png").unlink()
-    answer = call(place, "plot", str(out))
+    answer = bdg_here("plot", out, cwd=place)
     assert answer.returncode == 0
     assert (place / out / "figures" / "figure.png").read_text() == "3 points"
     assert "1 of 4 points are missing in these figures" in answer.stdout
@@ -131,12 +133,13 @@ def test_run_status_and_plot(place):
     for path in (place / out / "points").glob("*.h5"):
         path.unlink()
     (place / out / "results.h5").unlink()
-    answer = call(place, "plot", str(out))
+    answer = bdg_here("plot", out, cwd=place)
     assert (answer.returncode, answer.stderr) == (
         2,
         f"{out}: no point can be read yet (bdg status tells); there is nothing to draw\n",
     )
-    answer = call(place, "status", str(out), program=("-m", "bdg"))  # needs no kind
+    monkeypatch.setattr(kinds, "_REGISTERED", {})  # where nobody knows the kind
+    answer = bdg_here("status", out, cwd=place)
     assert "0 done, 4 missing" in answer.stdout
     answer = call(place, "plot", str(out), program=("-m", "bdg"))
     assert answer.returncode == 2
@@ -201,15 +204,13 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert "this installation holds no benchmarks" in capsys.readouterr().err
 
 
-def test_the_junction_job_agrees_with_the_closed_form(tmp_path, monkeypatch, capsys):
+def test_the_junction_job_agrees_with_the_closed_form(tmp_path):
     """Three phases of the shipped job; exact lattice values E/Delta from a transfer matrix with semi-infinite S."""
     from bdg.jobs.model.results import read_results
 
-    monkeypatch.chdir(tmp_path)
     job = str(ROOT / "runs" / "sns.toml")
-    assert main(["run", job, "--workers", "2", "--no-progress", "--set", "phase_pi=[0.5, 1.0, 1.5]"]) == 0
-    out = capsys.readouterr().out
-    assert "tau = 0.8: largest |E - closed form|" in out
+    done = bdg_here("run", job, "--no-progress", "--set", "phase_pi=[0.5, 1.0, 1.5]", cwd=tmp_path)
+    assert done.returncode == 0 and "tau = 0.8: largest |E - closed form|" in done.stdout
     assert (tmp_path / "runs" / "out" / "sns" / "figures" / "andreev_levels.pdf").exists()
     exact = {(0, 0.5): 0.7020716, (0, 1.0): 0, (100, 0.5): 0.7713115, (100, 1.0): 0.4471993,
              (300, 0.5): 0.9192078, (300, 1.0): 0.8320464}  # fmt: skip
@@ -225,15 +226,14 @@ def test_the_junction_job_agrees_with_the_closed_form(tmp_path, monkeypatch, cap
         assert bool(point["complete"])
 
 
-def test_a_strip_has_the_closed_form_of_its_channels(tmp_path, monkeypatch, capsys):
+def test_a_strip_has_the_closed_form_of_its_channels(tmp_path):
     """Four sites across, hard walls: four channels, each off by no more than the length of N explains."""
     from bdg.jobs.model.results import read_results
 
-    monkeypatch.chdir(tmp_path)
     overrides = ["width=4", "mu_meV=30", "barrier_meV=150", "superconductor_sites=700", "delta_meV=4", "phase_pi=[0.8]"]
     job = str(ROOT / "runs" / "sns.toml")
-    arguments = [word for override in overrides for word in ("--set", override)]
-    assert main(["run", job, "--no-progress", *arguments]) == 0
+    arguments = [word for override in (*overrides, "figures=false") for word in ("--set", override)]
+    assert bdg_here("run", job, "--no-progress", *arguments, cwd=tmp_path).returncode == 0
     (point,) = read_results(tmp_path / "runs" / "out" / "sns" / "results.h5")
     k = [math.acos(-(0.3 + 2 * math.cos(math.pi * m / 5)) / 2) for m in range(1, 5)]
     tau = [1 / (1 + (1.5 / (2 * math.sin(q))) ** 2) for q in k]

@@ -13,10 +13,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from command_here import Here, bdg_here
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import constants, integrate, optimize
 
-from bdg.cli import main
+from bdg.jobs.engines.processes import Crew
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,17 +73,6 @@ def command(*arguments, cwd, **more):
         timeout=120,
         **more,
     )
-
-
-def in_process(*arguments, capsys):
-    """The same without starting Python anew."""
-    capsys.readouterr()
-    try:
-        code = main([str(argument) for argument in arguments])
-    except SystemExit as stop:
-        code = stop.code
-    seen = capsys.readouterr()
-    return subprocess.CompletedProcess(arguments, code, seen.out, seen.err)
 
 
 def points(folder):
@@ -164,7 +154,7 @@ def bcs_ratio(reduced):
 def test_clean_composite_job_against_dense_algebra(tmp_path):
     """The minimal job, every physical number of a point rebuilt from the sizes of its grains."""
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=1e14, seed=5, temperature=20.0))
-    done = command("run", "job.toml", "--out", "here", cwd=tmp_path)
+    done = bdg_here("run", "job.toml", "--out", "here", "--set", "output.figures=false", cwd=tmp_path)
     assert done.returncode == 0, done.stderr + done.stdout
     (parameters, seen), *more = points(tmp_path / "here")
     assert not more
@@ -208,11 +198,11 @@ def test_only_what_is_missing_is_computed_again(tmp_path):
     folder = tmp_path / "out"
     run = ("run", "job.toml", "--out", "out", "--workers", 2, "--set", "output.figures=false")
     run += ("--set", "compute.states=8", "--set", "compute.sample_sites=40")
-    done = command(*run, cwd=tmp_path)
+    done = bdg_here(*run, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     files = sorted((folder / "points").glob("*.h5"))
     assert len(files) == 4
-    assert command("status", "out", cwd=tmp_path).returncode == 0
+    assert bdg_here("status", "out", cwd=tmp_path).returncode == 0
     before = everything(folder / "results.h5")
     raw = (folder / "results.h5").read_bytes()
 
@@ -225,11 +215,11 @@ def test_only_what_is_missing_is_computed_again(tmp_path):
     where = start + 3 if start else len(damaged) // 2
     damaged[where] ^= 0xFF
     files[2].write_bytes(bytes(damaged))
-    text = command("status", "out", cwd=tmp_path)
+    text = bdg_here("status", "out", cwd=tmp_path)
     assert text.returncode == 0
     assert re.search(r"1 done", text.stdout), text.stdout
 
-    done = command(*run, cwd=tmp_path)
+    done = bdg_here(*run, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (folder / "points").glob("*.h5")} == set(times)
     assert files[3].stat().st_mtime_ns == times[files[3].name]
@@ -238,14 +228,14 @@ def test_only_what_is_missing_is_computed_again(tmp_path):
     aside = [path for path in folder.rglob("*") if path.is_file() and "damaged" in str(path)]
     assert len(aside) == 2, "damaged points are set aside, not deleted"
 
-    done = command(*run, cwd=tmp_path)  # nothing is left to do
+    done = bdg_here(*run, cwd=tmp_path)  # nothing is left to do
     assert done.returncode == 0
     assert (folder / "results.h5").read_bytes() == raw
 
 
 def test_files_describe_themselves_and_points_carry_their_origin(tmp_path):
     (tmp_path / "job.toml").write_text(SNS.format(phases="0.7", figures="false"))
-    assert command("run", "job.toml", "--out", "out", cwd=tmp_path).returncode == 0
+    assert bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path).returncode == 0
     paths = [tmp_path / "out" / "results.h5", *(tmp_path / "out" / "points").glob("*.h5")]
     assert len(paths) == 2
     for path in paths:
@@ -270,7 +260,7 @@ def test_digest_covers_parameters_not_the_file_name(tmp_path):
     (tmp_path / "one.toml").write_text(SNS.format(phases="[0.3, 0.7]", figures="false"))
     (tmp_path / "two.toml").write_text(SNS.format(phases="[0.7, 0.3]", figures="false").replace("= 12\n", "= 12.0\n"))
     for name in ("one", "two"):
-        assert command("run", f"{name}.toml", "--out", name, cwd=tmp_path).returncode == 0
+        assert bdg_here("run", f"{name}.toml", "--out", name, cwd=tmp_path).returncode == 0
     names = [sorted(path.name for path in (tmp_path / name / "points").glob("*.h5")) for name in ("one", "two")]
     assert names[0] == names[1]
     assert len(names[0]) == 2
@@ -278,7 +268,7 @@ def test_digest_covers_parameters_not_the_file_name(tmp_path):
 
 def test_range_and_ensembles_with_mean_and_standard_error(tmp_path):
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=10, seed="{ range = [2, 5] }", temperature="[15.0]"))
-    done = command(
+    done = bdg_here(
         "run",
         "job.toml",
         "--out",
@@ -290,7 +280,7 @@ def test_range_and_ensembles_with_mean_and_standard_error(tmp_path):
         cwd=tmp_path,
     )
     if done.returncode == 2:  # a job may insist on sample sites
-        done = command("run", "job.toml", "--out", "out", "--set", "output.figures=false", cwd=tmp_path)
+        done = bdg_here("run", "job.toml", "--out", "out", "--set", "output.figures=false", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = points(tmp_path / "out")
     assert sorted(p["system"]["seed"] for p, _ in found) == [2, 3, 4]
@@ -315,26 +305,35 @@ def test_one_failing_point_keeps_the_others(tmp_path):
             "seed =", "minimum_gap_nm = [1, 40]\nvolume_fraction = 0.25\nseed ="
         )
     )
-    done = command("run", "job.toml", "--out", "out", "--set", "output.figures=false", cwd=tmp_path)
+    done = bdg_here("run", "job.toml", "--out", "out", "--set", "output.figures=false", cwd=tmp_path)
     assert done.returncode == 1, (done.stdout, done.stderr)
     assert len(points(tmp_path / "out")) == 1
-    assert "1 failed" in command("status", "out", cwd=tmp_path).stdout
+    assert "1 failed" in bdg_here("status", "out", cwd=tmp_path).stdout
     assert "reached" in done.stdout + done.stderr + (tmp_path / "out" / "run.log").read_text()
 
 
 def test_plot_draws_the_figures_again(tmp_path):
     (tmp_path / "job.toml").write_text(SNS.format(phases="[0.3, 0.7]", figures="true"))
-    assert command("run", "job.toml", "--out", "out", cwd=tmp_path).returncode == 0
+    assert bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path).returncode == 0
     figures = list((tmp_path / "out" / "figures").iterdir())
     assert figures
     for figure in figures:
         figure.unlink()
-    done = command("plot", "out", cwd=tmp_path)
+    done = bdg_here("plot", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert sorted((tmp_path / "out" / "figures").iterdir()) == sorted(figures)
 
 
+class ThreeMore(Here):
+    """Computes three points; then somebody presses Ctrl-C."""
+
+    def run(self, points):
+        yield from super().run(points[:3])
+        raise KeyboardInterrupt
+
+
 def test_killed_runner_leaves_no_worker_and_no_lock(tmp_path):
+    """The runner is halted while others look at it, so that it cannot be done before they have."""
     (tmp_path / "job.toml").write_text(
         SNS.format(phases="{ linspace = [0, 1, 200] }", figures="false").replace("= 60", "= 400")
     )
@@ -352,7 +351,8 @@ def test_killed_runner_leaves_no_worker_and_no_lock(tmp_path):
         assert runner.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    second = command("run", "job.toml", "--out", "out", cwd=tmp_path)
+    runner.send_signal(signal.SIGSTOP)
+    second = bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path)
     one_line(second, "out")
     children = Path(f"/proc/{runner.pid}/task/{runner.pid}/children").read_text().split()
     assert len(children) >= 2
@@ -365,22 +365,9 @@ def test_killed_runner_leaves_no_worker_and_no_lock(tmp_path):
     kept = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.h5")}
     assert 3 <= len(kept) < 200
     # the same command goes on; the sweep is long, so one look at the first new points is enough
-    runner = subprocess.Popen(
-        [sys.executable, "-m", "bdg", "run", "job.toml", "--out", "out", "--workers", "2"],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 60
-        while len(list(folder.glob("*.h5"))) < len(kept) + 3:
-            assert runner.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-    finally:
-        runner.send_signal(signal.SIGKILL)
-        runner.wait()
+    again = bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path, engine=ThreeMore)
+    assert again.returncode == 130
+    assert len(list(folder.glob("*.h5"))) == len(kept) + 3
     for name, written in kept.items():
         assert (folder / name).stat().st_mtime_ns == written
 
@@ -413,11 +400,11 @@ def alive(pid):
         ("temperature_K = 4.2", "temperature_K = [4.2,,]", ()),
     ],
 )
-def test_bad_job_files_are_refused_in_one_line(tmp_path, capsys, old, new, words):
+def test_bad_job_files_are_refused_in_one_line(tmp_path, old, new, words):
     text = COMPOSITE.format(path=10, seed=1, temperature=4.2)
     assert old in text
     (tmp_path / "job.toml").write_text(text.replace(old, new))
-    lines = one_line(in_process("run", tmp_path / "job.toml", "--out", tmp_path / "out", capsys=capsys), *words)
+    lines = one_line(bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path), *words)
     assert len(lines) == (2 if new == "[computed]" else 1), lines  # a whole section is missing and another unknown
     for line in lines:
         assert re.match(r"\S*job\.toml: ", line)
@@ -426,11 +413,11 @@ def test_bad_job_files_are_refused_in_one_line(tmp_path, capsys, old, new, words
     assert not (tmp_path / "out").exists(), "refused before any work"
 
 
-def test_other_bad_input_of_the_command_line(tmp_path, capsys, monkeypatch):
+def test_other_bad_input_of_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def bdg(*arguments):
-        return in_process(*arguments, capsys=capsys)
+        return bdg_here(*arguments, cwd=tmp_path)
 
     def refused(*arguments, word):
         assert len(one_line(bdg(*arguments), word)) == 1
@@ -510,10 +497,11 @@ def test_validate_prints_one_line_a_row_and_passes(table, tmp_path):
 
 
 def test_numbers_of_a_seed_repeat_bit_for_bit(tmp_path):
+    """In two processes."""
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=10, seed=2, temperature=15.0))
     short = ("--set", "output.figures=false", "--set", "compute.states=8", "--set", "compute.sample_sites=30")
     for out in ("a", "b"):
-        assert command("run", "job.toml", "--out", out, *short, cwd=tmp_path).returncode == 0
+        assert bdg_here("run", "job.toml", "--out", out, *short, cwd=tmp_path, engine=Crew).returncode == 0
     (_, first), (_, second) = points(tmp_path / "a") + points(tmp_path / "b")
     assert set(first) == set(second)
     for name in first:

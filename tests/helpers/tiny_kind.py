@@ -1,4 +1,8 @@
-"""A kind of job that is all machinery and no physics; `tiny_bdg` is the command that knows it."""
+"""A kind of job that is all machinery and no physics; `tiny_bdg` is the command that knows it.
+
+``TINY_DIARY`` names a file with a line a point that was begun; points with ``x_nm = 3`` wait until the file that
+``TINY_GATE`` names is there.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,9 @@ def compute(parameters, device):
     if diary:  # counts what is really computed, and by whom
         with open(diary, "a", encoding="utf-8") as file:
             file.write(f"{os.getpid()} {system['x_nm']} {system['seed']}\n")
+    gate = os.environ.get("TINY_GATE")
+    while gate and system["x_nm"] == 3 and not os.path.exists(gate):
+        time.sleep(0.01)
     time.sleep(work["seconds"])
     if work["action"] == "raise":
         raise ValueError("asked to fail")
