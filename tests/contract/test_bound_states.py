@@ -1,5 +1,6 @@
 """Bound states against dense algebra and closed forms; completeness, counts and refusals."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -172,10 +173,9 @@ def test_classical_spin_through_two_orbitals():
     assert states.u.shape == (n, 2, 2)
 
 
-@pytest.mark.parametrize("method", ["dense", "shift_invert"])
-@pytest.mark.parametrize("phases", [{}, {0: 0.4, 1: -1.1, 2: 2.0}])
-def test_composite_states_and_amplitudes_against_dense_algebra(method, phases):
-    """Disorder, interfaces, barriers of two phases, grains with phases: levels, completeness, counts and F."""
+@functools.cache
+def composite_by_dense_algebra(phases):
+    """A composite with these phases of its grains, its levels, and F at T = 0.07."""
     system = bdg.lattices.grain_composite(
         (16, 16, 14),
         2,
@@ -186,11 +186,18 @@ def test_composite_states_and_amplitudes_against_dense_algebra(method, phases):
         transparency=0.6,
         host=dict(fraction=0.5, correlation_length=4, onsite=0.5),
         seed=5,
-    ).with_phases({grain: phi for grain, phi in phases.items()})
+    ).with_phases(dict(phases))
+    matrix = system_bdg(system)
+    return system, np.linalg.eigvalsh(matrix), reference_amplitude(matrix, 1, 0.07)
+
+
+@pytest.mark.parametrize("method", ["dense", "shift_invert"])
+@pytest.mark.parametrize("phases", [{}, {0: 0.4, 1: -1.1, 2: 2.0}])
+def test_composite_states_and_amplitudes_against_dense_algebra(method, phases):
+    """Disorder, interfaces, barriers of two phases, grains with phases: levels, completeness, counts and F."""
+    system, levels, wanted = composite_by_dense_algebra(tuple(phases.items()))
     assert system.n_sites == 448
     assert system.n_grains >= 3
-    matrix = system_bdg(system)
-    levels = np.linalg.eigvalsh(matrix)
     states = bdg.bound_states(system, 20, method=method, seed=1)
     assert_allclose(np.abs(states.energies), np.sort(np.abs(levels))[:20], atol=1e-9)
     assert states.complete
@@ -198,7 +205,6 @@ def test_composite_states_and_amplitudes_against_dense_algebra(method, phases):
     assert np.iscomplexobj(states.u) == bool(phases)
     assert bdg.count_states(system, 0.3).count == np.sum(np.abs(levels) < 0.3)
     sites = np.flatnonzero(system.grain == -1)[::40]
-    wanted = reference_amplitude(matrix, 1, 0.07)
     largest = np.abs(wanted[sites]).max()
     found = bdg.pair_amplitude(
         system, 0.07, sites=sites, method="chebyshev" if method != "dense" else "dense", tol=1e-4

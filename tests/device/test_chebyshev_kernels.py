@@ -231,7 +231,7 @@ def planted(tmp_path_factory):
         assert source.count(text) == 1, f"{text!r} must occur once in the source to be planted over"
         sources.append(source.replace(text, other))
     spaces = "\n".join(f"namespace n{n} {{ {text}\n }}" for n, text in enumerate(sources))
-    kernels = [f"nambu_step<{cpp}>" for cpp in ("float", "double", "Complex<double>")]
+    kernels = [f"nambu_step<{cpp}>" for cpp in ("double", "Complex<double>")]
     spaced = tuple(_in_space(n, kernel) for n in range(len(sources)) for kernel in kernels)
     library = HostKernels(tmp_path_factory.mktemp("planted"), spaces, spaced)
     names = ["none", *PLANTED]

@@ -141,19 +141,20 @@ def test_factors_go_to_the_host_where_only_the_fronts_fit(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("size", "kind", "hollow"),
+    ("size", "kind", "hollow", "most"),
     [
-        (8, "real", False),
-        (12, "hermitian", False),
-        (12, "hermitian", True),
-        (32, "hermitian", True),
+        (8, "real", False, (520, 155, 150)),
+        (12, "hermitian", False, (520, 155, 150)),
+        (12, "hermitian", True, (520, 155, 150)),
+        (20, "hermitian", True, (520, 155, 150)),
+        pytest.param(32, "hermitian", True, (1000, 410, 415), marks=pytest.mark.slow),
     ],
 )
-def test_few_array_calls_at_gpu_settings(size, kind, hollow):
-    """The bounds hold up to 32^3 sites. An indexed addition counts as three calls, a slice of an array as none.
+def test_few_array_calls_at_gpu_settings(size, kind, hollow, most):
+    """Calls of a factorisation, a solve and a selected inverse: a tenth more than it takes.
 
-    On a GPU extend-add and gather are one launch each instead. At 32^3 the numbers are left out, not the calls; the
-    general form takes the most.
+    An indexed addition counts as three calls, a slice of an array as none. On a GPU extend-add and gather are one
+    launch each instead. From 20^3 on the numbers are left out, not the calls; the general form takes the most.
     """
     symbolic, hamiltonian = _analysed(_composite(size, kind), GPU_SETTINGS)
     calls = {False: [], True: []}
@@ -167,7 +168,7 @@ def test_few_array_calls_at_gpu_settings(size, kind, hollow):
             factor.solve(columns, refinements=0)
         with module.counting() as third:
             factor.selected_inverse()
-        assert (first.operations <= 1000, second.operations <= 410, third.operations <= 415) == (True, True, True)
+        assert all(counts.operations <= bound for counts, bound in zip((first, second, third), most, strict=True))
         # CuPy copies what is not contiguous: of a solve the thin operands, not the factors
         assert second.copied_bytes < 0.1 * factor.kept_bytes
         calls[left_out] = [counts.operations for counts in (first, second, third)]

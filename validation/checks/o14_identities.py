@@ -32,6 +32,7 @@ LOCAL = (0.123626113, -0.742210946)
 CHAIN_T, CHAIN_TOL = 0.05, 1e-9
 CHAIN_CURRENT = 0.01647530  # of the self-consistent chain, as recorded
 FLUX = 2.0 / SIZE**2  # one flux quantum h/e through the torus
+ACROSS = 6  # sites across the disordered junction, either way
 
 
 def compare_all(slow: bool) -> Iterator[Comparison]:
@@ -126,7 +127,8 @@ def _currents() -> Iterator[Comparison]:
 def _three_dimensions(slow: bool) -> Iterator[Comparison]:
     """Yield how well a disordered junction and two grains in a host conserve charge, and I = 2 dF/dphi there."""
     electrode = {"delta": 0.5, "attraction": 2.6, "disorder": 1.0}
-    junction = stack([Layer(4, **electrode), Layer(4, disorder=1.0), Layer(4, **electrode)], (6, 6), mu=-0.5, seed=1)
+    layers = [Layer(4, **electrode), Layer(4, disorder=1.0), Layer(4, **electrode)]
+    junction = stack(layers, (ACROSS, ACROSS), mu=-0.5, seed=1)
     grains = grain_composite(
         (10, 7, 7),
         1,
@@ -141,7 +143,7 @@ def _three_dimensions(slow: bool) -> Iterator[Comparison]:
         seed=2,
     )
     step = 0.05
-    systems = {"disordered S/N/S, 12 x 6 x 6": junction, "two grains in 10 x 7 x 7": grains}
+    systems = {f"disordered S/N/S, 12 x {ACROSS} x {ACROSS}": junction, "two grains in 10 x 7 x 7": grains}
     for name, system in systems.items() if slow else list(systems.items())[:1]:
         found = bdg.current_phase(system, 1 + step * np.arange(-2, 3), CHAIN_T, self_consistent=True)
         worst = found.conservation.max() / found.current[2]

@@ -67,7 +67,7 @@ BUILT = {
     "open packing": lambda: pack_spheres((22, 22, 22), volume_fraction=0.1, diameter=1.0, periodic=False, seed=1),
     "film of cut spheres": lambda: pack_spheres((60, 60, 1), volume_fraction=0.2, diameter=1.0, periodic=False, seed=1),
     "lognormal packing": lambda: pack_spheres(
-        (24, 24, 24), volume_fraction=0.3, diameter=1.0, diameter_sigma=0.3, seed=1
+        (24, 24, 24), volume_fraction=0.2, diameter=1.0, diameter_sigma=0.3, seed=1
     ),
     "band": lambda: from_hamiltonian(chain_matrix(20000), np.arange(20000)),
     "spins": lambda: from_hamiltonian(chain_matrix(20000), np.arange(10000), norbs=2, delta=0.1),

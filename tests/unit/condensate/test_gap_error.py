@@ -91,10 +91,13 @@ def _system(seed):
     return system, h, attraction, temperature, norbs
 
 
-def test_no_error_is_larger_than_stated():
+@pytest.mark.parametrize(
+    ("seeds", "most"), [(range(24), 1), pytest.param(range(24, 60), 2, marks=pytest.mark.slow)], ids=str
+)
+def test_no_error_is_larger_than_stated(seeds, most):
     """Nor is a part left in the normal state from where the map runs away: a plain iteration stays where it is."""
     missed = []
-    for seed in range(60):
+    for seed in seeds:
         system, h, attraction, temperature, norbs = _system(seed)
         method = "dense" if not temperature or seed % 4 else "poles"
         with warnings.catch_warnings():
@@ -112,7 +115,7 @@ def test_no_error_is_larger_than_stated():
             nudged = _map(h, attraction, nudged, temperature, norbs)
         growing = abs(nudged)[found.delta == 0].max(initial=0.0)
         assert growing < 2e-3 * attraction.max(), seed
-    assert len(missed) <= 3, missed
+    assert len(missed) <= most, missed
 
 
 def _site(attraction, energy, temperature):

@@ -67,6 +67,7 @@ def _geometries():
 
 
 GEOMETRIES = _geometries()
+SMALL_FILM = (_lattice(7, 5, 2), _linked(_lattice(7, 5, 2)))
 KINDS = {  # matrix and z; the symmetry that follows
     "real": ("real", 0.31, "symmetric"),
     "real, complex z": ("real", 0.1 + 0.2j, "symmetric"),
@@ -162,7 +163,8 @@ ALL_SETTINGS = {"deep": DEEP, "padded": PADDED, "chopped": CHOPPED, "batched": B
 def test_equals_dense_algebra_for_all_sizes_of_blocks(kind, nd, settings):
     if kind == "antisymmetric" and nd == 1:
         nd = 3
-    factor, dense = _factor(*GEOMETRIES["film"], nd, kind, settings, log_determinant=True)
+    film = GEOMETRIES["film"] if nd < 4 else SMALL_FILM  # there the dense inverse is what takes long
+    factor, dense = _factor(*film, nd, kind, settings, log_determinant=True)
     _check(factor, dense)
     phase, logarithm = factor.slogdet()
     exact_phase, exact_logarithm = np.linalg.slogdet(dense)

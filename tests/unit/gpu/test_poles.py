@@ -26,10 +26,10 @@ def points(bound, width, frequencies, seed=5):
     rng = np.random.default_rng(seed)
     smallest = 1e-9 * min(bound, width)
     parts = [
-        np.exp(rng.uniform(np.log(smallest), np.log(bound), 60_000)),
-        rng.uniform(0, bound, 60_000),
-        rng.uniform(0, min(bound, 40 * width), 20_000),
-        bound * (1 - np.exp(rng.uniform(np.log(1e-9), 0, 20_000))),
+        np.exp(rng.uniform(np.log(smallest), np.log(bound), 20_000)),
+        rng.uniform(0, bound, 20_000),
+        rng.uniform(0, min(bound, 40 * width), 10_000),
+        bound * (1 - np.exp(rng.uniform(np.log(1e-9), 0, 10_000))),
         (frequencies[:, None] * np.exp(rng.uniform(-0.5, 0.5, 200))).ravel(),
         np.array([0.0, smallest, bound]),
     ]

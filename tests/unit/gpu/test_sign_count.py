@@ -55,10 +55,10 @@ def test_counts_lie_between_those_at_the_ends_of_the_error(hamiltonian, settings
     """At random shifts and at distances from an eigenvalue down to rounding, where the count may take it or not."""
     levels = np.linalg.eigvalsh(hamiltonian.matrix.toarray())
     rng = np.random.default_rng(0)
-    near = levels[rng.integers(levels.size, size=5)][:, None] + np.array([1e-2, -1e-4, 1e-7, -1e-10, 1e-14])
+    near = levels[rng.integers(levels.size, size=3)][:, None] + np.array([1e-2, -1e-4, 1e-7, -1e-10, 1e-14])
     proven = 0
     assert all(_count(hamiltonian, energy, 1e-3, settings).n_above is not None for energy in levels[:3] + 0.01)
-    for energy in [*rng.uniform(-3, 3, 10), *near.ravel()]:
+    for energy in [*rng.uniform(-3, 3, 5), *near.ravel()]:
         signs = _count(hamiltonian, energy, 1e-3, settings)
         if signs.n_above is None:
             assert signs.backward_error >= 1e-3
@@ -67,7 +67,7 @@ def test_counts_lie_between_those_at_the_ends_of_the_error(hamiltonian, settings
         assert signs.backward_error < 1e-3
         low, high = ((levels > energy + step).sum() for step in (signs.backward_error, -signs.backward_error))
         assert low <= signs.n_above <= high
-    assert proven >= 15  # all that are further away than 1e-4, others as far as rounding allows
+    assert proven >= 8  # all that are further away than 1e-4, others as far as rounding allows
 
 
 @pytest.mark.parametrize("kind", ["disorder", "phases"])

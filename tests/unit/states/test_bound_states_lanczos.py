@@ -128,8 +128,8 @@ def test_several_hundred_states(grid, islands, complex_, k):
 
 @pytest.mark.parametrize("k", [10, 33, 64])
 def test_large_multiplets_are_found_whole(grid, k):
-    """A clean torus: levels of 48 states, of which one start vector finds few."""
-    states = _check(grid((10, 10, 10), mu=-1, delta=0.3, periodic=True), k)
+    """A clean torus: levels of 24 and 168 states, of which one start vector finds few."""
+    states = _check(grid((8, 8, 8), mu=-1, delta=0.3, periodic=True), k)
     assert states.evidence.searches > 1
 
 
