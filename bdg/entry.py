@@ -67,9 +67,8 @@ def estimate(
     system_or_job : System, Job or path
         A path is that of a job file.
     what : str, optional
-        For a system: the name of a function of `bdg`: "bound_states" (the default), "count_states", "pair_amplitude",
-        "electron_density", "free_energy", "solve_gap", "density_of_states", "local_density_of_states",
-        "spectral_function" or "green_function".
+        For a system: the name of a function of `bdg` that computes; "bound_states" by default. An unknown name is
+        answered with all that are known.
     device : {"auto", "cpu", "gpu"}
         "auto" compares all that there are, "gpu" never falls back.
     workers : int

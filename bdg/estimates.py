@@ -12,15 +12,18 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
-from bdg.condensate import amplitude_choice
+from bdg.condensate import amplitude_choice, critical_choice
+from bdg.currents import choice as currents_choice
 from bdg.densities import local_choice, spectral_function, trace_choice
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.device.memory import GIB
+from bdg.granular import choice as granular_choice
 from bdg.green import choice as green_choice
 from bdg.lattices.system import System
+from bdg.levels import choice as levels_choice
 from bdg.methods import choice
 from bdg.methods.task import Task
 from bdg.states import choice as states_choice
@@ -37,6 +40,19 @@ TASKS: dict[str, Task] = {
     **local_choice.TASKS,
     **spectral_function.TASKS,
     **green_choice.TASKS,
+    **critical_choice.TASKS,
+    **currents_choice.TASKS,
+    **levels_choice.TASKS,
+    **granular_choice.TASKS,
+}
+# Functions of `bdg` that compute and are not in `TASKS`, with the reason.
+QUICK = {
+    "estimate": "it is what estimates",
+    "level_statistics": "it sorts levels that are at hand",
+    "load": "it reads a file",
+    "penetration_depth": "it converts a number",
+    "phase_response": "it takes a few sparse products with states that are at hand",
+    "proximity_length": "it fits a few numbers to amplitudes that are at hand",
 }
 
 
@@ -114,7 +130,10 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
     """
     start = time.perf_counter()
     system = require_system(system)
-    what = require_choice("what", "bound_states" if what is None else what, tuple(TASKS))
+    what = "bound_states" if what is None else what
+    if isinstance(what, str) and what in QUICK:
+        raise ValueError(f"what={what!r} needs no estimate: {QUICK[what]}. Known: {', '.join(TASKS)}")
+    require_choice("what", what, tuple(TASKS))
     select_backend(device)
     require_seed(arguments.pop("seed", None))  # neither of them changes what it takes
     arguments.pop("progress", None)

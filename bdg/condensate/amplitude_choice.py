@@ -18,6 +18,7 @@ from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
 from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
 from bdg.methods import options as methods_options
+from bdg.methods.choice import DENSE_BELOW
 from bdg.methods.imaginary import form_of
 from bdg.methods.options import dense_option
 from bdg.methods.recursion_costs import columns_option
@@ -30,7 +31,6 @@ SMALL_AMPLITUDE = 0.05  # max|F| that "poles" expects; the sum is made again whe
 FIT_SHARE = 0.06  # of tol is the error of the fit of tanh; F errs by half of it
 POLE_ROUNDING = 1e-12  # of the sum over poles, relative to F = 1, at temperatures down to ROUNDING_FROM
 ROUNDING_FROM = 1.4e-4  # of the spectral bound; below it grows like 1/T^3 where there are levels at zero energy
-DENSE_BELOW = 500  # dimension
 MAX_DEGREE = 400_000
 
 

@@ -135,18 +135,12 @@ def critical_temperature(
     """
     start = time.perf_counter()
     require_system(system)
-    tol = _require_tol(tol)
+    tol = require_tol(tol)
     require_choice("method", method, METHODS)
     seed = require_seed(seed)
-    if not (system.attraction > 0).any():
-        raise ValueError("system has no attraction: U_i = 0 on all sites, so there is no transition")
-    if system.pairing is not None or system.delta[system.attraction == 0].any():
-        raise ValueError(
-            "pairing is imposed on sites without attraction (delta or pairing), so there is no normal state; remove it "
-            "with with_delta(0)"
-        )
+    require_instability(system)
     select_backend(device)  # refused before any work
-    parts = _parts(system)
+    parts = connected_parts(system)
     with progress_bar(progress, "critical temperature", "temperature") as bar:
         search = _Search(method, device, tol, np.random.default_rng(seed), bar)
         for part in parts:
@@ -177,7 +171,7 @@ def critical_temperature(
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class Part:
     """Sites that hoppings connect, as a system of their own; ``active`` are those with attraction, of the whole."""
 
     system: System
@@ -202,7 +196,7 @@ class _Part:
         return max(LOWEST * float(attraction[attraction > 0].min()), LEAST * self.strongest)
 
 
-def _parts(system: System) -> list[_Part]:
+def connected_parts(system: System) -> list[Part]:
     """Return the connected parts that may decide, those with the strongest attraction first."""
     count, label = connected_components(system.adjacency, directed=False)
     sites = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label, minlength=count))[:-1])
@@ -210,7 +204,7 @@ def _parts(system: System) -> list[_Part]:
     np.maximum.at(strongest, label, system.attraction)
     strongest[_lone_sites_that_lose(system, sites)] = 0.0
     order = [n for n in np.argsort(-strongest, kind="stable") if strongest[n] > 0]
-    return [_Part(_restricted(system, sites[n]), sites[n][system.attraction[sites[n]] > 0]) for n in order]
+    return [Part(_restricted(system, sites[n]), sites[n][system.attraction[sites[n]] > 0]) for n in order]
 
 
 def _lone_sites_that_lose(system: System, sites: list[np.ndarray]) -> list[int]:
@@ -243,7 +237,7 @@ def _restricted(system: System, sites: np.ndarray) -> System:
 class _Found:
     """Transition of a part."""
 
-    part: _Part
+    part: Part
     root: Root
     temperature: float
     error: float
@@ -266,11 +260,11 @@ class _Search:
         self._best: _Found | None = None
         self.applications = 0
         self.open_to, self.lowest = 0.0, 0.0
-        self._without: list[tuple[_Part, float]] = []
+        self._without: list[tuple[Part, float]] = []
         self.eigenvalues: dict[float, float] = {}
         self.proofs: set[str] = set()
 
-    def take(self, part: _Part) -> None:
+    def take(self, part: Part) -> None:
         """Look for a transition of a part above the highest one, down to the lowest temperature that makes sense."""
         best = self._best
         if best is not None and part.strongest / 4 <= best.reached:  # no eigenvalue exceeds max U/4T
@@ -329,7 +323,7 @@ class _Search:
         error = max(temperature * error, abs(temperature - found.temperature) + found.error)
         return dataclasses.replace(own, temperature=temperature, error=error, eigenvalue_error=point.error)
 
-    def _found(self, part: _Part, root: Root, kernel: LevelKernel | ResponseKernel) -> _Found:
+    def _found(self, part: Part, root: Root, kernel: LevelKernel | ResponseKernel) -> _Found:
         mode = kernel.weight * root.vector if root.vector.size else kernel.weight
         mode = mode / mode[abs(mode).argmax()]
         if has_time_reversal(part.system) or part.system.hamiltonian.dtype.kind != "c":
@@ -350,16 +344,16 @@ class _Search:
         self._bar.set_postfix_str(f"T = {temperature:.8g}: eigenvalue {point.value:.8g}")
         self._bar.update()
 
-    def _levels(self, part: _Part) -> LevelKernel:
+    def _levels(self, part: Part) -> LevelKernel:
         system = part.system
         backend = choice.devices(self._device, 2 * system.hamiltonian.shape[0])[0]
         why = "as asked" if self._method == "dense" else f"a part of {system.hamiltonian.shape[0]} orbitals"
         return LevelKernel(system.hamiltonian, system.attraction, system.norbs, Choice("dense", why, backend))
 
-    def _response(self, part: _Part) -> ResponseKernel:
+    def _response(self, part: Part) -> ResponseKernel:
         return ResponseKernel(part.system, self._method, self._tol, select_backend(self._device), self._rng)
 
-    def _lowest_of(self, part: _Part, kernel: LevelKernel | ResponseKernel) -> float:
+    def _lowest_of(self, part: Part, kernel: LevelKernel | ResponseKernel) -> float:
         """Return the lowest temperature that the kernel can be computed at."""
         if isinstance(kernel, LevelKernel):
             return ROUNDING_SHARE * kernel.rounding
@@ -367,7 +361,19 @@ class _Search:
         return 1.1 * smallest_temperatures(bound, kernel.tol)["poles"]
 
 
-def _require_tol(tol: Any) -> float:
+def require_instability(system: System) -> None:
+    """Raise ValueError where there is no attraction, or no normal state."""
+    if not (system.attraction > 0).any():
+        raise ValueError("system has no attraction: U_i = 0 on all sites, so there is no transition")
+    if system.pairing is not None or system.delta[system.attraction == 0].any():
+        raise ValueError(
+            "pairing is imposed on sites without attraction (delta or pairing), so there is no normal state; remove it "
+            "with with_delta(0)"
+        )
+
+
+def require_tol(tol: Any) -> float:
+    """Return a relative error that an answer may have."""
     number = positive_number("tol", tol, "relative error of Tc")
     low, high = TOLERANCES
     if not low <= number <= high:

@@ -198,11 +198,11 @@ def current_phase(
     start = time.perf_counter()
     require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
-    phases = _require_phases(phases)
+    phases = require_phases(phases)
     if tol is not None:
         tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
     pair = require_between(between, system)
-    deep, about_deep = _deep(pinned, system, pair)
+    deep, about_deep = deep_of(pinned, system, pair)
     select_backend(device)  # refused before any work
     elements_tol = THERMAL_TOL if tol is None or self_consistent else tol
     # all phases have one geometry, and what they take hardly depends on anything else
@@ -358,7 +358,8 @@ def _warning(misplaced: float, current: np.ndarray, floor: float, self_consisten
     )
 
 
-def _require_phases(phases: Any) -> np.ndarray:
+def require_phases(phases: Any) -> np.ndarray:
+    """Return finite phases (P,)."""
     array = np.atleast_1d(np.asarray(phases))
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
         raise ValueError(f"phases must be a non-empty list of real numbers (radian); got {phases!r:.80}")
@@ -368,7 +369,7 @@ def _require_phases(phases: Any) -> np.ndarray:
     return array
 
 
-def _deep(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarray, str]:
+def deep_of(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarray, str]:
     """Return the sites where the phase is held, and how they were chosen."""
     if pinned is None:
         parts = [deep_sites(system, grain) for grain in pair]

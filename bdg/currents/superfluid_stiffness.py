@@ -23,10 +23,12 @@ from typing import Any
 import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
-from bdg.base.results import Choice, Evidence, Result, quantity
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Evidence, Result, quantity
+from bdg.currents.choice import METHODS, choose_route
 from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
 from bdg.currents.twists import require_directions
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import select_backend
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 
@@ -35,8 +37,6 @@ ROUTES: dict[str, Callable[..., Response]] = {
     "current": CurrentResponse,
     "twist": FreeEnergyResponse,
 }
-METHODS = ("auto", *ROUTES)
-KUBO_BELOW = 1000  # dimension: below, all levels cost less than the factors of two twists
 STIFFNESS_UNIT = "hopping length^2"
 
 
@@ -107,7 +107,8 @@ def superfluid_stiffness(
     method : {"auto", "kubo", "current", "twist"}
         "kubo" sums over all levels (dense). "current" takes the paramagnetic part from first differences of thermal
         elements under small twists, never a dense matrix above dimension 500. "twist" takes second differences of the
-        free energy. "auto" is "kubo" below dimension 1000 and at T = 0, else "current".
+        free energy. "auto" is "kubo" below dimension 500 and at T = 0, else what is expected to be done first of "kubo"
+        and "current".
     tol : float
         Absolute error of the elements of tanh ("current", "twist"), from 1e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
@@ -148,7 +149,8 @@ def superfluid_stiffness(
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")
     axes = require_directions(direction, system)
-    choice = choose_method(method, system, temperature, select_backend(device))
+    select_backend(device)  # refused before any work
+    choice = choose_route(method, device, BdGHamiltonian(system), temperature, tol, axes)
     found = ROUTES[choice.method](system, temperature, tol, choice.backend).parts(axes)
     evidence = Evidence.of(choice, dtype=found.dtype, start=start, delta="fixed", **found.facts)
     shape: Any = (lambda matrix: matrix) if direction == "all" else (lambda matrix: float(matrix[0, 0]))
@@ -162,15 +164,3 @@ def superfluid_stiffness(
         temperature=temperature,
         evidence=evidence,
     )
-
-
-def choose_method(method: str, system: System, temperature: float, backend: Backend) -> Choice:
-    """Return method and the reason for it, on this backend."""
-    dimension = 2 * system.norbs * system.n_sites
-    if method != "auto":
-        return Choice(method, "as asked", backend)
-    if temperature == 0:
-        return Choice("kubo", "temperature 0", backend)
-    if dimension < KUBO_BELOW:
-        return Choice("kubo", f"dimension {dimension} is below {KUBO_BELOW}", backend)
-    return Choice("current", f"dimension {dimension} is at least {KUBO_BELOW}", backend)

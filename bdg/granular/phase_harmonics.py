@@ -23,20 +23,26 @@ from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
-from bdg.gpu.device.backend import Backend, select_backend
-from bdg.gpu.eigen.dense import dense_fits
-from bdg.lattices.arguments import positive_number, whole_number
+from bdg.gpu.device.backend import select_backend
+from bdg.granular.choice import (
+    EXPECTED_POINTS,
+    FIRST_POINTS,
+    FIT_TOL,
+    MOST_POINTS,
+    biased,
+    choose_method,
+    free_energies,
+    holds_all_pairing,
+    require_grain_pairing,
+    require_grains,
+    require_points,
+)
+from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-DENSE_BELOW = 600  # dimension: below, all eigenvalues cost less than determinants at some twenty poles
-FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
-FIRST_POINTS = 8
-MOST_POINTS = {1: 64, 2: 32, 3: 16, 4: 8}  # a phase, by the number of independent phases
-MOST_GRAINS = 4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -129,9 +135,9 @@ def phase_harmonics(
         Aliasing that is allowed, relative to the largest term.
     method : {"auto", "dense", "poles"}
         "dense" takes all levels at each point; "poles" takes determinants at the poles of a rational fit of tanh, no
-        dense matrix. "auto" is dense below dimension 600 and at T = 0.
+        dense matrix. "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     device : {"auto", "cpu", "gpu"}
-        "auto" takes a GPU if one can be used, "gpu" never falls back.
+        "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
@@ -161,15 +167,19 @@ def phase_harmonics(
     start = time.perf_counter()
     require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
-    named = _require_grains(grains, system.n_grains)
+    named = require_grains(grains, system.n_grains)
     tol = positive_number("tol", tol, "relative to the largest term")
-    _require_grain_pairing(system)
-    fixed = _holds_all_pairing(system, named)
+    require_grain_pairing(system)
+    fixed = holds_all_pairing(system, named)
     count = len(named) - 1 if fixed else len(named)
-    size = FIRST_POINTS if points is None else _require_points(points)
+    size = FIRST_POINTS if points is None else require_points(points)
     most = MOST_POINTS[count] if points is None else size
+    select_backend(device)  # refused before any work
+    free = named[1:] if fixed else named
+    times = free_energies(EXPECTED_POINTS[count] if points is None else size, count, system.is_real)
+    choice = choose_method(method, device, biased(system, free), temperature, times)
     with progress_bar(progress, "phases", "free energy") as bar:
-        energies = _Energies(system, named, fixed, temperature, method, select_backend(device), bar)
+        energies = _Energies(system, free, temperature, choice, bar)
         while True:
             values = energies.grid(size)
             coefficients = np.fft.fftn(values) / values.size
@@ -186,7 +196,7 @@ def phase_harmonics(
     involved = np.count_nonzero(orders, axis=1)
     weights = [np.sqrt(0.5 * (abs(amplitudes[involved == m]) ** 2).sum()) for m in range(len(named) + 1)]
     evidence = Evidence.of(
-        energies.choice,
+        choice,
         dtype="float64",
         start=start,
         free_energies=energies.computed,
@@ -217,16 +227,13 @@ class _Energies:
     def __init__(
         self,
         system: System,
-        grains: list[int],
-        fixed: bool,
+        free: list[int],
         temperature: float,
-        method: str,
-        backend: Backend,
+        choice: Choice,
         bar: Any,
     ) -> None:
-        self._system, self._grains, self._temperature = system, grains, temperature
-        self._free = grains[1:] if fixed else grains
-        self.choice = choose_method(method, system, temperature, backend)
+        self._system, self._free, self._temperature = system, free, temperature
+        self.choice = choice
         self._values: dict[tuple[float, ...], float] = {}  # by phases in turns
         self.computed, self.error = 0, 0.0
         self._bar = bar
@@ -266,18 +273,6 @@ class _Energies:
         return value
 
 
-def choose_method(method: str, system: System, temperature: float, backend: Backend) -> Choice:
-    """Return method and the reason for it, on this backend."""
-    dimension = 2 * system.norbs * system.n_sites
-    if method != "auto":
-        return Choice(method, "as asked", backend)
-    if temperature == 0:
-        return Choice("dense", "temperature 0", backend)
-    if dimension < DENSE_BELOW and dense_fits(dimension, np.complex128, backend):
-        return Choice("dense", f"dimension {dimension} is below {DENSE_BELOW}", backend)
-    return Choice("poles", f"dimension {dimension} is at least {DENSE_BELOW}", backend)
-
-
 def _terms(coefficients: np.ndarray, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return integers (M, m) and amplitudes ``2 c_n``, one of each pair +-n, all |n| below half the grid."""
     half = coefficients.shape[0] // 2
@@ -306,43 +301,3 @@ def _change(values: np.ndarray, amplitudes: np.ndarray, orders: np.ndarray, fixe
     found, rough = _terms(np.fft.fftn(coarse) / coarse.size, fixed)
     exact = {tuple(order): value for order, value in zip(orders.tolist(), amplitudes, strict=True)}
     return float(max(abs(exact[tuple(order)] - value) for order, value in zip(found.tolist(), rough, strict=True)))
-
-
-def _require_grains(grains: Any, n_grains: int) -> list[int]:
-    try:
-        named = list(grains)
-    except TypeError as error:
-        raise TypeError(f"grains must be a list of grain numbers; got {grains!r}") from error
-    if not 2 <= len(named) <= MOST_GRAINS:
-        raise ValueError(f"grains must name two, three or four grains; got {len(named)}")
-    for grain in named:
-        if isinstance(grain, bool) or not isinstance(grain, int | np.integer) or not 0 <= grain < n_grains:
-            raise ValueError(f"grains names {grain!r}, but the system has {n_grains} grains, numbered from 0")
-    if len(set(named)) < len(named):
-        raise ValueError(f"grains must differ from each other; got {named}")
-    return [int(grain) for grain in named]
-
-
-def _require_points(points: Any) -> int:
-    number = whole_number("points", points, 4, unit="an even number of phases")
-    if number % 2:
-        raise ValueError(f"points must be an even number of phases, so that pi is one; got {points!r}")
-    return number
-
-
-def _require_grain_pairing(system: System) -> None:
-    if system.pairing is None:
-        return
-    entries = system.pairing.tocoo()
-    first, second = (system.grain[index // system.norbs] for index in (entries.row, entries.col))
-    if (first != second).any():
-        raise ValueError(
-            "pairing joins sites of different grains (or of a grain and the host): such bonds turn by half of each "
-            "phase, and F has the period 4 pi. Give both ends to one grain"
-        )
-
-
-def _holds_all_pairing(system: System, grains: list[int]) -> bool:
-    entries = system.pairing_block.tocoo()
-    paired = np.unique(entries.row[entries.data != 0] // system.norbs)
-    return bool(np.isin(system.grain[paired], grains).all())

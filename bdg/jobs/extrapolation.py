@@ -32,7 +32,8 @@ BUILT_UP_TO = 50_000  # sites: an estimate of so many is made in a second or two
 SAMPLES = (2_000, 4_000, 8_000, 16_000, 30_000)  # sites of the boxes that larger ones are extrapolated from
 _ROWS_A_STATE = 8  # rows of a sample for each state that is asked for: fewer are all states
 _AT_LAST = {"bound_states": "chebyshev"}  # what "auto" takes only where nothing else fits
-_NEVER = {"density_of_states": "green"}  # and what it does not take
+_NEVER = {"density_of_states": "green", "superfluid_stiffness": "twist"}  # and what it does not take
+_DENSE = ("dense", "kubo")  # all levels
 
 Sums = Mapping[str, float]
 
@@ -161,7 +162,7 @@ def _step_cost(
         if not known[-1][1][4] and needed[-1] <= left:
             continue  # closed for another reason than memory
         of_method = [s for s, _ in known]
-        if method == "dense":
+        if method in _DENSE:
             ratio = target["sites"] / of_method[-1]["sites"]
             takes, holds = seconds[-1] * ratio**3, needed[-1] * ratio**2
         else:

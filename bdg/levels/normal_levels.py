@@ -19,7 +19,9 @@ from bdg.gpu.ordering.dissection import dissect
 from bdg.lattices.system import System
 from bdg.states.multiplets import ROUNDING, level_widths, multiplets
 
-DENSE_BELOW = 1500  # orbitals: all levels take a few seconds there
+# orbitals, not the dimension of H below which methods are not compared (`bdg.methods.choice`): all levels take a few
+# seconds there, and none of the factors, counts and gaps that a window rests on has to be found
+DENSE_BELOW = 1500
 MARGIN = 8  # more levels than wanted, at least: numbers move through the window with the twist
 # The shift is no round number, at which clean lattices have levels: in the unit of the median hopping of a site.
 SHIFTS = (3.141e-4, -7.389e-4, 2.718e-3, -9.87e-3)

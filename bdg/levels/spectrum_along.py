@@ -155,14 +155,10 @@ def spectrum_along(
     start = time.perf_counter()
     require_system(system)
     seed = require_seed(seed)
-    grid = _require_values(values)
+    grid = require_values(values)
     k = require_k(k, 2 * system.norbs * system.n_sites)
-    refine = whole_number("refine", refine, 0, unit="values put in between")
-    if not callable(change):
-        raise TypeError(f"change must be a function of a system and a value; got {type(change).__name__}")
-    if resolution is not None:
-        resolution = positive_number("resolution", resolution, "unit of the hopping")
-    computed = min(k + 2 * max(2, k // 4), 2 * system.norbs * system.n_sites)
+    refine, resolution = require_following(refine, change, resolution)
+    computed = computed_states(k, 2 * system.norbs * system.n_sites)
     solver = _Solver(system, change, computed, {"method": method, "tol": tol, "device": device, "seed": seed})
     width = solver.scale_at(float(grid[0])) * RESOLUTION if resolution is None else resolution
     following = Following(solver, k, width, refine)
@@ -197,7 +193,7 @@ class _Solver:
         return Point(value, states.energies[order], vectors[:, order], bool(states.complete))
 
     def _solved(self, value: float) -> tuple[System, BoundStates]:
-        system = _changed(self._system, self._change, value)
+        system = changed_system(self._system, self._change, value)
         states = bound_states(system, self._k, **self._options)
         if not self.calls:
             made = states.evidence
@@ -217,7 +213,8 @@ def _whole_levels(states: BoundStates, widths: np.ndarray) -> np.ndarray:
     return kept if kept.size else np.arange(states.energies.size)
 
 
-def _changed(system: System, change: Callable[[System, float], System], value: float) -> System:
+def changed_system(system: System, change: Callable[[System, float], System], value: float) -> System:
+    """Return the system at a value, on the same sites."""
     changed = change(system, float(value))
     if not isinstance(changed, System):
         raise TypeError(f"change must return a System; change(system, {value:g}) gave {type(changed).__name__}")
@@ -229,7 +226,23 @@ def _changed(system: System, change: Callable[[System, float], System], value: f
     return changed
 
 
-def _require_values(values: Any) -> np.ndarray:
+def computed_states(k: int, dimension: int) -> int:
+    """Return how many states are computed at each value, so that levels may leave and enter."""
+    return min(k + 2 * max(2, k // 4), dimension)
+
+
+def require_following(refine: Any, change: Any, resolution: Any) -> tuple[int, float | None]:
+    """Return the values that may be inserted and the resolution once it is clear that ``change`` is a function."""
+    refine = whole_number("refine", refine, 0, unit="values put in between")
+    if not callable(change):
+        raise TypeError(f"change must be a function of a system and a value; got {type(change).__name__}")
+    if resolution is not None:
+        resolution = positive_number("resolution", resolution, "unit of the hopping")
+    return refine, resolution
+
+
+def require_values(values: Any) -> np.ndarray:
+    """Return strictly monotonic values (V,)."""
     grid = np.asarray(values, dtype=float)
     if grid.ndim != 1 or grid.size < 2 or not np.isfinite(grid).all():
         raise ValueError(f"values must be at least two finite numbers; got {values!r:.80}")

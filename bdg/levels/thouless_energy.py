@@ -165,7 +165,7 @@ def thouless_energy(
     if device == "gpu":
         raise ValueError("thouless_energy runs on the CPU only; use device='cpu' or 'auto'")
     select_backend(device)
-    direction = _require_axis(axis, systems[0])
+    direction = require_twisted_axis(axis, systems[0])
     interval = None if window is None else require_window(window)
     k = whole_number("k", k, 4, unit="levels")
     parts = [_responses(item, direction, method, k, interval, seed) for item in systems]
@@ -186,7 +186,7 @@ def thouless_energy(
         factor=different[0] if len(different) == 1 else different,
         symmetry=_about_symmetry(parts),
         error_over="samples" if over_samples else "levels",
-        levels_asked=int(k) * len(systems) if interval is None else "all in the window",
+        levels_asked=k * len(systems) if interval is None else "all in the window",
         levels_used=int(levels.size),
         multiplets=sum(part.multiplets for part in parts),
         rounding=rounding,
@@ -340,7 +340,8 @@ def _about_symmetry(parts: list[_Responses]) -> str:
     )
 
 
-def _require_axis(axis: Any, system: System) -> int:
+def require_twisted_axis(axis: Any, system: System) -> int:
+    """Return the number of a periodic axis; None means the only one."""
     wraps = [number for number, length in enumerate(system.period) if length is not None]
     if axis is None:
         if len(wraps) != 1:

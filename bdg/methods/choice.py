@@ -20,8 +20,11 @@ from bdg.gpu.multifrontal import FactorError
 
 Found = TypeVar("Found")
 
+# dimension: all eigenstates take less than a tenth of a second there, without truncation, and none is missed: a
+# comparison, for which the geometry would have to be analysed first, gains nothing
+DENSE_BELOW = 500
 GPU_FROM = 2_000  # dimension: below, no estimate of a GPU is worth making
-DENSE_FIRST_BELOW = 1_000  # dimension: up to here a sparse method has to be clearly quicker
+DENSE_FIRST_BELOW = 1_000  # dimension: from `DENSE_BELOW` up to here a sparse method has to be clearly quicker
 CPU_UP_TO = 400_000  # dimension: above, a GPU that is at hand is not compared with the CPU
 
 

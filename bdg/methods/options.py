@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
-from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.model import Option, Rates
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.memory import available_bytes
 from bdg.gpu.eigen import dense
+
+
+def host_rates(backend: Backend) -> Rates:
+    """Return the rates of what is done on the host whatever the device is: built-in ones beside those of a GPU."""
+    return rates_of(backend) if backend.device == "cpu" else cost.BUILT_IN["cpu"]
 
 
 def option_of(method: str, backend: Backend, seconds: float, needed: float, note: str = "") -> Option:
@@ -21,6 +28,12 @@ def dense_option(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 0
     dimension, dtype = hamiltonian.shape[0], hamiltonian.dtype
     seconds = (1 + share) * cost.eigh_seconds(rates_of(backend), dimension, dtype)
     return option_of("dense", backend, seconds, dense.dense_bytes(dimension, dtype))
+
+
+def again(option: Option, times: float, once: float = 0.0, note: str = "") -> Option:
+    """Return an option done several times, one after the other; ``once`` seconds of the first are not spent again."""
+    seconds = once + times * max(option.seconds - once, 0.0)
+    return replace(option, seconds=seconds, note="; ".join(filter(None, (option.note, note))))
 
 
 def closed(option: Option, note: str) -> Option:

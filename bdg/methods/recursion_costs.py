@@ -11,7 +11,7 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
-from bdg.methods.options import option_of
+from bdg.methods.options import host_rates, option_of
 
 # degree of columns that stop by their own error, and of those that bound it, relative to that for 100 tol
 _STOPPED, _WHOLE = 1.5, 2.0
@@ -63,9 +63,8 @@ def recursion_seconds(
 
 def bound_seconds(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
     """Return the seconds of finding the spectral bound, on the host."""
-    rates = rates_of(backend) if backend.device == "cpu" else cost.BUILT_IN["cpu"]
     matrix = hamiltonian.matrix
-    return cost.product_seconds(rates, matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
+    return cost.product_seconds(host_rates(backend), matrix.nnz, matrix.shape[0], _BOUND_STEPS, hamiltonian.dtype, 1)
 
 
 def vector_dtype(hamiltonian: BdGHamiltonian, single: bool) -> np.dtype:

@@ -17,20 +17,18 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.filtered import GAIN, OVER
-from bdg.gpu.multifrontal import Symbolic
 from bdg.lattices.arguments import non_negative_number, whole_number
 from bdg.methods import choice
-from bdg.methods.choice import DENSE_FIRST_BELOW
+from bdg.methods.choice import DENSE_BELOW, DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
 from bdg.methods.task import Arguments, Found, Task
 from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
+from bdg.states.superlu_costs import superlu_cost
 
-_SUPERLU = 4e-8, 1.2e10, 1e-9, 0.7  # s a stored element, flop/s, s an element of a solve, elements relative to fronts
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
 _SWEEPS = 2.5  # of filtered subspace iteration
 
-DENSE_BELOW = 500  # dimension: a dense eigh takes less than a tenth of a second there, and never misses a state
 COUNTING = ("auto", "dense", "shift_invert", "lanczos")
 METHODS = (*COUNTING, "chebyshev")
 
@@ -82,30 +80,19 @@ def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
 
 
 def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
-    """ARPACK on SuperLU factors; elements and operations from the fronts without padding."""
+    """ARPACK on SuperLU factors."""
     rates, dimension = rates_of(backend), hamiltonian.shape[0]
-    whole = whole_symbolic(hamiltonian.system, backend)
-    each, flops, solve, share = _SUPERLU
-    speed = rates.call / cost.BUILT_IN["cpu"].call
-    times = 1.7 if hamiltonian.dtype.kind == "c" else 1.0
-    elements = share * _stored(whole)
-    factor = times * speed * (each * elements + whole.factor_flops(float, padded=False) / flops + 12 * solve * elements)
-    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + factor
+    one = superlu_cost(rates, whole_symbolic(hamiltonian.system, backend), hamiltonian.dtype.kind == "c")
+    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + one.factor
     itemsize = hamiltonian.dtype.itemsize
-    needed = elements * (itemsize + 4.0) * 1.5
+    needed = one.elements * (itemsize + 4.0) * 1.5
     if k:
         wanted = wanted_states(k, dimension)
         columns = max(2 * wanted + 1, min(3 * wanted, 120), 40)
-        one = times * speed * solve * elements + 2.0 * columns * dimension * itemsize / (0.5 * rates.copy)
-        seconds += factor + columns * (one + 40 * rates.call) + ritz_seconds(rates, hamiltonian, wanted)
+        step = one.solve + 2.0 * columns * dimension * itemsize / (0.5 * rates.copy) + 40 * rates.call
+        seconds += one.factor + columns * step + ritz_seconds(rates, hamiltonian, wanted)
         needed = 2 * needed + (columns + 3 * wanted) * dimension * itemsize
     return option_of("shift_invert", backend, seconds, needed, "levels that are not crowded")
-
-
-def _stored(symbolic: Symbolic) -> float:
-    nd = symbolic.pattern.rows_per_site
-    p, u = (nd * np.asarray(x, dtype=float) for x in (symbolic.structure.n_pivots, symbolic.structure.n_updates))
-    return float((p * p + 2 * p * u).sum())
 
 
 def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:

@@ -19,14 +19,16 @@ from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
+from bdg.methods.choice import DENSE_BELOW
 from bdg.methods.imaginary import form_of
-from bdg.methods.options import dense_option, option_of
+from bdg.methods.options import dense_option, host_rates, option_of
 from bdg.methods.task import Arguments, Found, Task
 
 _AROUND_POLES = 1.05  # seconds of a pole, with values put in and elements taken out, relative to its fronts
 
+_FIT_CALLS = 3000.0  # array calls that the fit of tanh takes for each pole
+
 METHODS = ("auto", "dense", "poles")
-DENSE_BELOW = 500  # dimension: below, all eigenvectors cost less than the factorisations
 
 
 def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True) -> float:
@@ -45,13 +47,26 @@ def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
 
 
 def elements_options(
-    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], n_poles: int | None, inverse: bool = True
+    hamiltonian: BdGHamiltonian,
+    backends: Sequence[Backend],
+    n_poles: int | None,
+    inverse: bool = True,
+    fit: bool = False,
 ) -> list[Option]:
-    """Return what thermal averages on all sites and bonds take; ``inverse``: more than the free energy is wanted."""
+    """Return what thermal averages on all sites and bonds take.
+
+    Parameters
+    ----------
+    inverse : bool
+        More than the free energy is wanted.
+    fit : bool
+        The fit of the poles counts: it is made anew for each spectral bound, which is seen where there are many.
+    """
     found = []
     for backend in backends:
         if n_poles is not None:
-            found.append(poles_option(hamiltonian, backend, n_poles, inverse=inverse))
+            option = poles_option(hamiltonian, backend, n_poles, inverse=inverse)
+            found.append(cost.longer(option, _FIT_CALLS * n_poles * host_rates(backend).call) if fit else option)
         found.append(dense_option(hamiltonian, backend, share=0.3))
     return found
 
@@ -63,6 +78,24 @@ def poles_option(
     seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
     seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
     return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend))
+
+
+def sums_option(
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    temperature: float,
+    tol: float,
+    inverse: bool = True,
+    method: str = "auto",
+) -> Option:
+    """Return what thermal elements take on this device, by a method or by the one that "auto" would use for them."""
+    if method == "auto" and (temperature == 0 or hamiltonian.shape[0] < DENSE_BELOW):
+        method = "dense"
+    n_poles = None if method == "dense" else n_poles_for(hamiltonian, temperature, tol)
+    options, priced = (elements_options(hamiltonian, [backend], n_poles, inverse, fit) for fit in (False, True))
+    if method == "auto":  # as `choose_method` compares them
+        method = (cost.choose(options) or min(options, key=lambda option: option.bytes)).method
+    return next(option for option in priced if option.method == method)
 
 
 def require_poles_above_zero(method: str, temperature: float) -> None:
@@ -137,7 +170,8 @@ def fitted_poles(bound: float, temperature: float, tol: float) -> Poles:
     return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
 
 
-def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+def averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    """Return the options of averages on all sites or bonds, made once, and how they are chosen."""
     temperature = require_temperature(given["temperature"])
     tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
     elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
@@ -150,14 +184,14 @@ def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, 
 def _self_consistent_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     backend = select_backend(device)  # one place for all iterations
-    options, _ = _averages_task(h, [backend], device, given)
+    options, _ = averages_task(h, [backend], device, given)
     tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
     return options, lambda: choose_method("auto", h, temperature, tol, backend, elements)
 
 
 _GIVEN, _NEEDED = ("temperature", "tol", "elements"), frozenset({"temperature"})
 TASKS = {
-    "electron_density": Task(_averages_task, _GIVEN, _NEEDED),
-    "free_energy": Task(_averages_task, _GIVEN, _NEEDED),
+    "electron_density": Task(averages_task, _GIVEN, _NEEDED),
+    "free_energy": Task(averages_task, _GIVEN, _NEEDED),
     "solve_gap": Task(_self_consistent_task, (*_GIVEN, "iterations"), _NEEDED),
 }

@@ -15,8 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,10 +25,9 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.validation.benchmarks.alone import THREADS, package_root
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
-from bdg.validation.benchmarks.systems import GAP, TEMPERATURE, composite
+from bdg.validation.benchmarks.systems import GAP, composite
 from bdg.validation.benchmarks.tables import markdown
-
-MANY = 256  # bound states, of which filters give hundreds at a time
+from bdg.validation.benchmarks.ways import WAYS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +43,8 @@ class Case:
     norbs : int
     phases : bool
         The phase of Delta varies along x, so that H is complex.
+    periodic : bool
+        Layers wrap around across x.
     fresh : bool
         Neither this size nor this shape was used to choose a constant of the model.
     """
@@ -54,22 +54,18 @@ class Case:
     norbs: int = 1
     phases: bool = False
     fresh: bool = False
+    periodic: bool = False
 
     @property
     def name(self) -> str:
         """Shape, and that it is spinful or complex."""
         shape = f"{self.sites[0]}^3" if len(set(self.sites)) == 1 else " x ".join(map(str, self.sites))
-        return shape + (", norbs = 2" if self.norbs == 2 else "") + (", complex" if self.phases else "")
-
-
-@dataclasses.dataclass(frozen=True)
-class Way:
-    """A task of `bdg.estimate`, the method in question, and the arguments for a system."""
-
-    what: str
-    method: str
-    arguments: Callable[[System], dict[str, Any]]
-    words: str
+        return (
+            shape
+            + (", norbs = 2" if self.norbs == 2 else "")
+            + (", complex" if self.phases else "")
+            + (", periodic" if self.periodic else "")
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,91 +94,12 @@ class Row:
         return self.predicted / self.measured
 
 
-def _layer(system: System) -> np.ndarray:
-    return np.flatnonzero(system.positions[:, 0] == system.positions[:, 0].min())
-
-
-WAYS = {
-    "lanczos": Way("bound_states", "lanczos", lambda s: {"k": 32}, "32 states"),
-    "shift_invert": Way("bound_states", "shift_invert", lambda s: {"k": 32}, "32 states"),
-    "dense": Way("bound_states", "dense", lambda s: {"k": 32}, "32 states"),
-    "many, lanczos": Way("bound_states", "lanczos", lambda s: {"k": MANY}, f"{MANY} states"),
-    "many, filtered": Way("bound_states", "chebyshev", lambda s: {"k": MANY}, f"{MANY} states"),
-    "poles": Way("pair_amplitude", "poles", lambda s: {"temperature": TEMPERATURE, "tol": 1e-5}, "F on all sites"),
-    "poles, layer": Way(
-        "pair_amplitude",
-        "poles",
-        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": _layer(s)},
-        "F on one layer",
-    ),
-    "columns": Way(
-        "pair_amplitude",
-        "chebyshev",
-        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": np.arange(64)},
-        "F on 64 sites",
-    ),
-    "density": Way(
-        "density_of_states",
-        "chebyshev",
-        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024},
-        "density of states, 1024 moments, 8 vectors",
-    ),
-    "local, all": Way(
-        "local_density_of_states",
-        "green",
-        lambda s: {"energies": [0.1], "broadening": 0.01},
-        "local density, all sites",
-    ),
-    "local, few": Way(
-        "local_density_of_states",
-        "green",
-        lambda s: {"energies": [0.1], "broadening": 0.01, "sites": [1, 2, 3, 4]},
-        "local density, 4 sites",
-    ),
-    "local, spectra": Way(
-        "local_density_of_states",
-        "chebyshev",
-        lambda s: {"energies": np.linspace(-0.6, 0.6, 61), "broadening": 0.05, "sites": np.arange(16)},
-        "local density, 16 sites, 61 energies",
-    ),
-    "local, one site": Way(
-        "local_density_of_states",
-        "chebyshev",
-        lambda s: {"energies": np.linspace(-0.5, 0.5, 41), "broadening": 0.02, "sites": [s.n_sites // 2]},
-        "local density, 1 site, 41 energies",
-    ),
-    "local, one site, green": Way(
-        "local_density_of_states",
-        "green",
-        lambda s: {"energies": np.linspace(-0.5, 0.5, 41), "broadening": 0.02, "sites": [s.n_sites // 2]},
-        "local density, 1 site, 41 energies",
-    ),
-    "columns, few": Way(
-        "pair_amplitude",
-        "chebyshev",
-        lambda s: {"temperature": TEMPERATURE, "tol": 1e-5, "sites": [1, 2]},
-        "F on 2 sites",
-    ),
-    "density, few": Way(
-        "density_of_states",
-        "chebyshev",
-        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024, "vectors": 2},
-        "density of states, 1024 moments, 2 vectors",
-    ),
-    "spectral": Way(
-        "spectral_function",
-        "chebyshev",
-        lambda s: {"energies": np.linspace(-1, 1, 101), "moments": 1024, "momenta": np.diag([0.3, 0.5, 0.7])},
-        "spectral function, 3 wave vectors",
-    ),
-    "green": Way("green_function", "multifrontal", lambda s: {"z": 0.1 + 0.01j}, "Green function, all sites"),
-    "green, imaginary": Way(
-        "green_function", "multifrontal", lambda s: {"z": 0.1j}, "Green function, all sites, z = 0.1i"
-    ),
-}
 _ALL = ("lanczos", "poles", "poles, layer", "columns", "density", "local, all", "local, few", "green")
 _NARROW = ("local, one site", "local, one site, green", "columns, few", "density, few", "spectral")
 _MANY = ("many, lanczos", "many, filtered")
+_SUMS = ("junction", "stiffness", "harmonics")
+_SMALL = ("junction, dense", "stiffness, levels", "harmonics, levels", "curves, dense")
+_THOULESS = ("Thouless", "Thouless, shift")
 TUNED = (
     Case((9, 9, 9), ("dense",)),
     Case((10, 10, 10), (*_ALL, "shift_invert", "dense", "many, lanczos", "many, filtered")),
@@ -195,6 +112,7 @@ TUNED = (
     Case((7, 7, 7), ("lanczos", "poles"), 2),
     Case((10, 10, 10), ("lanczos", "poles"), 2),
     Case((14, 14, 14), ("lanczos", "poles"), 2),
+    Case((24, 16, 1), ("transition, levels", "transition", "junction, gap")),
 )
 FITTED = (  # geometries that constants were fitted to besides, see `bdg.gpu.cost.model` and `bdg.states.lanczos_costs`
     *((n, n, n) for n in (5, 8, 12, 14, 18, 20, 22, 26)),
@@ -216,28 +134,47 @@ FRESH = tuple(
         Case((13, 13, 13), ("lanczos", "poles", "green", "columns"), phases=True),
         Case((15, 14, 12), _NARROW),
         Case((25, 25, 4), _NARROW, phases=True),
+        Case((600, 1, 1), ("currents", "junction", "stiffness", "stiffness, twist", "harmonics")),
+        Case((40, 30, 1), ("currents", *_SUMS, "stiffness, levels", "stiffness, twist", "curves")),
+        Case((18, 16, 1), (*_SMALL, "junction, gap, dense")),
+        Case((9, 9, 8), (*_SUMS, *_SMALL, "curves", "transition, levels")),
+        Case((9, 7, 6), (*_SUMS, *_SMALL, "curves", "transition, levels"), norbs=2),
+        Case((12, 9, 8), (*_SUMS, "curves"), phases=True),
+        Case((60, 40, 1), _THOULESS, periodic=True),
+        Case((15, 12, 12), _THOULESS, periodic=True),
+        Case((12, 8, 8), _THOULESS, norbs=2, periodic=True),
     )
 )
 CASES = (*TUNED, *FRESH)
+_WARM = (6, 5, 5)  # what is computed once before, so that nothing is loaded or compiled while it is measured
 QUICK = (Case((6, 6, 6), ("lanczos", "poles", "density")), Case((6, 6, 3), ("green",), fresh=True))
 
 
 def build(case: Case) -> System:
     """Return the system of a case."""
-    if len(set(case.sites)) == 1:
+    if len(set(case.sites)) == 1 and not case.periodic:
         system = composite(case.sites[0])
     else:
         third = case.sites[0] // 3
         outer = Layer(third, delta=GAP, disorder=1.0)
         layers = [outer, Layer(case.sites[0] - 2 * third, disorder=1.0), outer]
-        system = stack(layers, case.sites[1:], mu=-1, seed=1)
+        across = case.sites[1:]
+        periodic = [n > 2 for n in across] if case.periodic else False
+        system = stack(layers, across, mu=-1, seed=1, periodic=periodic)
     if case.phases:
         x = system.positions[:, 0] - system.positions[:, 0].min()
         system = system.with_delta(system.delta * np.exp(2j * x / x.max()))
     if case.norbs == 1:
         return system
     spins = sp.kron(system.hamiltonian, sp.identity(2), format="csr")
-    return System(hamiltonian=spins, positions=system.positions, delta=system.delta, norbs=2)
+    return System(
+        hamiltonian=spins,
+        positions=system.positions,
+        delta=system.delta,
+        grain=system.grain,
+        period=system.period,
+        norbs=2,
+    )
 
 
 def measure(cases: Sequence[Case] = CASES) -> list[Row]:
@@ -257,11 +194,11 @@ def measure(cases: Sequence[Case] = CASES) -> list[Row]:
 
 def rows_of(case: Case) -> list[Row]:
     """Return predictions and measurements of one case, made in this process."""
-    system = build(case)
-    warm = build(Case((5, 5, 5), (), case.norbs, case.phases))
+    of_case, of_warm = build(case), build(dataclasses.replace(case, sites=_WARM))
     rows = []
     for name in case.ways:
         way = WAYS[name]
+        system, warm = way.prepared(of_case), way.prepared(of_warm)
         arguments = way.arguments(system)
         found = bdg.estimate(system, way.what, device="cpu", **arguments)
         assert isinstance(found, bdg.Estimate)

@@ -114,11 +114,12 @@ def test_lengths_scale(grid):
 
 
 def test_automatic_choice_and_size(grid):
-    small, large = grid((6, 6), delta=0.4, periodic=True), grid((8, 8, 8), delta=0.4, periodic=True)
+    small, large = (grid((n, n), delta=0.4, periodic=True) for n in (6, 24))
     assert bdg.superfluid_stiffness(small, T, "x").evidence.method == "kubo"
-    found = bdg.superfluid_stiffness(large, 0.3, "z", tol=1e-9)
+    found = bdg.superfluid_stiffness(large, 0.3, "y", tol=1e-9)
     assert found.evidence.method == "current" and found.evidence.elements == "poles"
-    exact = bdg.superfluid_stiffness(large, 0.3, "z", method="kubo")
+    assert found.evidence.why.startswith("estimated for dimension 1152: current ")
+    exact = bdg.superfluid_stiffness(large, 0.3, "y", method="kubo")
     assert found.stiffness == pytest.approx(exact.stiffness, abs=1e-6)
 
 

@@ -1,0 +1,146 @@
+"""Which method gives the free energies of many phases, on which device, why, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from bdg.base.arguments import require_temperature
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.lattices.arguments import positive_number, whole_number
+from bdg.lattices.system import System
+from bdg.methods import choice
+from bdg.methods.choice import DENSE_BELOW
+from bdg.methods.options import again, option_of
+from bdg.methods.task import Arguments, Found, Task
+from bdg.thermal.choice import METHODS as METHODS
+from bdg.thermal.choice import sums_option
+
+FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
+FIRST_POINTS = 8
+MOST_POINTS = {1: 64, 2: 32, 3: 16, 4: 8}  # a phase, by the number of independent phases
+MOST_GRAINS = 4
+EXPECTED_POINTS = {1: 16, 2: 8, 3: 8, 4: 8}  # a phase, where the grid grows until the aliasing is small
+_LEVELS = 0.25  # seconds of all levels without their states, relative to those with them
+_WHAT = "the free energies"
+
+
+def energy_options(
+    hamiltonian: BdGHamiltonian, backends: Sequence[Backend], temperature: float, times: float, note: str = ""
+) -> list[Option]:
+    """Return what ``times`` free energies take by each method; levels are exact, so they are preferred."""
+    found = []
+    for backend in backends:
+        found.append(again(_levels_option(hamiltonian, backend), times, note=note))
+        if temperature:
+            once = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
+            sums = sums_option(hamiltonian, backend, temperature, FIT_TOL, inverse=False, method="poles")
+            found.append(again(sums, times, once, note))
+    return found
+
+
+def choose_method(method: str, device: str, hamiltonian: BdGHamiltonian, temperature: float, times: float) -> Choice:
+    """Return method, the reason for it, and the backend that it runs on."""
+    dimension = hamiltonian.shape[0]
+    backends = choice.devices(device, dimension)
+    about = choice.about_device(device, dimension)
+    if len(backends) == 1 and (method != "auto" or dimension < DENSE_BELOW):
+        small = f"dimension {dimension} is below {DENSE_BELOW}"
+        taken, why = (method, "as asked") if method != "auto" else ("dense", small)
+        return Choice(taken, "; ".join(filter(None, (why, about))), backends[0])
+    options = energy_options(hamiltonian, backends, temperature, times)
+    found = choice.decided(method, options, backends, _WHAT, f"for {times:g} free energies")
+    return found if temperature or method != "auto" else replace(found, why=f"temperature 0; {found.why}")
+
+
+def _levels_option(hamiltonian: BdGHamiltonian, backend: Backend) -> Option:
+    """Return what all levels take, without their states."""
+    dimension, dtype = hamiltonian.shape[0], hamiltonian.dtype
+    needed = 2.0 * dtype.itemsize * dimension**2
+    seconds = _LEVELS * cost.eigh_seconds(rates_of(backend), dimension, dtype) + needed / rates_of(backend).copy
+    return option_of("dense", backend, seconds, needed)
+
+
+def biased(system: System, grains: Sequence[int]) -> BdGHamiltonian:
+    """Return H at phases of no symmetry, like nearly all of those of a grid."""
+    return BdGHamiltonian(system.with_phases({grain: 0.5 + 0.1 * number for number, grain in enumerate(grains)}))
+
+
+def free_energies(points: int, n_phases: int, odd: bool) -> float:
+    """Return how many free energies a grid takes; ``odd``: time reversal gives those at opposite phases."""
+    every = float(points**n_phases)
+    return 0.5 * (every + 2.0**n_phases) if odd else every
+
+
+def _phase_harmonics_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    system, temperature = h.system, require_temperature(given["temperature"])
+    named = require_grains(given["grains"], system.n_grains)
+    positive_number("tol", given.get("tol", 1e-3), "relative to the largest term")
+    require_grain_pairing(system)
+    free = named[1:] if holds_all_pairing(system, named) else named
+    points, note = given.get("points"), ""
+    if points is None:
+        points, note = EXPECTED_POINTS[len(free)], f"assumes {EXPECTED_POINTS[len(free)]} phases of each grain"
+    times = free_energies(require_points(points), len(free), system.is_real)
+    turned = biased(system, free)
+    options = energy_options(turned, backends, temperature, times, note)
+    return options, lambda: choose_method("auto", device, turned, temperature, times)
+
+
+def require_grains(grains: Any, n_grains: int) -> list[int]:
+    """Return two to four different grains."""
+    try:
+        named = list(grains)
+    except TypeError as error:
+        raise TypeError(f"grains must be a list of grain numbers; got {grains!r}") from error
+    if not 2 <= len(named) <= MOST_GRAINS:
+        raise ValueError(f"grains must name two, three or four grains; got {len(named)}")
+    for grain in named:
+        if isinstance(grain, bool) or not isinstance(grain, int | np.integer) or not 0 <= grain < n_grains:
+            raise ValueError(f"grains names {grain!r}, but the system has {n_grains} grains, numbered from 0")
+    if len(set(named)) < len(named):
+        raise ValueError(f"grains must differ from each other; got {named}")
+    return [int(grain) for grain in named]
+
+
+def require_points(points: Any) -> int:
+    """Return an even number of phases, at least 4."""
+    number = whole_number("points", points, 4, unit="an even number of phases")
+    if number % 2:
+        raise ValueError(f"points must be an even number of phases, so that pi is one; got {points!r}")
+    return number
+
+
+def require_grain_pairing(system: System) -> None:
+    """Raise ValueError for bond pairing between grains."""
+    if system.pairing is None:
+        return
+    entries = system.pairing.tocoo()
+    first, second = (system.grain[index // system.norbs] for index in (entries.row, entries.col))
+    if (first != second).any():
+        raise ValueError(
+            "pairing joins sites of different grains (or of a grain and the host): such bonds turn by half of each "
+            "phase, and F has the period 4 pi. Give both ends to one grain"
+        )
+
+
+def holds_all_pairing(system: System, grains: list[int]) -> bool:
+    """Return True if no site outside of these grains has pairing."""
+    entries = system.pairing_block.tocoo()
+    paired = np.unique(entries.row[entries.data != 0] // system.norbs)
+    return bool(np.isin(system.grain[paired], grains).all())
+
+
+TASKS = {
+    "phase_harmonics": Task(
+        _phase_harmonics_task, ("grains", "temperature", "points", "tol"), frozenset({"grains", "temperature"})
+    ),
+}
