@@ -21,13 +21,13 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_BELOW
 from bdg.methods.options import again, closed, dense_option, host_rates, option_of
 from bdg.methods.task import Arguments, Found, Task
-from bdg.thermal.choice import averages_task, choose_place, elements_options, n_poles_for, sums_option
+from bdg.thermal.choice import choose_place, elements_options, n_poles_for, sums_option
 
 COMPARED = ("kubo", "current")
 METHODS = ("auto", *COMPARED, "twist")
@@ -134,8 +134,11 @@ def _twisted(system: System, axis: int) -> BdGHamiltonian:
 
 
 def _bond_currents_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    positive_number("tol", given.get("tol", 1e-8), "absolute error of the elements of tanh")
-    return averages_task(h, backends, device, given)
+    temperature = require_temperature(given["temperature"])
+    tol = positive_number("tol", given.get("tol", 1e-8), "absolute error of the elements of tanh")
+    n_poles = n_poles_for(h, temperature, tol) if temperature else None
+    options = elements_options(h, backends, n_poles, fit=True)
+    return options, lambda: choose_place("auto", device, h, temperature, tol)
 
 
 def _stiffness_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
@@ -160,6 +163,8 @@ def _current_phase_task(h: BdGHamiltonian, backends: Sequence[Backend], device: 
     pair = require_between(given.get("between"), system)
     deep_of(given.get("pinned"), system, pair)
     self_consistent = bool(given.get("self_consistent", False))
+    if self_consistent:
+        whole_number("max_iterations", given.get("max_iterations", 200), 1)
     tol = given.get("tol")
     tol = tol if tol is None else positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
     elements_tol = THERMAL_TOL if tol is None or self_consistent else tol

@@ -170,8 +170,7 @@ def fitted_poles(bound: float, temperature: float, tol: float) -> Poles:
     return tanh_poles(bound, temperature, float(np.clip(tol, MIN_TOL, MAX_TOL)))
 
 
-def averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
-    """Return the options of averages on all sites or bonds, made once, and how they are chosen."""
+def _averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     tol = positive_number("tol", given.get("tol", 1e-8), "absolute error")
     elements, times = bool(given.get("elements", True)), float(given.get("iterations", 1))
@@ -184,14 +183,14 @@ def averages_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, g
 def _self_consistent_task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     backend = select_backend(device)  # one place for all iterations
-    options, _ = averages_task(h, [backend], device, given)
+    options, _ = _averages_task(h, [backend], device, given)
     tol, elements = float(given.get("tol", 1e-8)), bool(given.get("elements", True))
     return options, lambda: choose_method("auto", h, temperature, tol, backend, elements)
 
 
 _GIVEN, _NEEDED = ("temperature", "tol", "elements"), frozenset({"temperature"})
 TASKS = {
-    "electron_density": Task(averages_task, _GIVEN, _NEEDED),
-    "free_energy": Task(averages_task, _GIVEN, _NEEDED),
+    "electron_density": Task(_averages_task, _GIVEN, _NEEDED),
+    "free_energy": Task(_averages_task, _GIVEN, _NEEDED),
     "solve_gap": Task(_self_consistent_task, (*_GIVEN, "iterations"), _NEEDED),
 }

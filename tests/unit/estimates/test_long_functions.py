@@ -149,6 +149,7 @@ def test_what_is_assumed_is_said(junction, attractive):
         ("current_phase", {"between": (0, 7)}),
         ("current_phase", {"pinned": [-1]}),
         ("current_phase", {"tol": 0}),
+        ("current_phase", {"self_consistent": True}),
         ("superfluid_stiffness", {"direction": "w"}),
         ("superfluid_stiffness", {"tol": "small"}),
         ("phase_harmonics", {"grains": [0]}),
@@ -174,6 +175,13 @@ def test_wrong_arguments_are_those_of_the_function(junction, attractive, what, c
             call(system, **{**CALLS[what], **changed})
         messages.append((raised.type, str(raised.value)))
     assert messages[0] == messages[1]
+
+
+def test_iterations_of_a_phase_are_a_whole_number(attractive):
+    given = {"phases": [0.3], "temperature": 0.1, "self_consistent": True, "max_iterations": 0.5}
+    for call in (bdg.current_phase, lambda system, **given: bdg.estimate(system, "current_phase", **given)):
+        with pytest.raises(TypeError, match="max_iterations must be a whole number >= 1"):
+            call(attractive, **given)
 
 
 def test_a_transition_needs_an_attraction(junction):
