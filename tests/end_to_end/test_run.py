@@ -3,6 +3,7 @@
 What asks about processes starts them; what asks about the folder that they leave runs in this one.
 """
 
+import functools
 import os
 import random
 import signal
@@ -65,7 +66,9 @@ def start(place, *arguments, program=TINY, gate=None, stderr=subprocess.DEVNULL)
     parts = command(place, "run", "job.toml", "--out", "out", *arguments, program=program)
     if gate is not None:
         parts["env"]["TINY_GATE"] = str(gate)
-    return subprocess.Popen(**parts, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
+    # where pytest itself was started in the background of a shell, its children would ignore Ctrl-C
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(**parts, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True, preexec_fn=heard)
 
 
 def diary(place):
