@@ -77,7 +77,8 @@ def certificate(
         below = int(np.count_nonzero(abs(energies) < found.interval[1]))
         note = f"k = {k} cuts a multiplet; the {below} states below it are all found"
         return True, found.multiplet_count, note
-    count = _up_to(abs(found.energies), top, np.maximum(widths, found.residuals))
+    counted = abs(found.energies) < found.interval[1]  # what lies beyond may be anything: its residual says so
+    count = _up_to(abs(found.energies[counted]), top, np.maximum(widths, found.residuals)[counted])
     if count > energies.size:
         return True, count, f"k = {k} cuts a multiplet: {count} states have |E| up to the largest returned"
     by_count = np.isfinite(found.interval[1])
