@@ -22,7 +22,9 @@ from bdg.electrodynamics.penetration_depth import penetration_depth
 from bdg.entry import estimate, load
 from bdg.estimates import Estimate
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
-from bdg.granular.phase_harmonics import PhaseHarmonics, phase_harmonics
+from bdg.granular.grain_landscape import GrainLandscape, grain_landscape
+from bdg.granular.harmonic_terms import PhaseHarmonics
+from bdg.granular.phase_harmonics import phase_harmonics
 from bdg.granular.phase_response import PhaseResponse, phase_response
 from bdg.green.green_function import GreenFunction, green_function
 from bdg.lattices.storage import ResultFileError
@@ -53,6 +55,7 @@ __all__ = [
     "Evidence",
     "FreeEnergy",
     "Gap",
+    "GrainLandscape",
     "GreenFunction",
     "JobError",
     "LevelCurves",
@@ -78,6 +81,7 @@ __all__ = [
     "electron_density",
     "estimate",
     "free_energy",
+    "grain_landscape",
     "green_function",
     "lattices",
     "level_statistics",

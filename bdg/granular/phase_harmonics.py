@@ -14,21 +14,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
-from bdg.base.results import Choice, Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.choice import (
     EXPECTED_POINTS,
-    FIRST_POINTS,
     FIT_TOL,
-    MOST_POINTS,
     biased,
     choose_method,
     free_energies,
@@ -37,69 +34,10 @@ from bdg.granular.choice import (
     require_grains,
     require_points,
 )
+from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import require_thermal_arguments, thermal_elements
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PhaseHarmonics(Result):
-    """Fourier terms of the free energy in the phases of two, three or four grains.
-
-    Attributes
-    ----------
-    terms : dict
-        From integers, one a grain in the order of ``grains``, to amplitudes A_n, largest first; real (float) where h
-        and D are real. Phases are counted from those of the system.
-    grains : array (m,)
-    orders : array (M, m) of int
-        Keys of ``terms``.
-    amplitudes : array (M,) of complex
-        Its values.
-    error : float
-        Estimated absolute error of every amplitude: aliasing plus the error of the free energies.
-    weights : array (m + 1,)
-        Root mean square over all phases of the part of F that depends on exactly 0, 1, .. m of the grains,
-        irreducibly: ``weights[2]`` pairs, ``weights[3]`` triples. (Of one grain alone: against the others.)
-    temperature : float
-    phases : array (P,)
-        The grid of each phase.
-    free_energy : array (P, .., P)
-        F on it, from its mean; an axis for each grain, without the first where that one is fixed by gauge.
-    """
-
-    grains: np.ndarray = quantity("numbers of the grains (m,)")
-    orders: np.ndarray = quantity("integers of each term (M, m)")
-    amplitudes: np.ndarray = quantity("amplitude of each term (M,)", "hopping")
-    error: float = quantity("estimated error of every amplitude", "hopping")
-    weights: np.ndarray = quantity("root mean square of the irreducible m-grain part of F (m + 1,)", "hopping")
-    temperature: float = quantity("k_B T", "hopping")
-    phases: np.ndarray = quantity("grid of each phase (P,)", "radian")
-    free_energy: np.ndarray = quantity("free energy on the grid, from its mean", "hopping")
-
-    @property
-    def terms(self) -> dict[tuple[int, ...], float | complex]:
-        """Amplitudes by their integers, largest first."""
-        real = not self.amplitudes.imag.any()
-        return {
-            tuple(int(n) for n in order): float(value.real) if real else complex(value)
-            for order, value in zip(self.orders, self.amplitudes, strict=True)
-        }
-
-    def plot(self, ax: Any = None) -> Figure:
-        """Return a Figure of F against the phase of two grains, else of the largest terms by number of grains."""
-        from bdg.plots.phases import plot_free_energy_of_phase, plot_phase_terms
-
-        if self.free_energy.ndim > 1:
-            return plot_phase_terms(self.orders, self.amplitudes, self.error, ax)
-        fine = np.linspace(0, 2 * np.pi, 301)
-        order = self.orders[:, 1]  # of the phase that is free
-        curve = (self.amplitudes * np.exp(1j * fine[:, None] * order)).real.sum(axis=1)
-        label = f"{order.size} harmonics"
-        return plot_free_energy_of_phase(self.phases, self.free_energy, fine, curve, label, ax)
 
 
 def phase_harmonics(
@@ -171,54 +109,25 @@ def phase_harmonics(
     tol = positive_number("tol", tol, "relative to the largest term")
     require_grain_pairing(system)
     fixed = holds_all_pairing(system, named)
-    count = len(named) - 1 if fixed else len(named)
-    size = FIRST_POINTS if points is None else require_points(points)
-    most = MOST_POINTS[count] if points is None else size
+    size = None if points is None else require_points(points)
     select_backend(device)  # refused before any work
     free = named[1:] if fixed else named
-    times = free_energies(EXPECTED_POINTS[count] if points is None else size, count, system.is_real)
+    times = free_energies(EXPECTED_POINTS[len(free)] if size is None else size, len(free), system.is_real)
     choice = choose_method(method, device, biased(system, free), temperature, times)
     with progress_bar(progress, "phases", "free energy") as bar:
         energies = _Energies(system, free, temperature, choice, bar)
-        while True:
-            values = energies.grid(size)
-            coefficients = np.fft.fftn(values) / values.size
-            orders, amplitudes = _terms(coefficients, fixed)
-            aliasing = _aliasing(coefficients)
-            largest = float(abs(amplitudes).max())
-            if aliasing <= tol * largest or 2 * size > most:
-                break
-            size *= 2
-    if system.is_real:
-        amplitudes = amplitudes.real.astype(complex)
-    order = np.argsort(-abs(amplitudes), kind="stable")
-    orders, amplitudes = orders[order], amplitudes[order]
-    involved = np.count_nonzero(orders, axis=1)
-    weights = [np.sqrt(0.5 * (abs(amplitudes[involved == m]) ** 2).sum()) for m in range(len(named) + 1)]
+        terms = fourier_terms(energies, named, fixed, size, tol, system.is_real)
     evidence = Evidence.of(
         choice,
         dtype="float64",
         start=start,
         free_energies=energies.computed,
-        points=size,
-        aliasing=aliasing,
-        aliasing_reached=bool(aliasing <= tol * largest),
-        change_from_half_grid=_change(values, amplitudes, orders, fixed),
+        **terms.facts,
         free_energy_error=energies.error,
         gauge="first phase fixed: the named grains hold all pairing" if fixed else "other grains are a reference",
         time_reversal=system.is_real,
     )
-    return PhaseHarmonics(
-        grains=np.array(named),
-        orders=orders,
-        amplitudes=amplitudes,
-        error=float(2 * energies.error + aliasing),
-        weights=np.array(weights),
-        temperature=temperature,
-        phases=2 * np.pi * np.arange(size) / size,
-        free_energy=values - values.mean(),
-        evidence=evidence,
-    )
+    return terms.result(energies.error, temperature, evidence)
 
 
 class _Energies:
@@ -271,33 +180,3 @@ class _Energies:
         self.computed += 1
         self._bar.update()
         return value
-
-
-def _terms(coefficients: np.ndarray, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return integers (M, m) and amplitudes ``2 c_n``, one of each pair +-n, all |n| below half the grid."""
-    half = coefficients.shape[0] // 2
-    orders, amplitudes = [], []
-    for free in itertools.product(range(-half + 1, half), repeat=coefficients.ndim):
-        order = (-sum(free), *free) if fixed else free
-        leading = next((n for n in order if n), 0)
-        if leading > 0:
-            orders.append(order)
-            amplitudes.append(2 * coefficients[free])
-    return np.array(orders, dtype=np.int64), np.array(amplitudes)
-
-
-def _aliasing(coefficients: np.ndarray) -> float:
-    """Return twice the largest coefficient with an integer of half the grid: what lies beyond is smaller."""
-    half = coefficients.shape[0] // 2
-    edges = [abs(np.take(coefficients, half, axis=axis)).max() for axis in range(coefficients.ndim)]
-    return float(2 * max(edges))
-
-
-def _change(values: np.ndarray, amplitudes: np.ndarray, orders: np.ndarray, fixed: bool) -> float:
-    """Return the largest change of a term between every second point of the grid and all of it; nan below 8 points."""
-    if values.shape[0] < 8 or values.shape[0] % 4:
-        return float("nan")
-    coarse = values[(slice(None, None, 2),) * values.ndim]
-    found, rough = _terms(np.fft.fftn(coarse) / coarse.size, fixed)
-    exact = {tuple(order): value for order, value in zip(orders.tolist(), amplitudes, strict=True)}
-    return float(max(abs(exact[tuple(order)] - value) for order, value in zip(found.tolist(), rough, strict=True)))

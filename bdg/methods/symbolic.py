@@ -6,6 +6,8 @@ the same ones. The pattern is that of all links, also where a value happens to v
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -22,8 +24,10 @@ from bdg.gpu.multifrontal import (
     split_to_fit,
 )
 from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS
-from bdg.gpu.ordering.dissection import dissect
+from bdg.gpu.ordering.dissection import DissectionTree, dissect, in_chains, under_root
 from bdg.lattices.system import System
+
+_ROOT_ALONE = DissectionTree(*(np.zeros(0, dtype=np.int64) for _ in range(3)), np.zeros(0, bool), np.zeros(0, np.int64))
 
 
 def dof_rows(system: System) -> np.ndarray:
@@ -53,6 +57,27 @@ def quaternion_symbolic(system: System, backend: Backend) -> Symbolic:
 def whole_symbolic(system: System, backend: Backend) -> Symbolic:
     """Return the symbolic factorisation of H, all rows of a site together."""
     return _symbolic(system, backend, "whole")
+
+
+def host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbolic:
+    """Return the symbolic factorisation of h, without holes, whose root owns ``sites``: these stay, the others go.
+
+    Not kept: other sites give another one.
+    """
+    pattern, n_sites, norbs = _pattern(system), system.n_sites, system.norbs
+    if norbs > 1:
+        pattern = pattern.with_rows(np.arange(norbs * n_sites).reshape(n_sites, norbs))
+    settings = default_settings(backend)
+    others = np.setdiff1d(np.arange(n_sites), sites)
+    separators = Separators(_ROOT_ALONE, "positions", settings.leaf)
+    if others.size:
+        adjacency = sp.csr_matrix(system.adjacency[others][:, others])
+        separators = Separators.of(system.positions[others], adjacency, settings)
+    tree = separators.tree
+    if settings.pivots and others.size:
+        tree = in_chains(tree, max(1, settings.pivots // norbs))
+    rooted = replace(separators, tree=under_root(tree, others, n_sites))
+    return analyse(system.positions, pattern, replace(settings, pivots=0), rooted)
 
 
 def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:

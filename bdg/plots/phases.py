@@ -74,3 +74,19 @@ def plot_phase_terms(orders: np.ndarray, amplitudes: np.ndarray, error: float, a
     axes.set_ylabel("amplitude $|A_n|$ (unit of the hopping)")
     axes.legend(frameon=False)
     return figure
+
+
+def plot_dressed_couplings(pairs: np.ndarray, dressed: np.ndarray, error: float, ax: Any = None) -> Figure:
+    """Return a Figure of couplings (B,) with all grains on against those of isolated pairs (B,), on equal axes."""
+    figure, axes = axes_for(ax)
+    shown = (pairs > error) & (dressed > error)
+    axes.plot(pairs[shown], dressed[shown], "o", ms=4, mfc="white", color=BLUE, label="pairs of grains")
+    if shown.any():
+        ends = np.array([pairs[shown].min(), pairs[shown].max()])
+        axes.plot(ends, ends, color=BLACK, lw=0.8, label="equal")
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    axes.set_xlabel(f"coupling of the isolated pair {UNIT}")
+    axes.set_ylabel(f"coupling with all grains on {UNIT}")
+    axes.legend(frameon=False)
+    return figure

@@ -119,6 +119,29 @@ def in_chains(tree: DissectionTree, most: int) -> DissectionTree:
     )
 
 
+def under_root(tree: DissectionTree, sites: np.ndarray, n_sites: int) -> DissectionTree:
+    """Return the tree of some ``sites`` as subtree of a root that owns all other sites, eliminated last or not at all.
+
+    Parameters
+    ----------
+    tree : DissectionTree
+        Of the sites in the order of ``sites``.
+    sites : array of int
+        Numbers of these sites among ``n_sites``.
+    n_sites : int
+    """
+    owner = np.zeros(n_sites, dtype=np.int64)
+    owner[sites] = tree.owner + 1
+    first = np.zeros(1, dtype=np.int64)
+    return DissectionTree(
+        owner,
+        np.concatenate([first - 1, np.where(tree.parent < 0, 0, tree.parent + 1)]),
+        np.concatenate([first, tree.depth + 1]),
+        np.concatenate([first > 0, tree.is_leaf]),
+        np.concatenate([first, tree.level + 1]),
+    )
+
+
 def prefer_metis(positions: np.ndarray, adjacency: sp.csr_matrix) -> bool:
     """Return whether METIS is installed and its first separator is much smaller than that from positions."""
     n_sites = positions.shape[0]

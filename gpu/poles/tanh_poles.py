@@ -52,6 +52,15 @@ class Poles:
         """Return the fit of ``tanh(x/2a)``; ``error`` is its bound for ``|x| <= bound``."""
         return _tanh_fit(np.asarray(x, dtype=float), self.frequencies, self.weights, self.linear)
 
+    def slope_error(self) -> float:
+        """Return the largest error of the fit's derivative for ``|x| <= bound``, measured on a grid."""
+        x = self.width * _check_grid(self.bound / self.width)
+        slope, square = self.linear - 0.5 / self.width / np.cosh(np.minimum(x / (2 * self.width), 350)) ** 2, x * x
+        for frequency, weight in zip(self.frequencies, self.weights, strict=True):
+            above = frequency * frequency
+            slope = slope + weight * (above - square) / (square + above) ** 2
+        return float(abs(slope).max())
+
     def log_cosh(self, x: np.ndarray | float) -> np.ndarray:
         r"""Return the fit of ``ln(2 cosh(x/2a))``, the integral of the fit of tanh, exact at x = 0.
 
