@@ -1,6 +1,7 @@
 """Which system? kwant builders, arrays, stacks of layers, grain composites: as a `System` that every solver takes."""
 
 from bdg.lattices.builders.composites import grain_composite
+from bdg.lattices.builders.grains_at import grains_at
 from bdg.lattices.builders.kwant_import import from_hamiltonian, from_kwant
 from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.materials.composition import composition
@@ -19,6 +20,7 @@ __all__ = [
     "from_hamiltonian",
     "from_kwant",
     "grain_composite",
+    "grains_at",
     "load",
     "material",
     "stack",

@@ -17,8 +17,9 @@ import numpy as np
 from bdg.lattices import budget
 from bdg.lattices.arguments import non_negative_number, positive_number, real_number
 from bdg.lattices.builders.disorder import field_bytes, uniform_disorder
-from bdg.lattices.builders.grid import assemble_grid, bond_mask, grid_positions, neighbour_values
+from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.builders.interface import describe_interface, hopping_scale
+from bdg.lattices.builders.labelled_grid import grain_hoppings
 from bdg.lattices.builders.site_labels import label_sites
 from bdg.lattices.builders.two_phase_host import TwoPhaseHost
 from bdg.lattices.packing.building_costs import composite_building
@@ -242,7 +243,7 @@ def _build(given: _Arguments) -> System:
         onsite[phase == 1] += given.host.onsite
         info["host_phase"] = phase
     scale = hopping_scale(given.transparency, given.mu, given.t)
-    hoppings, info["grain_grain_bonds"] = _hoppings(grain.reshape(shape), given.t, scale, periodic)
+    hoppings, info["grain_grain_bonds"] = grain_hoppings(grain.reshape(shape), given.t, scale, periodic)
     return System(
         hamiltonian=assemble_grid(shape, onsite, hoppings, periodic),
         positions=positions,
@@ -296,17 +297,6 @@ def _grains(shape: tuple[int, ...], spacing: float, packing: Packing) -> tuple[n
     number = np.full(len(packing.centres) + 1, -1, dtype=np.int64)  # the last one is what -1 refers to
     number[kept] = np.arange(kept.size)
     return number[labels], kept
-
-
-def _hoppings(grain: np.ndarray, t: float, scale: float, periodic: bool) -> tuple[list[np.ndarray], int]:
-    """Return the hoppings along each axis, weaker between grain and host, and how many bonds join two grains."""
-    hoppings, between = [], 0
-    for axis in range(grain.ndim):
-        other = neighbour_values(grain, axis)
-        hoppings.append(np.where((grain >= 0) != (other >= 0), -t * scale, -t))
-        touching = (grain >= 0) & (other >= 0) & (grain != other)
-        between += int(np.count_nonzero(touching & bond_mask(grain.shape, axis, periodic)))
-    return hoppings, between
 
 
 def _geometry(packing: Packing, kept: np.ndarray, grain: np.ndarray) -> dict[str, Any]:
