@@ -14,6 +14,7 @@ _MODULES: dict[str, str] = {
     "dos": "bdg.jobs.kinds.dos",
     "gap": "bdg.jobs.kinds.gap",
     "josephson": "bdg.jobs.kinds.josephson",
+    "landscape": "bdg.jobs.kinds.landscape",
     "ldos": "bdg.jobs.kinds.ldos",
     "loops": "bdg.jobs.kinds.loops",
     "sns": "bdg.jobs.kinds.sns",

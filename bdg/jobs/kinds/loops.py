@@ -9,17 +9,15 @@ The composite is that of jobs of kind "composite".
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from bdg.granular.phase_harmonics import phase_harmonics
-from bdg.granular.phase_response import phase_response
 from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
 from bdg.jobs.kinds.shared import boxes
+from bdg.jobs.kinds.shared.grain_states import nearest_grains, random_phases, state_observables
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.model.figures import OUTPUT_KEYS
@@ -27,13 +25,8 @@ from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
-from bdg.lattices.geometry import minimum_image
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
-from bdg.levels.level_statistics import level_statistics
-from bdg.states.bound_states import bound_states
-
-PHASES = 3  # stream of the seed that the phases are drawn from
 
 COMPUTE_KEYS = (
     TEMPERATURE_OF_GAP,
@@ -78,7 +71,8 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "host_sites": Observable(np.count_nonzero(composite.grain < 0), "1", "number of host sites"),
         "surface_gaps_nm": Observable(composite.info["surface_gaps"], "nm", "nearest surface gap of each grain (G,)"),
     }
-    states, evidence = _states(composite, keys, wanted, device, t)
+    phases = random_phases(keys["seed"], composite.n_grains) if wanted["phases"] == "random" else None
+    states, evidence = state_observables(composite, keys["seed"], wanted["states"], device, t, phases)
     observables |= states
     count = min(wanted["loop_grains"], composite.n_grains)
     if count >= 2:
@@ -88,40 +82,6 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     else:
         evidence["phase_harmonics"] = "none: not asked for, or fewer than two grains"
     return observables, evidence
-
-
-def _states(
-    composite: System, keys: Mapping[str, Any], wanted: Mapping[str, Any], device: str, t: float
-) -> tuple[dict[str, Observable], dict[str, Any]]:
-    phases = np.zeros(composite.n_grains)
-    if wanted["phases"] == "random":
-        phases = np.random.default_rng([keys["seed"], PHASES]).uniform(0, 2 * np.pi, composite.n_grains)
-    biased = composite.with_phases(phases)
-    found = bound_states(biased, wanted["states"], device=device, seed=keys["seed"])
-    response = phase_response(biased, found)
-    evidence = {"bound_states": dict(found.evidence), "phase_response": dict(response.evidence)}
-    order = np.argsort(found.energies, kind="stable")
-    slopes = response.slopes[order] * t
-    observables = {
-        "phases_rad": Observable(phases, "rad", "phase of each grain (G,)"),
-        "energies_meV": Observable(found.energies[order] * t, "meV", "bound states of lowest |E|, ascending (k,)"),
-        "slopes_meV": Observable(slopes, "meV/rad", "dE/dphi of each state and grain (k, G)"),
-        "grains_touched": Observable(response.grains_touched[order], "1", "(sum |w|)^2/sum w^2 of each state (k,)"),
-        "grains_sensitive": Observable(response.grains_sensitive[order], "1", "grains with |w| above 5 % of max (k,)"),
-        "participation": Observable(response.participation[order], "1", "host sites that each state covers (k,)"),
-        "host_weight": Observable(response.host_weight[order], "1", "weight of each state in the host (k,)"),
-        "sum_rule": Observable(response.evidence["sum_rule"], "1", "max |sum_g dE/dphi_g| / max|D|: 0 but for errors"),
-        "complete": Observable(found.complete, "1", "1 if it is proven that no state was missed"),
-    }
-    try:
-        statistics = level_statistics(found)
-    except ValueError as error:  # fewer than three different levels of one sign: degenerate or too few
-        return observables, {**evidence, "level_statistics": str(error)}
-    observables |= {
-        "gap_ratio": Observable(statistics.ratio, "1", "mean ratio of consecutive level spacings"),
-        "gap_ratio_error": Observable(statistics.error, "1", "its standard error"),
-    }
-    return observables, {**evidence, "level_statistics": dict(statistics.evidence)}
 
 
 def _terms(
@@ -148,31 +108,6 @@ def _terms(
     return observables, dict(found.evidence)
 
 
-def nearest_grains(composite: System, count: int) -> list[int]:
-    """Return the ``count`` grains whose centres have the least sum of mutual distances."""
-    # labels of grains follow the site order, as do the centres of the builder's record; their own sites are safer
-    centres = np.array([_centre(composite, grain) for grain in range(composite.n_grains)])
-    distance = np.linalg.norm(minimum_image(centres[:, None] - centres[None, :], composite.period), axis=2)
-    near = range(composite.n_grains)
-    if math.comb(composite.n_grains, count) > 20_000:  # many grains: around each, only the nearest eight
-        best: tuple[float, list[int]] = (math.inf, [])
-        for grain in near:
-            others = np.argsort(distance[grain], kind="stable")[1:9].tolist()
-            for chosen in itertools.combinations(others, count - 1):
-                group = sorted([grain, *chosen])
-                best = min(best, (float(distance[np.ix_(group, group)].sum()), group))
-        return best[1]
-    groups = (list(group) for group in itertools.combinations(near, count))
-    return min(groups, key=lambda group: float(distance[np.ix_(group, group)].sum()))
-
-
-def _centre(composite: System, grain: int) -> np.ndarray:
-    """Return the mean position of a grain's sites, images across a periodic boundary counted near the first site."""
-    sites = np.flatnonzero(composite.grain == grain)
-    first = composite.positions[sites[0]]
-    return first + minimum_image(composite.positions[sites] - first, composite.period).mean(axis=0)
-
-
 def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
     keys, wanted = parameters["system"], parameters["compute"]
@@ -185,8 +120,7 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
         arguments = {"temperature": temperature, "elements": False}
         found.append(Step("free_energy", arguments, wanted["points"] ** free / 2, "half of the grid of phases"))
     if wanted["phases"] == "random":
-        phases = np.random.default_rng(0).uniform(0, 2 * np.pi, composite.n_grains)
-        composite = composite.with_phases(phases)
+        composite = composite.with_phases(random_phases(0, composite.n_grains))
     return composite, found
 
 

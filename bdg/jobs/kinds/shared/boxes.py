@@ -24,6 +24,7 @@ DEFAULT_GLASS_RATIO = 0.35
 FEWEST_CARRIERS = 1e-9  # on a site
 _GRAINS_A_LENGTH, _FEWEST_GRAINS, _FULLEST = 3.0, 4.0, 0.2  # grains of a sample that is hardly larger than they are
 RESOLVED_FROM = 4.0  # sites per Fermi wavelength; a square lattice is off by more than 20 % in v_F below
+HOST_KEYS = ("mass", "density_m3", "mean_free_path_nm")
 SYSTEM_KEYS = (
     Key("size_nm", "vector", "edges of the box", lengths=(3,), above=0),
     Key("spacing_nm", "float", "lattice constant", above=0),
@@ -75,7 +76,7 @@ def system_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     if not found:
         found += grain_rules(system, volume_fraction_of(system))
     if not found or sites and sites <= MOST_SITES:
-        found += _host_rules(system)
+        found += host_rules(system)
     return found
 
 
@@ -88,7 +89,7 @@ def state_rules(parameters: Parameters) -> list[tuple[str, str, str]]:
     return found or temperature_rules(compute["temperature_K"], host_of(system).t_meV, band_of(parameters))
 
 
-def _host_rules(system: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def host_rules(system: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return what is wrong with the host of a box that can be had."""
     carriers = system["density_m3"] * (1e-9 * system["spacing_nm"]) ** 3
     if carriers < FEWEST_CARRIERS:

@@ -1,0 +1,64 @@
+r"""What couples grains beyond isolated pairs, read off a `GrainLandscape`.
+
+*Stiffness ratio*: the stiffness of all phases with all grains on over that of isolated pairs,
+
+.. math:: R = \frac{\sum_{i<j} -\partial_i \partial_j F \; r_{ij}^2}{\sum_{i<j} K_{ij} \; r_{ij}^2},
+
+second derivatives at equal phases, K those of two grains alone: R > 1 if closed loops help coherence.
+*Irreducible part*: what the best pairwise model ``F = -sum_(i<j) sum_n E_ij^n cos n(phi_i - phi_j - a_ij^n)``, n = 1 and 2,
+leaves of the forces at random phases.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from bdg.granular.grain_landscape import GrainLandscape
+
+HARMONICS = 2
+
+
+def stiffness_ratio(dressed: np.ndarray, pairs: np.ndarray, distances: np.ndarray) -> float:
+    """Return R of couplings (G, G) with all grains on, of isolated pairs, and the distances of the grains."""
+    upper = np.triu_indices(len(pairs), 1)
+    weight = distances[upper] ** 2
+    return float((dressed[upper] * weight).sum() / (pairs[upper] * weight).sum())
+
+
+def irreducible_part(landscape: GrainLandscape, phases: np.ndarray, *, real: bool) -> float:
+    """Return the rms force that no pairwise model explains, over the rms of all forces.
+
+    Parameters
+    ----------
+    landscape : GrainLandscape
+    phases : array (P, G)
+        Random ones; ``P (G - 1)`` must exceed the number of parameters of the model, which is allowed for.
+    real : bool
+        With time reversal: no ``cos n(phi_i - phi_j)`` in the forces.
+
+    Raises
+    ------
+    ValueError
+        If the points do not determine the model.
+    """
+    count = landscape.grains.size
+    forces = landscape.gradient(phases)
+    columns = []
+    for i, j in itertools.combinations(range(count), 2):
+        for order in range(1, HARMONICS + 1):
+            difference = order * (phases[:, i] - phases[:, j])
+            for wave in (np.sin(difference), *(() if real else (np.cos(difference),))):
+                column = np.zeros(forces.shape)
+                column[:, i], column[:, j] = wave, -wave
+                columns.append(column.ravel())
+    free = len(phases) * (count - 1) - len(columns)  # forces add up to zero
+    if free < 1:
+        raise ValueError(
+            f"phases must be more than {len(columns) // (count - 1)} points of {count} grains; got {len(phases)}"
+        )
+    model = np.array(columns).T
+    left = forces.ravel() - model @ np.linalg.lstsq(model, forces.ravel(), rcond=None)[0]
+    total = float((forces**2).sum()) / (len(phases) * (count - 1))
+    return float(np.sqrt((left**2).sum() / free / total)) if total else 0.0
