@@ -5,7 +5,7 @@ r"""What couples grains beyond isolated pairs, read off a `GrainLandscape`.
 .. math:: R = \frac{\sum_{i<j} -\partial_i \partial_j F \; r_{ij}^2}{\sum_{i<j} K_{ij} \; r_{ij}^2},
 
 second derivatives at equal phases, K those of two grains alone: R > 1 if closed loops help coherence.
-*Irreducible part*: what the best pairwise model ``F = -sum_(i<j) sum_n E_ij^n cos n(phi_i - phi_j - a_ij^n)``, n = 1 and 2,
+*Irreducible part*: what the best pairwise model ``-sum_(i<j) sum_n E_ij^n cos n(phi_i - phi_j - a_ij^n)``, n = 1 and 2,
 leaves of the forces at random phases.
 """
 
