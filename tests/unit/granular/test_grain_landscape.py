@@ -199,7 +199,9 @@ def test_second_order_in_delta_is_ferromagnetic(seed):
                 expected[i, j] += 4 * temperature * weight[np.ix_(system.grain == i, system.grain == j)].sum()
     off = ~np.eye(3, dtype=bool)
     assert (found[off] > 0).all()
-    assert_allclose(found[off], expected[off], rtol=1e-4)  # of order Delta^2; a sum between sites that do not touch ends soon
+    assert_allclose(
+        found[off], expected[off], rtol=1e-4
+    )  # of order Delta^2; a sum between sites that do not touch ends soon
 
 
 def test_flux_can_frustrate_a_pair():
