@@ -44,6 +44,8 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
     """Draw the ratio of stiffnesses, and what is beyond pairs, one colour for each combination of the other keys."""
     groups = groups_of(results)
+    if not groups:
+        return []
     with paper_style():
         paths = save_figure(_ratio(groups), folder, "stiffness_ratio", output)
         beyond = _beyond(groups)
