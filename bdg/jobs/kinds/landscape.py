@@ -195,13 +195,13 @@ def _columns(means: Mapping[str, tuple[float, float]]) -> str:
 
 
 def _with_error(mean: float, error: float) -> str:
-    """Return ``mean(error)`` with the error in units of the last digit shown."""
+    """Return ``mean(error)`` with the error in units of the last digit shown, its first two."""
     if not np.isfinite(error) or error <= 0:
         return f"{mean:.4g}"
+    power = int(np.floor(np.log10(abs(mean)))) if mean and abs(mean) < 1e-2 else 0
+    mean, error = mean * 10.0**-power, error * 10.0**-power
     places = max(0, 1 - int(np.floor(np.log10(error))))
-    if places > 6:
-        return f"{mean:.2e}({error:.0e})"
-    return f"{mean:.{places}f}({round(error * 10**places)})"
+    return f"{mean:.{places}f}({round(error * 10**places)})" + (f"e{power:03d}" if power else "")
 
 
 KIND = Kind(

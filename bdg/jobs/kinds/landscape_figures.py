@@ -59,7 +59,7 @@ def _ratio(groups: Mapping[str, list[PointResult]]) -> Figure:
     for number, (title, points) in enumerate(groups.items()):
         _points(ratio, points, number, "R", title)
         _points(missing, points, number, "R", "", lambda mean: 1 - mean)
-    ratio.set_ylabel(r"stiffness: all grains on / isolated pairs, $R$")
+    ratio.set_ylabel("stiffness ratio $R$: all grains on / pairs")
     missing.set_ylabel(r"$1-R$")
     missing.set_yscale("log")
     return _finished(figure, (ratio, missing), len(groups))
@@ -110,9 +110,14 @@ def _points(
 
 
 def _finished(figure: Figure, grid: Any, groups: int) -> Figure:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     for axes in grid:
         axes.set_xlabel("temperature $T$ (K)")
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if groups > 1:
         figure.legend(frameon=False, loc="outside lower center", ncols=2)
     return figure
