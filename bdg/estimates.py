@@ -21,6 +21,7 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.device.memory import GIB
 from bdg.granular import choice as granular_choice
+from bdg.granular import landscape_choice
 from bdg.green import choice as green_choice
 from bdg.lattices.system import System
 from bdg.levels import choice as levels_choice
@@ -44,6 +45,7 @@ TASKS: dict[str, Task] = {
     **currents_choice.TASKS,
     **levels_choice.TASKS,
     **granular_choice.TASKS,
+    **landscape_choice.TASKS,
 }
 # Functions of `bdg` that compute and are not in `TASKS`, with the reason.
 QUICK = {

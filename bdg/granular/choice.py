@@ -15,15 +15,16 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
+from bdg.granular.landscape_choice import METHOD, integrated_host_option
 from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_BELOW
 from bdg.methods.options import again, option_of
 from bdg.methods.task import Arguments, Found, Task
-from bdg.thermal.choice import METHODS as METHODS
 from bdg.thermal.choice import sums_option
 
+METHODS = ("auto", "dense", "poles", METHOD)
 FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
 FIRST_POINTS = 8
 MOST_POINTS = {1: 64, 2: 32, 3: 16, 4: 8}  # a phase, by the number of independent phases
@@ -44,6 +45,7 @@ def energy_options(
             once = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
             sums = sums_option(hamiltonian, backend, temperature, FIT_TOL, inverse=False, method="poles")
             found.append(again(sums, times, once, note))
+            found.append(integrated_host_option(hamiltonian.system, backend, temperature, times, note=note))
     return found
 
 

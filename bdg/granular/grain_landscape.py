@@ -145,8 +145,8 @@ class GrainLandscape(Result):
         tol = positive_number("tol", tol, "relative to the largest term")
         size = None if points is None else require_points(points)
         fixed = bool(np.isin(self.orbital_grain, named).all())
-        grid = _Grid(self, named, fixed)
-        terms = fourier_terms(grid, [int(self.grains[g]) for g in named], fixed, size, tol, self._is_real)
+        grid = LandscapeGrid(self, named, fixed)
+        terms = fourier_terms(grid, [int(self.grains[g]) for g in named], fixed, size, tol, self.is_real)
         evidence = Evidence.of(
             Choice("integrated_host", "the landscape is at hand", self._backend),
             dtype="complex128",
@@ -155,7 +155,7 @@ class GrainLandscape(Result):
             **terms.facts,
             free_energy_error=self.error,
             gauge="first phase fixed: the named grains hold all pairing" if fixed else "other grains are a reference",
-            time_reversal=self._is_real,
+            time_reversal=self.is_real,
         )
         return terms.result(self.error, self.temperature, evidence)
 
@@ -176,8 +176,8 @@ class GrainLandscape(Result):
         return PhaseDeterminants(*arrays, self.grains.size, self.norbs, self._backend)
 
     @cached_property
-    def _is_real(self) -> bool:
-        """True with time reversal: F is even in the phases."""
+    def is_real(self) -> bool:
+        """True with time reversal: F is the same at opposite phases."""
         symmetric = abs(self.green - self.green.swapaxes(-1, -2)).max(initial=0.0)
         return not self.pairing.imag.any() and bool(symmetric <= 1e-12 * abs(self.green).max(initial=0.0))
 
@@ -212,28 +212,32 @@ class GrainLandscape(Result):
         return np.atleast_2d(points), points.ndim == 1
 
 
-class _Grid:
-    """F on grids of some phases, each point computed once."""
+class LandscapeGrid:
+    """F on grids of some phases, each point computed once, halved by time reversal."""
 
-    def __init__(self, landscape: GrainLandscape, places: list[int], fixed: bool) -> None:
-        self._landscape, self._free = landscape, places[1:] if fixed else places
+    def __init__(self, landscape: GrainLandscape, places: Sequence[int], fixed: bool, bar: Any = None) -> None:
+        self._landscape, self._free, self._bar = landscape, list(places)[1 if fixed else 0 :], bar
         self._known: dict[tuple[float, ...], float] = {}  # by phases in turns
-
-    @property
-    def computed(self) -> int:
-        """Number of free energies."""
-        return len(self._known)
+        self.computed, self.error = 0, landscape.error
 
     def grid(self, size: int) -> np.ndarray:
         """Return F on ``size`` points for each free phase."""
         shape = (size,) * len(self._free)
         turns = np.stack(np.unravel_index(np.arange(size ** len(shape)), shape), axis=1) / size
         keys = [tuple(point) for point in turns.tolist()]
-        new = [number for number, key in enumerate(keys) if key not in self._known]
+        opposite = [tuple((-number % size) / size for number in index) for index in np.ndindex(shape)]
+        even = self._landscape.is_real  # F is the same at opposite phases
+        new = [n for n, key in enumerate(keys) if key not in self._known and not (even and opposite[n] < key)]
         phases = np.zeros((len(new), self._landscape.grains.size))
         phases[:, self._free] = 2 * np.pi * turns[new]
-        values = np.atleast_1d(self._landscape.free_energy(phases))
-        self._known.update(zip((keys[number] for number in new), values.tolist(), strict=True))
+        values = np.atleast_1d(self._landscape.free_energy(phases)).tolist()
+        for number, value in zip(new, values, strict=True):
+            self._known[keys[number]] = value
+            if even:
+                self._known[opposite[number]] = value
+        self.computed += len(new)
+        if self._bar is not None:
+            self._bar.update(len(new))
         return np.array([self._known[key] for key in keys]).reshape(shape)
 
 

@@ -72,11 +72,10 @@ def integrate_out(system: System, temperature: float, backend: Backend, progress
         If they do not fit.
     """
     sites = pairing_sites(system)
-    bound = spectral_bound(system.hamiltonian) + _norm(system.pairing_block)
-    poles = tanh_poles(bound, temperature, FIT_TOL)
+    poles, bound = host_poles(system, temperature)
     size = sites.size * system.norbs
     require_memory(
-        (3 * poles.frequencies.size + 6) * 16 * size**2,
+        host_bytes(size, poles.frequencies.size),
         backend,
         f"the Green functions between {size} orbitals with pairing at {poles.frequencies.size} poles",
         "Use fewer or smaller grains, or a higher temperature.",
@@ -88,6 +87,17 @@ def integrate_out(system: System, temperature: float, backend: Backend, progress
         schur = SchurComplement(symbolic, hamiltonian, 1j * float(frequency), backend).complement
         green[number] = backend.to_host(backend.xp.linalg.inv(schur))
     return IntegratedHost(sites, poles, green, bound)
+
+
+def host_poles(system: System, temperature: float) -> tuple[Poles, float]:
+    """Return the poles of tanh(x/2T), and a bound of all |E| for all phases and with any grains normal."""
+    bound = spectral_bound(system.hamiltonian) + _norm(system.pairing_block)
+    return tanh_poles(bound, temperature, FIT_TOL), bound
+
+
+def host_bytes(size: int, n_poles: int) -> float:
+    """Return the bytes of all matrices between ``size`` orbitals: three a pole, and some more of one pole."""
+    return float((3 * n_poles + 6) * 16 * size**2)
 
 
 def _norm(pairing: sp.csr_matrix) -> float:

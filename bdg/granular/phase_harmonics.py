@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.base.arguments import require_system
+from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence
@@ -26,6 +26,7 @@ from bdg.gpu.device.backend import select_backend
 from bdg.granular.choice import (
     EXPECTED_POINTS,
     FIT_TOL,
+    METHODS,
     biased,
     choose_method,
     free_energies,
@@ -34,10 +35,12 @@ from bdg.granular.choice import (
     require_grains,
     require_points,
 )
+from bdg.granular.grain_landscape import LandscapeGrid, grain_landscape
 from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
+from bdg.granular.landscape_choice import METHOD
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
-from bdg.thermal.elements import require_thermal_arguments, thermal_elements
+from bdg.thermal.elements import thermal_elements
 
 
 def phase_harmonics(
@@ -71,9 +74,10 @@ def phase_harmonics(
         64, 32, 16, 8 for 1, 2, 3, 4 independent phases.
     tol : float
         Aliasing that is allowed, relative to the largest term.
-    method : {"auto", "dense", "poles"}
+    method : {"auto", "dense", "poles", "integrated_host"}
         "dense" takes all levels at each point; "poles" takes determinants at the poles of a rational fit of tanh, no
-        dense matrix. "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
+        dense matrix; "integrated_host" those of a `bdg.grain_landscape`. "auto" is dense below dimension 500 and at
+        T = 0, else what is expected to be done first.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
     seed : int, optional
@@ -92,7 +96,7 @@ def phase_harmonics(
     ------
     TypeError, ValueError
         If grains are missing, repeated or not two to four, bond pairing joins different grains (F then has the period
-        4 pi), or temperature is 0 with method "poles".
+        4 pi), or temperature is 0 with another method than "dense".
     MemoryBudgetError
         If matrix or factors do not fit.
     BackendUnavailableError
@@ -104,7 +108,11 @@ def phase_harmonics(
     """
     start = time.perf_counter()
     require_system(system)
-    temperature = require_thermal_arguments(system, temperature, method, seed)
+    temperature = require_temperature(temperature)
+    require_choice("method", method, METHODS)
+    require_seed(seed)
+    if temperature == 0 and method not in ("auto", "dense"):
+        raise ValueError(f"method={method!r} needs temperature > 0; use method='dense' at temperature 0")
     named = require_grains(grains, system.n_grains)
     tol = positive_number("tol", tol, "relative to the largest term")
     require_grain_pairing(system)
@@ -114,8 +122,13 @@ def phase_harmonics(
     free = named[1:] if fixed else named
     times = free_energies(EXPECTED_POINTS[len(free)] if size is None else size, len(free), system.is_real)
     choice = choose_method(method, device, biased(system, free), temperature, times)
+    energies: _Energies | LandscapeGrid
     with progress_bar(progress, "phases", "free energy") as bar:
-        energies = _Energies(system, free, temperature, choice, bar)
+        if choice.method == METHOD:
+            landscape = grain_landscape(system, temperature, grains=named, device=choice.backend.device)
+            energies = LandscapeGrid(landscape, range(len(named)), fixed, bar)
+        else:
+            energies = _Energies(system, free, temperature, choice, bar)
         terms = fourier_terms(energies, named, fixed, size, tol, system.is_real)
     evidence = Evidence.of(
         choice,

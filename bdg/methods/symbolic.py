@@ -27,7 +27,8 @@ from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS
 from bdg.gpu.ordering.dissection import DissectionTree, dissect, in_chains, under_root
 from bdg.lattices.system import System
 
-_ROOT_ALONE = DissectionTree(*(np.zeros(0, dtype=np.int64) for _ in range(3)), np.zeros(0, bool), np.zeros(0, np.int64))
+_NONE = np.zeros(0, dtype=np.int64)
+_ROOT_ALONE = DissectionTree(owner=_NONE, parent=_NONE, depth=_NONE, is_leaf=_NONE > 0, level=_NONE)
 
 
 def dof_rows(system: System) -> np.ndarray:
@@ -62,8 +63,16 @@ def whole_symbolic(system: System, backend: Backend) -> Symbolic:
 def host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbolic:
     """Return the symbolic factorisation of h, without holes, whose root owns ``sites``: these stay, the others go.
 
-    Not kept: other sites give another one.
+    The last one is kept: other sites give another one.
     """
+    key = f"symbolic_host_{backend.device}"
+    kept = system.shared.get(key)
+    if kept is None or not np.array_equal(kept[0], sites):
+        kept = system.shared[key] = (sites, _host_symbolic(system, backend, sites))
+    return kept[1]
+
+
+def _host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbolic:
     pattern, n_sites, norbs = _pattern(system), system.n_sites, system.norbs
     if norbs > 1:
         pattern = pattern.with_rows(np.arange(norbs * n_sites).reshape(n_sites, norbs))

@@ -1,0 +1,70 @@
+"""What it takes to integrate out the host, and to answer questions about the phases afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bdg.base.arguments import require_temperature
+from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.results import Choice
+from bdg.gpu.cost import model as cost
+from bdg.gpu.cost.calibration import rates_of
+from bdg.gpu.cost.model import Option
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.granular.integrated_host import host_bytes, host_poles, pairing_sites
+from bdg.lattices.arguments import whole_number
+from bdg.lattices.system import System
+from bdg.methods import choice
+from bdg.methods.options import option_of
+from bdg.methods.symbolic import host_symbolic
+from bdg.methods.task import Arguments, Found, Task
+
+METHOD = "integrated_host"
+# complex products n^3 (8 real operations each) at the speed of LAPACK relative to that of large products
+_DETERMINANT, _INVERSE, _HESSIAN = 0.6, 1.6, 5.0
+_PASSES = {"determinant": 8.0, "inverse": 16.0}  # over n x n complex numbers beside LAPACK
+_MADE = 3  # inverses of a pole: the Green function, that of the holes, and the look at what it reaches
+
+
+def integrated_host_option(
+    system: System, backend: Backend, temperature: float, energies: float = 0.0, forces: float = 0.0, note: str = ""
+) -> Option:
+    """Return what the landscape takes with so many free energies, or with forces at some points and one Hessian."""
+    rates = rates_of(backend)
+    sites = pairing_sites(system)
+    size = sites.size * system.norbs
+    n_poles = host_poles(system, temperature)[0].frequencies.size
+    symbolic = host_symbolic(system, backend, sites)
+    general = system.hamiltonian.dtype.kind == "c"
+    pole = cost.factor_seconds(rates, symbolic, "complex", general) + _MADE * _dense(rates, size, "inverse")
+    pole += energies * _dense(rates, size, "determinant") + forces * _dense(rates, size, "inverse")
+    if forces:
+        pole += (_HESSIAN * 8.0 * size**3) / rates.gemm["c16"]
+    seconds = cost.analysis_seconds(rates, system.n_sites) + n_poles * pole
+    on_device = backend.device != "cpu"
+    needed = host_bytes(size, n_poles) + predict_memory(symbolic, complex, general, on_device=on_device).count_peak
+    return option_of(METHOD, backend, seconds, needed, note)
+
+
+def _dense(rates: cost.Rates, size: int, what: str) -> float:
+    """Return the seconds of a determinant or an inverse with what is read off it."""
+    share = _DETERMINANT if what == "determinant" else _INVERSE
+    return share * 8.0 * size**3 / rates.gemm["c16"] + _PASSES[what] * 16.0 * size**2 / rates.copy + 20 * rates.call
+
+
+def _task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
+    temperature = require_temperature(given["temperature"])
+    if not temperature:
+        raise ValueError("temperature must be > 0: no finite number of poles fits tanh at 0")
+    points = whole_number("points", given.get("points", 1), 0, unit="points at which forces are wanted")
+    note = f"with the Hessian and forces at {points} points"
+    options = [integrated_host_option(h.system, backends[-1], temperature, forces=points, note=note)]
+
+    def choose() -> Choice:
+        return choice.decided("auto", options, backends[-1:], "the landscape")
+
+    return options, choose
+
+
+TASKS = {"grain_landscape": Task(_task, ("temperature", "points", "grains"), frozenset({"temperature"}))}
