@@ -1,0 +1,277 @@
+r"""Networks of grains: who is coupled to whom, how strongly, and across which displacement.
+
+.. math:: H = -\sum_b J_b \cos(\varphi_{i} - \varphi_{j})
+
+At temperature zero and for a small twist k along an axis the phases relax as the currents of a resistor network do:
+
+.. math:: Y_{\mathrm{relaxed}} = \frac{1}{V} \min_\theta \sum_b J_b\, (x_b - \theta_j + \theta_i)^2 .
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from bdg.base.arguments import real_array
+from bdg.granular.bond_graph import relaxed_displacements
+from bdg.lattices.arguments import positive_number
+from bdg.lattices.packing.pack_spheres import Packing
+from bdg.lattices.seeds import resolve_seed
+
+
+class Couplings(Protocol):
+    """A table of couplings: what `Network.from_packing` asks of it."""
+
+    def coupling(self, gap_nm: Any, temperature_K: float, **conditions: Any) -> Any:
+        """Return ``energy_K`` (mean over samples) and ``spread`` (of ln E_J over samples), one for each gap."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Couplings between sites, in a box of d dimensions that repeats itself.
+
+    Attributes
+    ----------
+    pairs : array (B, 2) of int
+        The sites of each bond. Pairs may repeat, and a site may be bonded to its own periodic image.
+    couplings : array (B,)
+        >= 0, in one unit of energy (or of conductance).
+    displacements : array (B, d)
+        From the first site of a bond to the second.
+    n_sites : int
+    volume : float
+        Of the box, in the unit of the displacements to the power d.
+    seed : int or None
+        That the couplings were drawn from.
+    """
+
+    pairs: np.ndarray
+    couplings: np.ndarray
+    displacements: np.ndarray
+    n_sites: int = field(kw_only=True)
+    volume: float = field(kw_only=True)
+    seed: int | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        n_sites = _require_count("n_sites", self.n_sites)
+        pairs = _require_pairs(self.pairs, n_sites)
+        checked = {
+            "n_sites": n_sites,
+            "volume": positive_number("volume", self.volume),
+            "pairs": pairs,
+            "couplings": _require_couplings(self.couplings, len(pairs)),
+            "displacements": _require_displacements(self.displacements, len(pairs)),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    @classmethod
+    def cubic(cls, L: int, coupling: float = 1) -> Network:
+        """Return the periodic simple cubic lattice of L^3 sites at distance 1, coupled to their nearest neighbours."""
+        length = _require_count("L", L)
+        coupling = positive_number("coupling", coupling)
+        sites = np.arange(length**3).reshape(length, length, length)
+        pairs = [np.stack([sites, np.roll(sites, -1, axis)], axis=-1).reshape(-1, 2) for axis in range(3)]
+        steps = np.repeat(np.eye(3), length**3, axis=0)
+        return cls(np.concatenate(pairs), np.full(len(steps), coupling), steps, n_sites=sites.size, volume=sites.size)
+
+    @classmethod
+    def from_packing(
+        cls,
+        packing: Packing,
+        table: Couplings,
+        temperature_K: float,
+        cutoff_nm: float,
+        seed: int | None = None,
+        **conditions: Any,
+    ) -> Network:
+        r"""Return the network of a periodic packing, each coupling drawn from the distribution of a table.
+
+        .. math:: J_b = E(g_b, T)\, e^{s z_b - s^2/2}, \qquad z_b \sim \mathcal N(0, 1),
+
+        g the gap between two surfaces, E the mean over samples and s the spread of ln E_J of the table. The bonds of
+        a packing and their z depend on packing, cut-off and seed alone: other temperatures change each bond smoothly.
+
+        Parameters
+        ----------
+        packing : Packing
+            Periodic, lengths in nm (`bdg.lattices.pack_spheres`).
+        table
+            Has ``coupling(gap_nm, temperature_K, **conditions)``, whose result has arrays ``energy_K`` and ``spread``.
+        temperature_K : float
+        cutoff_nm : float
+            Grains with a larger gap are not coupled. All periodic images within it count.
+        seed : int, optional
+            None draws a seed, which the network keeps.
+        conditions
+            Handed to the table, such as ``transparency=0.3``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the packing is none or open, or what the table gives are not energies >= 0 and spreads >= 0.
+        """
+        if not isinstance(packing, Packing):
+            raise TypeError(
+                f"packing must be a Packing of bdg.lattices.pack_spheres; got {type(packing).__name__}. Bonds of other "
+                "arrangements go into Network(pairs, couplings, displacements, n_sites=, volume=)"
+            )
+        if not packing.periodic:
+            raise ValueError(
+                "packing must be periodic, since a network has no surface: use pack_spheres(periodic=True)"
+            )
+        temperature_K = positive_number("temperature_K", temperature_K, "kelvin")
+        cutoff_nm = positive_number("cutoff_nm", cutoff_nm, "nm between surfaces")
+        number = resolve_seed(seed)
+        pairs, displacements, gaps = _neighbours(packing, cutoff_nm)
+        found = table.coupling(gaps, temperature_K, **conditions)
+        energy = _from_table("energy_K", found.energy_K, gaps)
+        spread = _from_table("spread", found.spread, gaps)
+        draws = np.random.default_rng(number).standard_normal(gaps.size)
+        volume = float(np.prod(packing.size))
+        drawn = energy * np.exp(spread * (draws - spread / 2))
+        return cls(pairs, drawn, displacements, n_sites=len(packing.centres), volume=volume, seed=number)
+
+    @property
+    def dimensions(self) -> int:
+        """Of the displacements."""
+        return int(self.displacements.shape[1])
+
+    @property
+    def percolates(self) -> np.ndarray:
+        """Whether coupled sites reach around the period along each axis (d,)."""
+        return (self.relaxed_displacements != 0).any(axis=0)
+
+    @cached_property
+    def relaxed_displacements(self) -> np.ndarray:
+        """Displacements (B, d) less the differences of the phases that minimise ``sum J (x - theta_j + theta_i)^2``.
+
+        Zero where sites are not part of a component that reaches around the period along that axis.
+        """
+        found = relaxed_displacements(self.pairs, self.couplings, self.displacements, self.n_sites)
+        found.flags.writeable = False
+        return found
+
+    def relaxed_stiffness(self) -> np.ndarray:
+        """Return the helicity modulus (d,) at temperature 0: ``min (1/V) sum J (x - phase difference)^2``.
+
+        Exactly 0 along an axis around which no coupled sites reach; isolated sites and separate components count with
+        their volume.
+        """
+        return (self.couplings[:, None] * self.relaxed_displacements**2).sum(axis=0) / self.volume
+
+
+def require_network(name: str, value: Any) -> Network:
+    """Return ``value`` if it is a `Network`."""
+    if not isinstance(value, Network):
+        raise TypeError(
+            f"{name} must be a bdg.granular.Network; got {type(value).__name__}. Make one with Network.cubic, "
+            "Network.from_packing or Network(pairs, couplings, displacements, n_sites=, volume=)"
+        )
+    return value
+
+
+def _neighbours(packing: Packing, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pairs (B, 2), displacements (B, dim) and gaps (B,) of all images up to a gap, each bond once."""
+    size, centres, radii = np.array(packing.size), packing.centres, packing.diameters / 2
+    reach = cutoff + 2 * radii.max()
+    counts = np.ceil(reach / size).astype(int)
+    shifts = np.array(list(itertools.product(*(range(-n, n + 1) for n in counts))), dtype=float) * size
+    images = (centres[None] + shifts[:, None]).reshape(-1, size.size)
+    image_of = np.tile(np.arange(len(centres)), len(shifts))
+    near = ((images >= -reach) & (images <= size + reach)).all(axis=1)
+    images, image_of = images[near], image_of[near]
+    entries = cKDTree(centres).sparse_distance_matrix(cKDTree(images), reach, output_type="ndarray")
+    first, second = entries["i"], image_of[entries["j"]]
+    steps = images[entries["j"]] - centres[first]
+    gaps = entries["v"] - radii[first] - radii[second]
+    leading = np.take_along_axis(steps, np.argmax(steps != 0, axis=1)[:, None], axis=1)[:, 0]
+    once = (first < second) | ((first == second) & (leading > 0))
+    kept = np.flatnonzero(once & (gaps <= cutoff))
+    kept = kept[np.lexsort((*steps[kept].T, second[kept], first[kept]))]
+    return np.stack([first, second], axis=1)[kept].astype(np.int64), steps[kept], np.maximum(gaps[kept], 0.0)
+
+
+def _from_table(name: str, values: Any, gaps: np.ndarray) -> np.ndarray:
+    found = np.asarray(values, dtype=float)
+    if found.shape not in ((), gaps.shape) or not (np.isfinite(found) & (found >= 0)).all():
+        raise ValueError(
+            f"table.coupling must give {name} finite and >= 0, one for each of the {gaps.size} gaps; got shape "
+            f"{found.shape}, {found.ravel()[:3]}"
+        )
+    return np.broadcast_to(found, gaps.shape)
+
+
+def _require_count(name: str, value: Any) -> int:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} must be a whole number >= 1; got {value!r:.80}")
+    return int(value)
+
+
+def _require_pairs(values: Any, n_sites: int) -> np.ndarray:
+    pairs = require_bonds("pairs", values)
+    if pairs.size and pairs.max() >= n_sites:
+        raise ValueError(
+            f"pairs must name sites from 0 to {n_sites - 1}; got {pairs.max()}. Is n_sites = {n_sites} right?"
+        )
+    return pairs
+
+
+def require_bonds(name: str, values: Any) -> np.ndarray:
+    """Return pairs of site numbers >= 0 as a new array (B, 2) of int64; an empty list has none."""
+    array = real_array(name, values)
+    if array.size == 0:
+        array = np.zeros((0, 2), dtype=np.int64)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be whole numbers in shape (B, 2), the two sites of each bond; got shape {array.shape} of "
+            f"{array.dtype}"
+        )
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name} must name sites >= 0; got {array.min()}")
+    return array.astype(np.int64)
+
+
+def require_bond_values(name: str, values: Any, n_bonds: int, unit: str = "") -> np.ndarray:
+    """Return one real number >= 0 (infinity included) for each bond as a new array (B,)."""
+    array = real_array(name, values)
+    if array.dtype.kind not in "iuf" and array.size:
+        raise TypeError(f"{name} must be real numbers{unit}; got {values!r:.80}")
+    if array.shape != (n_bonds,):
+        raise ValueError(f"{name} must be one number for each of the {n_bonds} pairs; got shape {array.shape}")
+    wrong = ~(array >= 0)
+    if wrong.any():
+        raise ValueError(f"{name} must be >= 0{unit}; got {array[wrong][0]} for bond {np.flatnonzero(wrong)[0]}")
+    return array.astype(float)
+
+
+def _require_couplings(values: Any, n_bonds: int) -> np.ndarray:
+    array = require_bond_values("couplings", values, n_bonds)
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"couplings must be finite; got infinity for bond {np.flatnonzero(np.isinf(array))[0]}. Give sites that "
+            "never part one number"
+        )
+    return array
+
+
+def _require_displacements(values: Any, n_bonds: int) -> np.ndarray:
+    array = real_array("displacements", values)
+    if array.size == 0 and n_bonds == 0:
+        array = array.reshape(0, array.shape[1] if array.ndim == 2 and array.shape[1] else 3).astype(float)
+    if array.dtype.kind not in "iuf" or array.ndim != 2 or len(array) != n_bonds or not 1 <= array.shape[1] <= 3:
+        raise ValueError(
+            f"displacements must be real, from the first site of each of the {n_bonds} pairs to the second, in shape "
+            f"({n_bonds}, d) with d = 1, 2 or 3; got shape {array.shape} of {array.dtype}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError("displacements must be finite; got NaN or infinity among them")
+    return array.astype(float)
