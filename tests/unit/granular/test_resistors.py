@@ -1,0 +1,84 @@
+"""Kirchhoff's laws on graphs with a closed form."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from bdg.granular import Network, effective_conductivity, resistance_between
+
+
+def test_series_and_parallel():
+    assert resistance_between([[0, 1], [1, 2]], [2.0, 3.0], 0, 2) == pytest.approx(5, rel=1e-14)
+    assert resistance_between([[0, 1], [1, 0]], [2.0, 3.0], 0, 1) == pytest.approx(6 / 5, rel=1e-14)
+    assert resistance_between([[0, 1], [1, 2], [2, 3]], [2.0, 3.0, 9.0], 0, 2) == pytest.approx(5)  # a dead end
+
+
+def test_the_wheatstone_bridge():
+    """Unbalanced, by nodal analysis by hand: R = (R1 R3 ... ) as the determinant of the loops over a minor."""
+    r1, r2, r3, r4, r5 = 1.0, 2.0, 3.0, 4.0, 5.0
+    pairs = [[0, 1], [0, 2], [1, 3], [2, 3], [1, 2]]
+    top = r5 * (r1 + r3) * (r2 + r4) + r1 * r3 * (r2 + r4) + r2 * r4 * (r1 + r3)
+    bottom = r5 * (r1 + r2 + r3 + r4) + (r1 + r2) * (r3 + r4)
+    assert resistance_between(pairs, [r1, r2, r3, r4, r5], 0, 3) == pytest.approx(top / bottom, rel=1e-13)
+
+
+def test_the_cube():
+    """Twelve equal edges: 5/6 along the space diagonal, 3/4 along that of a face, 7/12 along an edge."""
+    corners = list(itertools.product((0, 1), repeat=3))
+    pairs = [
+        (i, j)
+        for (i, a), (j, b) in itertools.combinations(enumerate(corners), 2)
+        if sum(abs(x - y) for x, y in zip(a, b, strict=True)) == 1
+    ]
+    for end, expected in ((7, 5 / 6), (3, 3 / 4), (1, 7 / 12)):
+        assert resistance_between(pairs, np.full(12, 1e3), 0, end) == pytest.approx(1e3 * expected, rel=1e-13)
+
+
+def test_shorts_and_open_contacts():
+    pairs = [[0, 1], [1, 2], [2, 3], [0, 3]]
+    assert resistance_between(pairs, [1.0, 0.0, 2.0, 6.0], 0, 3) == pytest.approx(2)
+    assert resistance_between(pairs, [0.0, 0.0, 0.0, 6.0], 0, 3) == 0
+    assert resistance_between(pairs, [1.0, math.inf, 2.0, 6.0], 0, 3) == pytest.approx(6)
+    assert resistance_between(pairs, [1.0, math.inf, 2.0, math.inf], 0, 3) == math.inf
+    assert resistance_between(pairs, [1.0] * 4, 0, 9) == math.inf
+    assert resistance_between(pairs, [1.0] * 4, 9, 9) == 0
+    assert resistance_between([], [], 0, 1) == math.inf
+
+
+def test_a_dense_solve_agrees_on_resistances_of_very_different_size():
+    rng = np.random.default_rng(0)
+    pairs, values = rng.integers(0, 15, (60, 2)), 10 ** rng.uniform(-4, 4, 60)
+    laplacian = np.zeros((15, 15))
+    for (i, j), value in zip(pairs, values, strict=True):
+        laplacian += np.outer(*[np.eye(15)[i] - np.eye(15)[j]] * 2) / value
+    inverse = np.linalg.inv(laplacian[1:, 1:])
+    for node in (3, 14):
+        expected = inverse[node - 1, node - 1]
+        assert resistance_between(pairs, values, node, 0) == pytest.approx(expected, rel=1e-9)
+        assert resistance_between(pairs, values, 0, node) == pytest.approx(expected, rel=1e-9)
+
+
+def test_conductivity_of_layers():
+    """Couplings that depend on x alone: harmonic mean across the layers, arithmetic along them."""
+    cubic = Network.cubic(4)
+    layer = cubic.pairs[:, 0] // 16
+    couplings = np.array([1.0, 2.0, 3.0, 4.0])[layer]
+    network = Network(cubic.pairs, couplings, cubic.displacements, n_sites=64, volume=64.0)
+    assert effective_conductivity(network, 0) == pytest.approx(4 / (1 + 1 / 2 + 1 / 3 + 1 / 4), rel=1e-12)
+    assert effective_conductivity(network, "y") == pytest.approx(2.5, rel=1e-12)
+    assert effective_conductivity(network, np.int64(2)) == pytest.approx(2.5, rel=1e-12)
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match=r"resistances must be >= 0 \(ohm\); got -1.0 for bond 0"):
+        resistance_between([[0, 1]], [-1.0], 0, 1)
+    with pytest.raises(ValueError, match="resistances must be one number for each of the 1 pairs"):
+        resistance_between([[0, 1]], [1.0, 2.0], 0, 1)
+    with pytest.raises(ValueError, match="b must be the number of a node, >= 0; got -1"):
+        resistance_between([[0, 1]], [1.0], 0, -1)
+    with pytest.raises(ValueError, match="axis must be one of x, y, z, 0, 1, 2; got 3"):
+        effective_conductivity(Network.cubic(2), 3)
+    with pytest.raises(TypeError, match=r"network must be a bdg.granular.Network; got int"):
+        effective_conductivity(3, 0)
