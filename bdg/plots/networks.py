@@ -1,0 +1,55 @@
+"""Figures of networks of grains: helicity against temperature, and where it locks the phases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.plots.figure import BLACK, COLOURS, axes_for
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+AXES = "xyz"
+
+
+def plot_helicity(temperatures: np.ndarray, helicity: np.ndarray, errors: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of the helicity moduli (T, d) with errors against temperatures (T,) in any order."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(temperatures)
+    for axis in range(helicity.shape[1]):
+        values, bars = helicity[order, axis], errors[order, axis]
+        axes.errorbar(temperatures[order], values, bars, fmt="o-", ms=3, color=COLOURS[axis], label=f"${AXES[axis]}$")
+    axes.axhline(0, color=BLACK, lw=0.6)
+    axes.set_xlabel("temperature (unit of the couplings)")
+    axes.set_ylabel(r"helicity modulus $\Upsilon$")
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_locking(
+    sizes: np.ndarray,
+    temperatures: Sequence[np.ndarray],
+    values: Sequence[np.ndarray],
+    errors: Sequence[np.ndarray],
+    level: float,
+    found: tuple[float, float],
+    ax: Any = None,
+) -> Figure:
+    """Return a Figure of ``L Y/T`` against temperature for each size, the level and the temperature with its error."""
+    figure, axes = axes_for(ax)
+    for number, length in enumerate(sizes):
+        if temperatures[number].any():
+            colour = COLOURS[number % len(COLOURS)]
+            points = temperatures[number], values[number], errors[number]
+            axes.errorbar(*points, fmt="o-", ms=3, color=colour, label=f"$L$ = {length:.4g}")
+    axes.axhline(level, color=BLACK, lw=0.8, ls=":")
+    axes.axvspan(found[0] - found[1], found[0] + found[1], color=BLACK, alpha=0.15, lw=0)
+    axes.set_xlabel("temperature (unit of the couplings)")
+    axes.set_ylabel(r"$L\Upsilon/T$")
+    axes.set_title(f"$T$ = {found[0]:.4g} ± {found[1]:.1g}", fontsize=10)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False)
+    return figure
