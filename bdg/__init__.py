@@ -3,7 +3,7 @@
 A `System` comes from `bdg.lattices`; the functions below take it and return results that carry their evidence.
 """
 
-from bdg import lattices
+from bdg import granular, lattices
 from bdg.base import building as building  # compares what builders need with the memory of this machine
 from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
 from bdg.base.hamiltonian import BdGHamiltonian
@@ -82,6 +82,7 @@ __all__ = [
     "estimate",
     "free_energy",
     "grain_landscape",
+    "granular",
     "green_function",
     "lattices",
     "level_statistics",
