@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FEWEST_REPLICAS, REPLICAS, MOST_REPLICAS = 8, 32, 256  # the most where networks are small
-SPINS, BOND_COLUMNS = 65_536, 3e7  # of all columns: above, a sweep costs more than its calls; memory for the bonds
+SPINS, BOND_COLUMNS = 65_536, 1e7  # of all columns: above, a sweep costs more than its calls; memory for the bonds
 SWEEPS = 40  # of each replica at least, before there are many replicas
 DEFAULT_SAMPLES, FEWEST_SAMPLES, DEFAULT_SITES = 48_000, 3_200, 512
 LEAST_WARMING, WARMING = 50, 0.15  # sweeps before anything counts, and the part of the counted ones if that is more

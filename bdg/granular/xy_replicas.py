@@ -34,6 +34,7 @@ from bdg.granular.network import Network
 HEAT_BATHS, OVER_RELAXATIONS = 2, 2  # of a sweep; over-relaxations after each heat bath: currents forget within one
 _HEAP = 31 << 20  # bytes; freed once, glibc keeps blocks of that size, where it would give back and clear each array
 _TURN = np.float32(2 * math.pi)
+_COLDEST = 1e30  # coupling over temperature that single precision holds
 _TINY = np.float32(1e-37)  # instead of 0/0 where fields cancel
 
 
@@ -138,7 +139,7 @@ class Replicas:
 
     def __init__(self, bonds: SpinBonds, temperatures: np.ndarray, replicas: int, seed: Sequence[int]) -> None:
         self._bonds, self._random = bonds, np.random.Generator(np.random.SFC64(seed))
-        self._betas = bonds.unit / temperatures
+        self._betas = np.minimum(bonds.unit / temperatures, _COLDEST)
         np.empty(_HEAP, dtype=np.uint8)  # halves the time of a sweep
         columns = replicas * temperatures.size
         self._column = np.arange(columns).reshape(replicas, temperatures.size)  # which has replica r at temperature t
@@ -208,6 +209,7 @@ class Replicas:
         pull *= along[bonds.second]
         pull *= -2 * bonds.couplings[:, None]
         pull *= self._beta
+        np.minimum(pull, 0, out=pull)
         joined = self._random.random(pull.shape, dtype=np.float32) > np.exp(pull, out=pull)
         column, bond = np.divmod(np.flatnonzero(joined.T), bonds.first.size)  # by column, then by first spin: CSR rows
         column *= n_spins
