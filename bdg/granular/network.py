@@ -18,7 +18,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from bdg.base.arguments import real_array
-from bdg.granular.bond_graph import relaxed_displacements
+from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.packing.pack_spheres import Packing
 from bdg.lattices.seeds import resolve_seed
@@ -148,7 +148,9 @@ class Network:
     @property
     def percolates(self) -> np.ndarray:
         """Whether coupled sites reach around the period along each axis (d,)."""
-        return (self.relaxed_displacements != 0).any(axis=0)
+        kept = self.couplings > 0
+        pairs, steps = self.pairs[kept], self.displacements[kept]
+        return around_the_period(pairs, steps, components(pairs, self.n_sites)).any(axis=0)
 
     @cached_property
     def relaxed_displacements(self) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.granular import Network, effective_conductivity
+from bdg.granular import Network, bond_graph, effective_conductivity
 from bdg.granular.bond_graph import colours
 from bdg.lattices.packing.pack_spheres import pack_spheres
 
@@ -43,6 +43,15 @@ def test_the_cubic_lattice_has_its_coupling(length):
     np.testing.assert_allclose(network.relaxed_stiffness(), 0.7, rtol=1e-12)
     assert effective_conductivity(network, "z") == pytest.approx(0.7, rel=1e-12)
     assert network.percolates.all()
+
+
+@pytest.mark.parametrize("weak", [1e-3, 1e-9, 1e-30])
+def test_weak_couplings_between_strong_ones_decide(weak):
+    """A ring of strongly coupled pairs: two bonds of 1 and two weak ones in series."""
+    pairs, steps = [[0, 1], [1, 2], [2, 3], [3, 0]], [[1.0, 0, 0]] * 4
+    network = Network(pairs, [1, weak, 1, weak], steps, n_sites=4, volume=4.0)
+    expected = 4 / (2 + 2 / weak)
+    np.testing.assert_allclose(network.relaxed_stiffness(), [expected, 0, 0], rtol=1e-12)
 
 
 def test_sites_and_gauge_do_not_matter():
@@ -220,3 +229,18 @@ def test_a_wrong_packing_is_refused():
         Network.from_packing(box, Table(spread=-1.0), 4.0, 40.0)
     with pytest.raises(TypeError, match="seed must be an integer"):
         Network.from_packing(box, Table(), 4.0, 40.0, seed=0.5)
+
+
+def test_iterations_of_large_networks_give_what_a_factorisation_gives(monkeypatch):
+    cubic, rng = Network.cubic(6), np.random.default_rng(0)
+    couplings = np.exp(2 * rng.standard_normal(648))
+
+    def stiffness():
+        network = Network(cubic.pairs, couplings, cubic.displacements, n_sites=216, volume=216.0)
+        return network.relaxed_stiffness()
+
+    direct = stiffness()
+    monkeypatch.setattr(bond_graph, "DIRECT", 10)
+    np.testing.assert_allclose(stiffness(), direct, rtol=1e-12)
+    monkeypatch.setattr(bond_graph, "MOST_ITERATIONS", 2)
+    assert np.array_equal(stiffness(), direct)  # not converged: factorised after all
