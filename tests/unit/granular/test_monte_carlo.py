@@ -96,23 +96,23 @@ def test_cold_phases_are_those_of_the_relaxed_network():
 
 def test_hot_phases_are_independent():
     """T -> infinity: energy -sum J^2/2T, no helicity."""
-    found = sample_phases(Network.cubic(4), 100.0, samples=6400)
+    found = sample_phases(Network.cubic(4), 100.0, samples=3200)
     assert_within(found.energy, found.energy_error, -3 / 200)
     assert_within(found.helicity[0], found.helicity_error[0], 0)
 
 
 def test_units_sites_alone_and_repetition():
-    network = Network.cubic(3)
+    network = Network.cubic(2)
     found = sample_phases(network, [1.0, 2.0], samples=640, seed=7)
     again = sample_phases(network, [1.0, 2.0], samples=640, seed=7)
     assert np.array_equal(found.helicity, again.helicity)
     other = sample_phases(network, [1.0, 2.0], samples=640, seed=8)
     assert not np.array_equal(found.helicity, other.helicity)
     scale = 1e-23
-    scaled = Network(network.pairs, scale * network.couplings, 2 * network.displacements, n_sites=30, volume=216.0)
+    scaled = Network(network.pairs, scale * network.couplings, 2 * network.displacements, n_sites=10, volume=64.0)
     small = sample_phases(scaled, [scale, 2 * scale], samples=640, seed=7)
     np.testing.assert_allclose(small.helicity, found.helicity * scale / 2, rtol=1e-4)
-    np.testing.assert_allclose(small.energy * 30, found.energy * 27 * scale, rtol=1e-4)
+    np.testing.assert_allclose(small.energy * 10, found.energy * 8 * scale, rtol=1e-4)
 
 
 def test_without_couplings_nothing_happens():
@@ -152,7 +152,7 @@ def test_networks_side_by_side_are_those_alone():
 
 def test_cubic_lattice_of_64():
     """Against Metropolis' algorithm on angles, 4e5 sweeps of another program: errors .002 and .001."""
-    found = sample_phases(Network.cubic(4), [2.0, 2.2], samples=6400)
+    found = sample_phases(Network.cubic(4), [2.0, 2.2], samples=4800)
     assert_within(found.energy, np.hypot(found.energy_error, 0.002), [-1.4960, -1.2143])
     for axis in range(3):
         assert_within(found.helicity[:, axis], np.hypot(found.helicity_error[:, axis], 0.001), [0.4028, 0.2728])
