@@ -1,16 +1,30 @@
 """Grains with phases of their own: responses and harmonics of their free energy."""
 
+from bdg.granular.junctions import (
+    CharacteristicVoltage,
+    characteristic_voltage,
+    josephson_energy,
+    penetration_depth_um,
+    rsj_voltage,
+    thermal_resistance,
+)
 from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
 
 __all__ = [
+    "CharacteristicVoltage",
     "LockingTemperature",
     "Network",
     "PhaseSamples",
+    "characteristic_voltage",
     "effective_conductivity",
+    "josephson_energy",
     "locking_temperature",
+    "penetration_depth_um",
     "resistance_between",
+    "rsj_voltage",
     "sample_phases",
+    "thermal_resistance",
 ]

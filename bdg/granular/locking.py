@@ -18,7 +18,7 @@ import numpy as np
 
 from bdg.base.arguments import require_seed
 from bdg.base.errors import AccuracyWarning
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.crossing import LEVEL, Crossing, NetworkSource
 from bdg.granular.monte_carlo import require_cpu
@@ -137,9 +137,7 @@ def locking_temperature(
                 stacklevel=2,
             )
     evidence = Evidence.of(
-        method="monte_carlo",
-        why="the only one",
-        backend=select_backend("cpu"),
+        Choice("monte_carlo", "the only one", select_backend("cpu")),
         dtype="float32",
         start=start,
         level=LEVEL,

@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 from bdg.base.arguments import real_array, require_seed
 from bdg.base.errors import AccuracyWarning
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.network import Network, require_network
 from bdg.granular.xy_replicas import Replicas, SpinBonds
@@ -135,9 +135,7 @@ def sample_phases(
             stacklevel=2,
         )
     evidence = Evidence.of(
-        method="monte_carlo",
-        why="the only one",
-        backend=select_backend("cpu"),
+        Choice("monte_carlo", "the only one", select_backend("cpu")),
         dtype="float32",
         start=start,
         replicas=run.replicas,
