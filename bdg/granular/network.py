@@ -150,7 +150,7 @@ class Network:
         """Whether coupled sites reach around the period along each axis (d,)."""
         kept = self.couplings > 0
         pairs, steps = self.pairs[kept], self.displacements[kept]
-        return around_the_period(pairs, steps, components(pairs, self.n_sites)).any(axis=0)
+        return np.any(around_the_period(pairs, steps, components(pairs, self.n_sites)), axis=0)
 
     @cached_property
     def relaxed_displacements(self) -> np.ndarray:

@@ -227,7 +227,7 @@ def test_a_wrong_packing_is_refused():
         Network.from_packing(box, Table(), 4.0, 0.0)
     with pytest.raises(ValueError, match=r"table.coupling must give spread finite and >= 0"):
         Network.from_packing(box, Table(spread=-1.0), 4.0, 40.0)
-    with pytest.raises(TypeError, match="seed must be an integer"):
+    with pytest.raises(TypeError, match="seed must be a whole number"):
         Network.from_packing(box, Table(), 4.0, 40.0, seed=0.5)
 
 
