@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
-
-import numpy as np
 
 from bdg.base.arguments import require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
@@ -16,7 +13,8 @@ from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.granular.landscape_choice import METHOD, integrated_host_option
-from bdg.lattices.arguments import positive_number, whole_number
+from bdg.granular.named_grains import holds_all_pairing, require_grain_pairing, require_grains, require_points
+from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.choice import DENSE_BELOW
@@ -28,7 +26,6 @@ METHODS = ("auto", "dense", "poles", METHOD)
 FIT_TOL = 1e-11  # absolute error of tanh in the fit: F is a sum over all levels, its harmonics are small
 FIRST_POINTS = 8
 MOST_POINTS = {1: 64, 2: 32, 3: 16, 4: 8}  # a phase, by the number of independent phases
-MOST_GRAINS = 4
 EXPECTED_POINTS = {1: 16, 2: 8, 3: 8, 4: 8}  # a phase, where the grid grows until the aliasing is small
 _LEVELS = 0.25  # seconds of all levels without their states, relative to those with them
 _WHAT = "the free energies"
@@ -45,7 +42,8 @@ def energy_options(
             once = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
             sums = sums_option(hamiltonian, backend, temperature, FIT_TOL, inverse=False, method="poles")
             found.append(again(sums, times, once, note))
-            found.append(integrated_host_option(hamiltonian.system, backend, temperature, times, note=note))
+            if hamiltonian.system.pairing_block.count_nonzero():
+                found.append(integrated_host_option(hamiltonian.system, backend, temperature, times, note=note))
     return found
 
 
@@ -95,50 +93,6 @@ def _phase_harmonics_task(h: BdGHamiltonian, backends: Sequence[Backend], device
     turned = biased(system, free)
     options = energy_options(turned, backends, temperature, times, note)
     return options, lambda: choose_method("auto", device, turned, temperature, times)
-
-
-def require_grains(grains: Any, n_grains: int) -> list[int]:
-    """Return two to four different grains."""
-    try:
-        named = list(grains)
-    except TypeError as error:
-        raise TypeError(f"grains must be a list of grain numbers; got {grains!r}") from error
-    if not 2 <= len(named) <= MOST_GRAINS:
-        raise ValueError(f"grains must name two, three or four grains; got {len(named)}")
-    for grain in named:
-        if isinstance(grain, bool) or not isinstance(grain, int | np.integer) or not 0 <= grain < n_grains:
-            raise ValueError(f"grains names {grain!r}, but the system has {n_grains} grains, numbered from 0")
-    if len(set(named)) < len(named):
-        raise ValueError(f"grains must differ from each other; got {named}")
-    return [int(grain) for grain in named]
-
-
-def require_points(points: Any) -> int:
-    """Return an even number of phases, at least 4."""
-    number = whole_number("points", points, 4, unit="an even number of phases")
-    if number % 2:
-        raise ValueError(f"points must be an even number of phases, so that pi is one; got {points!r}")
-    return number
-
-
-def require_grain_pairing(system: System) -> None:
-    """Raise ValueError for bond pairing between grains."""
-    if system.pairing is None:
-        return
-    entries = system.pairing.tocoo()
-    first, second = (system.grain[index // system.norbs] for index in (entries.row, entries.col))
-    if (first != second).any():
-        raise ValueError(
-            "pairing joins sites of different grains (or of a grain and the host): such bonds turn by half of each "
-            "phase, and F has the period 4 pi. Give both ends to one grain"
-        )
-
-
-def holds_all_pairing(system: System, grains: list[int]) -> bool:
-    """Return True if no site outside of these grains has pairing."""
-    entries = system.pairing_block.tocoo()
-    paired = np.unique(entries.row[entries.data != 0] // system.norbs)
-    return bool(np.isin(system.grain[paired], grains).all())
 
 
 TASKS = {

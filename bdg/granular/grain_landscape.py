@@ -19,9 +19,9 @@ from bdg.base.arguments import require_seed, require_system, require_temperature
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.poles.tanh_poles import Poles
-from bdg.granular.choice import require_grain_pairing, require_grains, require_points
 from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
 from bdg.granular.integrated_host import integrate_out, orbitals_of
+from bdg.granular.named_grains import require_grain_pairing, require_grains, require_places, require_points
 from bdg.granular.phase_determinants import PhaseDeterminants
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
@@ -122,7 +122,7 @@ class GrainLandscape(Result):
         ValueError
             If a place is out of range or repeated.
         """
-        return self._part(_require_places(grains, self.grains.size))
+        return self._part(require_places(grains, self.grains.size))
 
     def harmonics(self, grains: Sequence[int], *, points: int | None = None, tol: float = 1e-3) -> PhaseHarmonics:
         """Return the Fourier terms in the phases of two to four grains, as `bdg.phase_harmonics` does.
@@ -298,7 +298,7 @@ def grain_landscape(
             "temperature must be > 0: no finite number of poles fits tanh at 0; use a low temperature, or "
             "bdg.phase_harmonics with method='dense'"
         )
-    named = list(range(system.n_grains)) if grains is None else _require_places(grains, system.n_grains)
+    named = list(range(system.n_grains)) if grains is None else require_places(grains, system.n_grains)
     require_grain_pairing(system)
     if not named or not system.pairing_block.count_nonzero():
         raise ValueError("the system has no grain that pairs: give it delta, or pairing with grain=")
@@ -358,16 +358,3 @@ def _fit_error(poles: Poles, pairing: np.ndarray, label: np.ndarray, norbs: int)
     energy = np.pi * poles.error * sum(traces)
     curvature = poles.error * max(traces, default=0.0) + poles.slope_error() * squares
     return max(energy, curvature) / norbs
-
-
-def _require_places(grains: Any, n_grains: int) -> list[int]:
-    try:
-        named = list(grains)
-    except TypeError as error:
-        raise TypeError(f"grains must be a list of grain numbers; got {grains!r}") from error
-    for grain in named:
-        if isinstance(grain, bool | np.bool_) or not isinstance(grain, int | np.integer) or not 0 <= grain < n_grains:
-            raise ValueError(f"grains names {grain!r}, but there are {n_grains} grains, numbered from 0")
-    if not named or len(set(named)) < len(named):
-        raise ValueError(f"grains must be at least one, and differ from each other; got {named}")
-    return [int(grain) for grain in named]

@@ -13,7 +13,7 @@ from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.granular.integrated_host import host_bytes, host_poles, pairing_sites
-from bdg.lattices.arguments import whole_number
+from bdg.granular.named_grains import require_grain_pairing, require_places
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.options import option_of
@@ -57,9 +57,11 @@ def _task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Ar
     temperature = require_temperature(given["temperature"])
     if not temperature:
         raise ValueError("temperature must be > 0: no finite number of poles fits tanh at 0")
-    points = whole_number("points", given.get("points", 1), 0, unit="points at which forces are wanted")
-    note = f"with the Hessian and forces at {points} points"
-    options = [integrated_host_option(h.system, backends[-1], temperature, forces=points, note=note)]
+    if given.get("grains") is not None:
+        require_places(given["grains"], h.system.n_grains)
+    require_grain_pairing(h.system)
+    note = "with one Hessian, and the forces at one point"
+    options = [integrated_host_option(h.system, backends[-1], temperature, forces=1, note=note)]
 
     def choose() -> Choice:
         return choice.decided("auto", options, backends[-1:], "the landscape")
@@ -67,4 +69,4 @@ def _task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Ar
     return options, choose
 
 
-TASKS = {"grain_landscape": Task(_task, ("temperature", "points", "grains"), frozenset({"temperature"}))}
+TASKS = {"grain_landscape": Task(_task, ("temperature", "grains"), frozenset({"temperature"}))}

@@ -58,6 +58,7 @@ class PhaseDeterminants:
         members = (grain[:, None] == np.arange(n_grains)).astype(float)
         self._members = xp.asarray(members)
         self._green, self._delta = green, xp.asarray(pairing)
+        self._strength = xp.asarray(np.ascontiguousarray(np.diag(pairing)))
         self._is_diagonal = not (pairing - np.diag(np.diag(pairing))).any()
         self._pairs: list[tuple[Any, Any]] | None = None
 
@@ -80,8 +81,7 @@ class PhaseDeterminants:
         whole = xp.asarray(green)
         inverse = xp.linalg.inv(of_holes(xp, whole, self._norbs))
         if self._is_diagonal:
-            strength = xp.diagonal(self._delta)
-            return inverse, strength.conj()[:, None] * whole * strength
+            return inverse, self._strength.conj()[:, None] * whole * self._strength
         return inverse, self._delta.conj().T @ whole @ self._delta
 
     def free_energy(self, phases: np.ndarray) -> np.ndarray:
@@ -147,5 +147,5 @@ class PhaseDeterminants:
         """Yield the first point and the phase factors (p, M) of points that are done together."""
         step = max(1, _CHUNK_BYTES // (16 * max(1, self._grain.size) ** 2))
         for begin in range(0, len(phases), step):
-            turns = self._xp.asarray(phases[begin : begin + step])[:, self._grain] * self._turned
-            yield begin, self._xp.exp(1j * turns)
+            factors = self._xp.asarray(np.exp(1j * phases[begin : begin + step]))
+            yield begin, self._xp.where(self._turned, factors[:, self._grain], 1.0)

@@ -30,14 +30,11 @@ from bdg.granular.choice import (
     biased,
     choose_method,
     free_energies,
-    holds_all_pairing,
-    require_grain_pairing,
-    require_grains,
-    require_points,
 )
 from bdg.granular.grain_landscape import LandscapeGrid, grain_landscape
 from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
 from bdg.granular.landscape_choice import METHOD
+from bdg.granular.named_grains import holds_all_pairing, require_grain_pairing, require_grains, require_points
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import thermal_elements

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.builders.interface import describe_interface, hopping_scale
 from bdg.lattices.builders.labelled_grid import grain_hoppings
 from bdg.lattices.builders.site_labels import label_sites
+from bdg.lattices.geometry import Period
 from bdg.lattices.packing.building_costs import Cost, composite_building
 from bdg.lattices.packing.pack_spheres import box_lengths, centre_distances, flag, surface_gaps
 from bdg.lattices.seeds import DISORDER, resolve_seed, stream
 from bdg.lattices.system import System
+
+_TOLD = ("spacing", "centres", "diameters", "periodic", "t", "mu", "attraction", "disorder", "transparency", "seed")
 
 
 def grains_at(
@@ -77,65 +81,102 @@ def grains_at(
     MemoryBudgetError
         If it does not fit into the memory of this machine; nothing has been made then.
     """
-    lengths, wraps = box_lengths(size), flag("periodic", periodic)
+    wraps = flag("periodic", periodic)
     spacing = positive_number("spacing", spacing)
-    shape = tuple(round(min(length / spacing, budget.MOST)) for length in lengths.tolist())
-    if min(shape) < (2 if wraps else 1):
-        raise ValueError(f"size must hold at least {2 if wraps else 1} sites an axis; got {lengths.tolist()}")
-    box = np.array(shape) * spacing
-    period = tuple(box.tolist()) if wraps else (None,) * box.size
-    places, widths = _spheres(centres, diameters, box.size)
-    gaps = surface_gaps(places, widths, period)
+    shape = _shape(box_lengths(size), spacing, wraps)
+    places, widths = _spheres(centres, diameters, len(shape))
+    given = _Grains(
+        spacing=spacing,
+        shape=shape,
+        periodic=wraps,
+        centres=places,
+        diameters=widths,
+        delta=_pairing(delta, len(places)),
+        t=positive_number("t", t),
+        mu=real_number("mu", mu),
+        attraction=non_negative_number("attraction", attraction),
+        disorder=non_negative_number("disorder", disorder),
+        transparency=real_number("transparency", transparency),
+        seed=resolve_seed(seed),
+    )
+    hopping_scale(given.transparency, given.mu, given.t)  # refuses a transparency outside (0, 1]
+    gaps = surface_gaps(places, widths, given.period)
     if (gaps < -1e-12 * widths.max()).any():
         first = int(np.argmin(gaps))
         raise ValueError(
             f"centres must be at least a diameter apart; sphere {first} overlaps another by {-gaps[first]:g}"
         )
-    values = _pairing(delta, len(places))
-    mu, disorder = real_number("mu", mu), non_negative_number("disorder", disorder)
-    t, attraction = positive_number("t", t), non_negative_number("attraction", attraction)
-    transparency = real_number("transparency", transparency)
-    scale = hopping_scale(transparency, mu, t)
     budget.require(composite_building(shape, wraps, Cost(), 0.0))
-    given = resolve_seed(seed)
-    grain = label_sites(shape, spacing, places, widths, wraps)
-    missing = np.setdiff1d(np.arange(len(places)), grain)
+    return _build(given)
+
+
+@dataclass(frozen=True)
+class _Grains:
+    """Checked arguments."""
+
+    spacing: float
+    shape: tuple[int, ...]
+    periodic: bool
+    centres: np.ndarray
+    diameters: np.ndarray
+    delta: np.ndarray
+    t: float
+    mu: float
+    attraction: float
+    disorder: float
+    transparency: float
+    seed: int
+
+    @property
+    def box(self) -> np.ndarray:
+        return np.array(self.shape) * self.spacing
+
+    @property
+    def period(self) -> Period:
+        return tuple(self.box.tolist()) if self.periodic else (None,) * len(self.shape)
+
+
+def _build(given: _Grains) -> System:
+    """Give the sites to the grains, and assemble the Hamiltonian."""
+    grain = label_sites(given.shape, given.spacing, given.centres, given.diameters, given.periodic)
+    missing = np.setdiff1d(np.arange(len(given.centres)), grain)
     if missing.size:
         raise ValueError(
             f"sphere {missing[0]} holds no site: take a finer grid, a larger sphere, or move it into the box"
         )
     inside = grain >= 0
-    onsite = uniform_disorder(grain.size, disorder, stream(given, DISORDER)) - mu
-    hoppings, between = grain_hoppings(grain.reshape(shape), t, scale, wraps)
+    onsite = uniform_disorder(grain.size, given.disorder, stream(given.seed, DISORDER)) - given.mu
+    scale = hopping_scale(given.transparency, given.mu, given.t)
+    hoppings, between = grain_hoppings(grain.reshape(given.shape), given.t, scale, given.periodic)
     info = {
         "kind": "grains_at",
-        "spacing": spacing,
-        "shape": list(shape),
-        "box": box.tolist(),
-        "centres": places,
-        "diameters": widths,
-        "centre_distances": centre_distances(places, period),
-        "surface_gaps": gaps,
-        "periodic": wraps,
-        "t": t,
-        "mu": mu,
-        "attraction": attraction,
-        "disorder": disorder,
-        "transparency": transparency,
-        "interface": describe_interface(transparency, mu, t),
+        **{name: getattr(given, name) for name in _TOLD},
+        "shape": list(given.shape),
+        "box": given.box.tolist(),
+        "centre_distances": centre_distances(given.centres, given.period),
+        "surface_gaps": surface_gaps(given.centres, given.diameters, given.period),
+        "interface": describe_interface(given.transparency, given.mu, given.t),
         "grain_grain_bonds": between,
         "volume_fraction": float(inside.mean()),
-        "seed": given,
     }
     return System(
-        hamiltonian=assemble_grid(shape, onsite, hoppings, wraps),
-        positions=grid_positions(shape, spacing, offset=0.5),
-        delta=np.where(inside, values[grain], 0),
-        attraction=np.where(inside, attraction, 0.0),
+        hamiltonian=assemble_grid(given.shape, onsite, hoppings, given.periodic),
+        positions=grid_positions(given.shape, given.spacing, offset=0.5),
+        delta=np.where(inside, given.delta[grain], 0),
+        attraction=np.where(inside, given.attraction, 0.0),
         grain=grain,
-        period=period,
+        period=given.period,
         info=info,
     )
+
+
+def _shape(lengths: np.ndarray, spacing: float, periodic: bool) -> tuple[int, ...]:
+    """Return the sites an axis."""
+    shape = tuple(round(min(length / spacing, budget.MOST)) for length in lengths.tolist())
+    fewest = 2 if periodic else 1
+    if min(shape) < fewest:
+        raise ValueError(f"size must hold at least {fewest} sites an axis; got {lengths.tolist()}")
+    return shape
 
 
 def _spheres(centres: Any, diameters: Any, dim: int) -> tuple[np.ndarray, np.ndarray]:

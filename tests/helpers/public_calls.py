@@ -103,6 +103,12 @@ LOOPS = {  # iterations that end where a tolerance is met: the same on both devi
     "gap, dense": ("solve_gap", {"temperature": 0.1, "method": "dense", "tol": 1e-3}, 1e-9),
     "current": ("current_phase", {"phases": [0.4, 1.1], "temperature": 0.3, "method": "poles"}, 1e-9),
     "stiffness": ("superfluid_stiffness", {"temperature": 0.3, "direction": "x", "method": "current"}, 1e-7),
+    "landscape": ("grain_landscape", {"temperature": 0.3}, 1e-12),
+    "harmonics, host": (
+        "phase_harmonics",
+        {"grains": [0, 1], "temperature": 0.3, "method": "integrated_host", "points": 4},
+        1e-9,
+    ),
     "harmonics": ("phase_harmonics", {"grains": [0, 1], "temperature": 0.3, "method": "poles", "points": 4}, 1e-9),
     "transition, poles": ("critical_temperature", {"method": "poles", "tol": 1e-2}, 1e-6),
     "transition, dense": ("critical_temperature", {"method": "dense", "tol": 1e-2}, 1e-6),

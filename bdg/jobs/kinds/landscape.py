@@ -31,6 +31,7 @@ from bdg.lattices.packing.place_spheres import place_spheres
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 
+WITH_PAIRS = 2.5  # seconds of a sample relative to those of its landscape
 FORCES = 4  # stream of the seed that the phases of the forces are drawn from
 
 SYSTEM_KEYS = (
@@ -170,7 +171,7 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
     keys, wanted = parameters["system"], parameters["compute"]
     temperature = temperature_in_t(wanted["temperature_K"], boxes.host_of(keys).t_meV)
-    found = [Step("grain_landscape", {"temperature": temperature, "points": wanted["points"]})]
+    found = [Step("grain_landscape", {"temperature": temperature}, WITH_PAIRS, "with pairs, loops and forces")]
     if wanted["states"]:
         found.append(Step("bound_states", {"k": wanted["states"]}))
     return build(parameters), found

@@ -37,6 +37,7 @@ CALLS = {
     "electron_density": lambda s: bdg.electron_density(s(CLOSED), 0.1),
     "estimate": lambda s: bdg.estimate(s(CLOSED), k=4),
     "free_energy": lambda s: bdg.free_energy(s(CLOSED), 0.1),
+    "grain_landscape": lambda s: bdg.grain_landscape(s(JUNCTION), 0.1),
     "green_function": lambda s: bdg.green_function(s(CLOSED), 0.1j),
     "local_density_of_states": lambda s: bdg.local_density_of_states(s(CLOSED), [0.1], broadening=0.1),
     "pair_amplitude": lambda s: bdg.pair_amplitude(s(CLOSED), 0.1),
