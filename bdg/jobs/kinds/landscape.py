@@ -22,7 +22,7 @@ from bdg.jobs.kinds.shared.groups import by_temperature, groups_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.kinds.shared.limits import site_rules, temperature_rules
 from bdg.jobs.model.figures import OUTPUT_KEYS
-from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
+from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
 from bdg.jobs.model.results import JobResults
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -177,6 +177,18 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     return build(parameters), found
 
 
+def smaller(parameters: Parameters, shape: Shape, wanted: Shape) -> Parameters:
+    """Return the keys of a box with ``wanted`` sites an axis, its grains shrunk alike."""
+    system = parameters["system"]
+    ratio = min(1.0, *(new / old for new, old in zip(wanted, shape, strict=True)))
+    changes = {
+        "size_nm": [system["spacing_nm"] * n for n in wanted],
+        "diameter_nm": max(system["spacing_nm"], ratio * system["diameter_nm"]),
+        "minimum_gap_nm": ratio * system["minimum_gap_nm"],
+    }
+    return {**parameters, "system": {**system, **changes}}
+
+
 def summarise(results: JobResults) -> str:
     """Return the means over the seeds, with standard errors, for each temperature."""
     lines = [f"{results.name}: couplings of grains beyond pairs, {len(results)} samples; means (standard errors)"]
@@ -214,4 +226,5 @@ KIND = Kind(
     plot=plot,
     check=check,
     steps=steps,
+    smaller=smaller,
 )

@@ -157,6 +157,7 @@ HUGE = {
     "dos": ["size_nm=[1000, 1000, 1000]", *BOX],
     "ldos": ["size_nm=[1000, 1000, 1000]", *BOX],
     "loops": ["size_nm=[1000, 1000, 1000]", *BOX],
+    "loops3d": ["size_nm=[3000, 3000, 3000]"],
     "gap": ["width=10000", "superconductor_sites=2", "normal_sites=6"],
     "critical_temperature": ["width=10000", "superconductor_sites=2", "normal_sites=5"],
     "josephson": ["width=9000", "superconductor_sites=3", "normal_sites=3"],
