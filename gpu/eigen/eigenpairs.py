@@ -13,6 +13,7 @@ from bdg.gpu.eigen.scales import Scales
 
 Partner = Callable[[np.ndarray], np.ndarray]
 
+_ROUNDING = 64 * np.finfo(float).eps  # of a Ritz value, relative
 DEGENERATE = 1e-9  # relative to the scale of the levels: closer ones count as one
 _COLUMNS = 16  # multiplied with H at a time: the vectors are a large part of the memory
 _HOPELESS = 1e-4  # residual, relative to the same, of a Ritz pair that a few steps of inverse iteration cannot mend
@@ -147,9 +148,12 @@ def all_between(energies: np.ndarray, residuals: np.ndarray, low: float, high: f
 
     For x in the span of orthonormal Ritz vectors with residuals R, ``x* (H - low)(high - H) x`` is
     ``y* [(E - low)(high - E) - R* R] y``. Where it is positive for all x there are at least as many levels inside as
-    vectors (Courant and Fischer), and it is if the ``|r|^2 / ((E - low)(high - E))`` add up to less than one.
+    vectors (Courant and Fischer), and it is if the ``|r|^2 / ((E - low)(high - E))`` add up to less than one. A Ritz
+    value at an end to its own rounding may lie on either side: then False.
     """
-    return bool((residuals**2 / ((energies - low) * (high - energies))).sum() < 1)
+    rounding = _ROUNDING * abs(energies)
+    above, below = energies - low - rounding, high - energies - rounding
+    return bool((above > 0).all() and (below > 0).all() and (residuals**2 / (above * below)).sum() < 1)
 
 
 def proven_count(engine: Engine, energy: float, step: float, growth: float = 1.0) -> tuple[int | None, float]:

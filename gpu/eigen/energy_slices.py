@@ -142,7 +142,10 @@ def _edge(engine: Engine, levels: np.ndarray, k: int) -> tuple[float, int]:
     ``levels`` are moduli that some search found, not all converged: the true ones are lower, if anything.
     """
     size, scale = engine.matrix.shape[0], engine.scales.level
-    too_low, high = float(levels[0]) * (1 - 1e-6), float(levels[min(k + 3, levels.size - 1)]) + 1e-9 * scale
+    too_low, high = (
+        float(levels[0]) * (1 - 1e-6),
+        float(levels[min(k + 3, levels.size - 1)]) * (1 + 1e-9) + 1e-9 * scale,
+    )
     best, proven = high, -1
     for _ in range(40):
         below, at = proven_count(engine, high, max(1e-9 * scale, 0.02 * (high - too_low)))

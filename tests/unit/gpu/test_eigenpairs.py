@@ -56,3 +56,12 @@ def test_far_levels_with_as_many_ritz_values_as_were_counted_are_no_states():
     right = rayleigh_ritz(matrix, np.array([[0.0], [0.0], [1.0]]))
     assert accounted_for(right, 1.0, 1) and not accounted_for(right, 1.0, 2)
     assert accounted_for(Eigenpairs(np.empty(0), np.empty((3, 0)), np.empty(0)), 0.25, 0)
+
+
+def test_a_level_at_the_end_to_rounding_is_not_said_to_lie_inside():
+    """A wall of 2e9 at the counted energy: its Ritz value is below it by a rounding error, its level may not be."""
+    edge = 2126339441.4344978
+    energies, residuals = np.array([0.1, np.nextafter(edge, 0)]), np.array([1e-12, 1e-6])
+    assert not all_between(energies, residuals, -edge, edge)
+    assert all_between(energies, residuals, -edge * (1 + 1e-9), edge * (1 + 1e-9))
+    assert all_between(energies, residuals, -np.inf, np.inf)
