@@ -1,5 +1,6 @@
 """Grains with phases of their own: responses and harmonics of their free energy."""
 
+from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
 from bdg.granular.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
@@ -18,6 +19,7 @@ __all__ = [
     "LockingTemperature",
     "Network",
     "PhaseSamples",
+    "bcs_gap_ratio",
     "characteristic_voltage",
     "effective_conductivity",
     "josephson_energy",

@@ -5,6 +5,7 @@ import pytest
 import scipy.special
 from numpy.testing import assert_allclose
 
+import bdg
 from bdg.granular.junctions import (
     characteristic_voltage,
     josephson_energy,
@@ -52,6 +53,12 @@ def test_the_diffusive_contact_is_a_mean_over_transparencies(temperature):
     epsilon = np.sqrt(1 - (1 - y**2) * np.sin(found.phase / 2) ** 2)
     current = 0.5 * np.pi * np.sin(found.phase) / epsilon * np.tanh(epsilon / (2 * temperature))
     assert found.value == pytest.approx(float((weights * current).sum()), rel=1e-8)
+
+
+def test_the_gap_of_a_junction_at_a_temperature_is_that_of_bcs():
+    """Muehlschlegel's table: .9569 at half of Tc."""
+    assert bdg.granular.bcs_gap_ratio(0.5) == pytest.approx(0.9569, abs=1e-4)
+    assert bdg.granular.bcs_gap_ratio([0.0, 1.0]).tolist() == [1.0, 0.0]
 
 
 def test_no_gap_no_current():
