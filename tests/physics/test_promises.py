@@ -16,6 +16,8 @@ from random_systems import random_case
 
 import bdg
 
+pytestmark = pytest.mark.filterwarnings("ignore:solve_gap.*relative phases")  # taken from the evidence
+
 SPARSE = ("lanczos", "shift_invert")
 OFTEN = 1 / 20  # errors, -1 and unproven answers among all
 NEWTON = 3.0  # times the stated error: the slope by differences leaves some of it on soft directions
@@ -173,7 +175,6 @@ def test_promises_hold_on_two_hundred_systems(seeds):
     _tally(seeds, 300).check()
 
 
-@pytest.mark.filterwarnings("ignore:solve_gap.*relative phases")
 @pytest.mark.parametrize("seed", [17948, 19760, 22484, 23637, 24519, 29972])
 def test_what_was_false_once_or_taken_for_it(seed):
     """Open phases; states beyond the count taken for members of a cut multiplet; re-entrance; counts at a level.
