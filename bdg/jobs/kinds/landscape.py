@@ -31,7 +31,7 @@ from bdg.lattices.packing.place_spheres import place_spheres
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 
-WITH_PAIRS = 2.5  # seconds of a sample relative to those of its landscape
+WITH_PAIRS = 4.0  # seconds of a sample relative to those of its landscape
 FORCES = 4  # stream of the seed that the phases of the forces are drawn from
 
 SYSTEM_KEYS = (
