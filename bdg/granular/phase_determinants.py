@@ -61,11 +61,12 @@ class PhaseDeterminants:
         self._strength = xp.asarray(np.ascontiguousarray(np.diag(pairing)))
         self._is_diagonal = not (pairing - np.diag(np.diag(pairing))).any()
         self._pairs: list[tuple[Any, Any]] | None = None
+        self._at_zero: list[Any] | None = None  # ln|det N| where all phases are 0
 
     def keep(self, poles: np.ndarray) -> PhaseDeterminants:
         """Return the same for some poles only, without computing anything again."""
         kept = copy.copy(self)
-        kept._weights, kept._green = self._weights[poles], self._green[poles]
+        kept._weights, kept._green, kept._at_zero = self._weights[poles], self._green[poles], None
         kept._pairs = None if self._pairs is None else [self._pairs[number] for number in poles]
         return kept
 
@@ -87,10 +88,12 @@ class PhaseDeterminants:
     def free_energy(self, phases: np.ndarray) -> np.ndarray:
         """Return F (P,) at phases (P, G), from its value where all are 0."""
         xp, found = self._xp, np.zeros(len(phases))
+        if self._at_zero is None:
+            self._at_zero = [xp.linalg.slogdet(c + b)[1] for _, c, b in self._matrices()]
         for begin, factors in self._chunks(phases):
             total = xp.zeros(len(factors))
-            for weight, c, b in self._matrices():
-                total -= weight * (xp.linalg.slogdet(self._turn(c, b, factors))[1] - xp.linalg.slogdet(c + b)[1])
+            for (weight, c, b), at_zero in zip(self._matrices(), self._at_zero, strict=True):
+                total -= weight * (xp.linalg.slogdet(self._turn(c, b, factors))[1] - at_zero)
             found[begin : begin + len(factors)] = self._backend.to_host(total)
         return 0.5 / self._norbs * found
 

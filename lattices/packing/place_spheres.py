@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.lattices.arguments import length_in_range, non_negative_number
+from bdg.lattices.arguments import length_in_range, non_negative_number, whole_number
 from bdg.lattices.packing.pack_spheres import Packing, box_lengths
 from bdg.lattices.seeds import PACKING, resolve_seed, stream
 
@@ -43,15 +43,14 @@ def place_spheres(
     box = box_lengths(size)
     diameter = length_in_range("diameter", diameter)
     gap = non_negative_number("minimum_gap", minimum_gap)
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-        raise ValueError(f"number must be a whole number of spheres, at least 1; got {number!r}")
+    number = whole_number("number", number, 1, unit="spheres")
     if diameter > box.min():
         raise ValueError(f"diameter = {diameter:g} does not fit into a box of {box.tolist()}: enlarge the box")
     given = resolve_seed(seed)
     rng = stream(given, PACKING)
     trials, most = 0, 0
     for _ in range(RESTARTS):
-        centres, tried = _attempt(rng, box, int(number), diameter, gap)
+        centres, tried = _attempt(rng, box, number, diameter, gap)
         trials, most = trials + tried, max(most, len(centres))
         if len(centres) == number:
             volume = number * (np.pi / 6 * diameter**3 if box.size == 3 else np.pi / 4 * diameter**2)
