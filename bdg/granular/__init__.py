@@ -1,6 +1,8 @@
 """Grains with phases of their own: responses and harmonics of their free energy."""
 
 from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
+from bdg.granular.coupling_grid import Coupling
+from bdg.granular.coupling_table import CouplingTable
 from bdg.granular.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
@@ -16,6 +18,8 @@ from bdg.granular.resistors import effective_conductivity, resistance_between
 
 __all__ = [
     "CharacteristicVoltage",
+    "Coupling",
+    "CouplingTable",
     "LockingTemperature",
     "Network",
     "PhaseSamples",

@@ -1,4 +1,4 @@
-"""Figures of networks of grains: helicity against temperature, and where it locks the phases."""
+"""Figures of networks of grains: their couplings, helicity against temperature, and where it locks the phases."""
 
 from __future__ import annotations
 
@@ -52,4 +52,20 @@ def plot_locking(
     axes.set_title(f"$T$ = {found[0]:.4g} ± {found[1]:.1g}", fontsize=10)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
+    return figure
+
+
+def plot_couplings(
+    gaps: np.ndarray, temperatures: np.ndarray, means: np.ndarray, errors: np.ndarray, ax: Any = None
+) -> Figure:
+    """Return a Figure of couplings (g, t) in kelvin with errors against gaps (g,) in nm, a line a temperature."""
+    figure, axes = axes_for(ax)
+    for number, temperature in enumerate(temperatures):
+        colour = COLOURS[number % len(COLOURS)]
+        points = gaps, means[:, number], errors[:, number]
+        axes.errorbar(*points, fmt="o-", ms=3, lw=1, capsize=2, color=colour, label=f"{temperature:g} K")
+    axes.set_yscale("log")
+    axes.set_xlabel("gap between the surfaces (nm)")
+    axes.set_ylabel(r"$E_J/k_B$ (K)")
+    axes.legend(frameon=False, fontsize=8)
     return figure

@@ -10,6 +10,7 @@ from bdg.jobs.model.schema import did_you_mean
 
 _MODULES: dict[str, str] = {
     "composite": "bdg.jobs.kinds.composite",
+    "coupling": "bdg.jobs.kinds.coupling",
     "critical_temperature": "bdg.jobs.kinds.critical_temperature",
     "dos": "bdg.jobs.kinds.dos",
     "gap": "bdg.jobs.kinds.gap",
