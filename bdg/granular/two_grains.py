@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.factors.schur_complement import SchurComplement
 from bdg.gpu.poles.tanh_poles import tanh_poles
+from bdg.granular.cut_box import CutBox
 from bdg.lattices.builders.grains_at import grains_at
 from bdg.lattices.materials.effective_mass import EffectiveMass, effective_mass
 from bdg.lattices.seeds import stream
@@ -35,6 +35,7 @@ from bdg.methods.symbolic import host_symbolic
 
 FIT_TOL = 1e-7  # of tanh; E_J moves by 2e-5 of itself at most, since every pole's term falls with the gap as E_J does
 SMALL = 1e-5  # of the sum: frequencies beyond one whose term is smaller are left out, since terms fall with frequency
+MOST_GRAIN_SITES = 1200  # up to which matrices on all sites of the grains are cheaper than those on a plane
 OFFSET = 5  # stream of the seed that places the grains relative to the grid
 _REAL = 1e-7  # imaginary part of the Fermi energy in t, small against every eta
 _ETAS = np.geomspace(0.2, 3.2, 5)  # absorption in t; the transmission is flat around its maximum
@@ -106,8 +107,7 @@ class PairBox:
 def couplings_of(box: PairBox, seed: int, temperatures_K: Iterable[float], device: str = "auto") -> np.ndarray:
     """Return E_J in K of one sample at each temperature below that of the grains, (T,)."""
     host, system = box.host, box.sample(seed)
-    complement = _Complement(system, device)
-    second = system.grain[complement.sites] == 1
+    matrices = _matrices(system, device)
     bound = spectral_bound(system.hamiltonian)
     found = []
     for temperature in temperatures_K:
@@ -115,7 +115,7 @@ def couplings_of(box: PairBox, seed: int, temperatures_K: Iterable[float], devic
         poles = tanh_poles(bound + delta, temperature_in_t(temperature, host.t_meV), FIT_TOL)
         total = 0.0
         for frequency, weight in zip(poles.frequencies, poles.weights, strict=True):
-            term = weight * complement.force(1j * float(frequency), delta, second)
+            term = weight * matrices.force(1j * float(frequency), delta)
             total += term
             if abs(term) < SMALL * abs(total):
                 break
@@ -125,11 +125,16 @@ def couplings_of(box: PairBox, seed: int, temperatures_K: Iterable[float], devic
 
 def resistance_of(box: PairBox, seed: int, device: str = "auto") -> float:
     """Return R_N in ohm of the box between its absorbing grains, both spins."""
-    system = box.sample(seed)
-    complement = _Complement(system, device)
-    first = system.grain[complement.sites] == 0
-    transmissions = [complement.transmission(eta, first) for eta in _ETAS]
+    matrices = _matrices(box.sample(seed), device)
+    transmissions = [matrices.transmission(eta, _REAL) for eta in _ETAS.tolist()]
     return _KLITZING_HALF / _top(np.array(transmissions))
+
+
+def _matrices(system: System, device: str) -> GrainMatrices | CutBox:
+    """Return the smaller matrices that the coupling can be had from."""
+    if np.count_nonzero(system.grain >= 0) <= MOST_GRAIN_SITES:
+        return GrainMatrices(system, device)
+    return CutBox(system, float(system.info["centres"][:, 0].mean()), device)
 
 
 def _top(values: np.ndarray) -> float:
@@ -140,37 +145,35 @@ def _top(values: np.ndarray) -> float:
     return float(max(middle - (right - left) ** 2 / (8 * bend) if bend < 0 else middle, values.max()))
 
 
-class _Complement:
-    """The Schur complement of z - h on the sites of the grains, the elimination planned once."""
+class GrainMatrices:
+    """What is left on the sites of the grains at each z: the Schur complement of z - h, without holes."""
 
     def __init__(self, system: System, device: str) -> None:
         self._backend: Backend = choice.devices(device, system.n_sites)[-1]
-        self.sites = np.flatnonzero(system.grain >= 0)
-        self._symbolic = host_symbolic(system, self._backend, self.sites)
+        sites = np.flatnonzero(system.grain >= 0)
+        self._symbolic = host_symbolic(system, self._backend, sites)
         self._hamiltonian = self._symbolic.pattern.split(system.hamiltonian)
+        self._grain = system.grain[sites]
+        self._last: tuple[complex, Any] | None = None
 
     def _at(self, z: complex) -> Any:
-        return SchurComplement(self._symbolic, self._hamiltonian, z, self._backend).complement
+        if self._last is None or self._last[0] != z:
+            self._last = z, SchurComplement(self._symbolic, self._hamiltonian, z, self._backend).complement
+        return self._last[1]
 
-    def force(self, z: complex, delta: float, second: np.ndarray) -> float:
-        """Return ``Im tr P_2 (c Q - Q c)`` with the phase of the second grain at pi/2."""
-        xp = self._backend.xp
-        complement = self._at(z)
-        factors = xp.asarray(np.where(second, 1j, 1.0))
+    def force(self, z: complex, delta: float) -> float:
+        """Return ``Im tr P_2 (c Q - Q c)`` with delta in both grains, the phase of the second at pi/2."""
+        xp, complement = self._backend.xp, self._at(z)
+        factors = xp.asarray(np.where(self._grain == 1, 1j, 1.0))
         c = complement.conj()
-        turned = c + delta**2 * factors.conj()[:, None] * xp.linalg.inv(complement) * factors
-        q = xp.linalg.inv(turned)
-        turned_one = xp.asarray(np.flatnonzero(second))
-        forward = (c[turned_one] * q[:, turned_one].T).sum().imag
-        return float(forward - (q[turned_one] * c[:, turned_one].T).sum().imag)
+        q = xp.linalg.inv(c + delta**2 * factors.conj()[:, None] * xp.linalg.inv(complement) * factors)
+        second = xp.asarray(np.flatnonzero(self._grain == 1))
+        forward = (c[second] * q[:, second].T).sum().imag
+        return float(forward - (q[second] * c[:, second].T).sum().imag)
 
-    def transmission(self, eta: float, first: np.ndarray) -> float:
-        """Return ``4 eta^2 sum |G_ik|^2`` between the grains, which absorb with eta."""
+    def transmission(self, eta: float, tiny: float) -> float:
+        """Return ``4 eta^2 sum |G_ik|^2`` of one spin at the Fermi energy between the grains, which absorb with eta."""
         xp = self._backend.xp
-        here, there = (xp.asarray(np.flatnonzero(part)) for part in (first, ~first))
-        green = xp.linalg.inv(self._schur + 1j * eta * xp.eye(first.size))
-        return 4 * eta**2 * float((abs(green[here[:, None], there]) ** 2).sum())
-
-    @cached_property
-    def _schur(self) -> Any:
-        return self._at(1j * _REAL)
+        first, second = (xp.asarray(np.flatnonzero(self._grain == number)) for number in (0, 1))
+        green = xp.linalg.inv(self._at(1j * tiny) + 1j * eta * xp.eye(self._grain.size))
+        return 4 * eta**2 * float((abs(green[first[:, None], second]) ** 2).sum())

@@ -60,22 +60,22 @@ def whole_symbolic(system: System, backend: Backend) -> Symbolic:
     return _symbolic(system, backend, "whole")
 
 
-def host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbolic:
-    """Return the symbolic factorisation of h, without holes, whose root owns ``sites``: these stay, the others go.
+def host_symbolic(system: System, backend: Backend, sites: np.ndarray, *, holes: bool = False) -> Symbolic:
+    """Return the symbolic factorisation of h (with ``holes`` of H) whose root owns ``sites``: these stay, others go.
 
     The last one is kept: other sites give another one.
     """
-    key = f"symbolic_host_{backend.device}"
+    key = f"symbolic_{'rooted' if holes else 'host'}_{backend.device}"
     kept = system.shared.get(key)
     if kept is None or not np.array_equal(kept[0], sites):
-        kept = system.shared[key] = (sites, _host_symbolic(system, backend, sites))
+        kept = system.shared[key] = (sites, _rooted_symbolic(system, backend, sites, holes))
     return kept[1]
 
 
-def _host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbolic:
-    pattern, n_sites, norbs = _pattern(system), system.n_sites, system.norbs
-    if norbs > 1:
-        pattern = pattern.with_rows(np.arange(norbs * n_sites).reshape(n_sites, norbs))
+def _rooted_symbolic(system: System, backend: Backend, sites: np.ndarray, holes: bool) -> Symbolic:
+    pattern, n_sites, rows = _pattern(system), system.n_sites, system.norbs * (2 if holes else 1)
+    if rows > 1:
+        pattern = pattern.with_rows(dof_rows(system)[:, :rows])
     settings = default_settings(backend)
     others = np.setdiff1d(np.arange(n_sites), sites)
     separators = Separators(_ROOT_ALONE, "positions", settings.leaf)
@@ -84,7 +84,7 @@ def _host_symbolic(system: System, backend: Backend, sites: np.ndarray) -> Symbo
         separators = Separators.of(system.positions[others], adjacency, settings)
     tree = separators.tree
     if settings.pivots and others.size:
-        tree = in_chains(tree, max(1, settings.pivots // norbs))
+        tree = in_chains(tree, max(1, settings.pivots // rows))
     rooted = replace(separators, tree=under_root(tree, others, n_sites))
     return analyse(system.positions, pattern, replace(settings, pivots=0), rooted)
 

@@ -5,7 +5,8 @@ import pytest
 
 from bdg.condensate.bcs import gap_ratio
 from bdg.granular import CouplingTable
-from bdg.granular.two_grains import PairBox, couplings_of, resistance_of
+from bdg.granular.cut_box import CutBox
+from bdg.granular.two_grains import GrainMatrices, PairBox, couplings_of, resistance_of
 
 GAPS, TEMPERATURES, CRITICAL = (
     np.array([0.0, 2.0, 5.0, 9.0, 14.0, 20.0]),
@@ -129,6 +130,18 @@ def test_boxes_agree_with_the_current_of_the_whole_nambu_space():
         slope = (free_energy(step) - free_energy(-step)) / (2 * step)
         (found,) = couplings_of(box, 3, [temperature])
         assert found == pytest.approx(slope * t / KB_MEV_PER_K, rel=1e-4)
+
+
+def test_a_cut_box_is_the_same_box():
+    """Matrices on the planes of a cut against matrices on all sites of the grains; touching grains, too."""
+    for gap, transparency in ((0.0, 1.0), (3.0, 0.4)):
+        system = PairBox(gap_nm=gap, transparency=transparency, **SMALL).sample(2)
+        grains, cut = GrainMatrices(system, "cpu"), CutBox(system, float(system.info["centres"][:, 0].mean()), "cpu")
+        for frequency in (0.05, 0.4, 2.0):
+            expected = grains.force(1j * frequency, 0.2)
+            assert cut.force(1j * frequency, 0.2) == pytest.approx(expected, rel=1e-9, abs=1e-14)
+        for eta in (0.3, 2.0):
+            assert cut.transmission(eta, 1e-9) == pytest.approx(grains.transmission(eta, 1e-9), rel=1e-5)
 
 
 def test_resistance_of_a_box_is_that_of_its_transmission():
