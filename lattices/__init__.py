@@ -7,12 +7,14 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.materials.composition import composition
 from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.materials.material import material
+from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 from bdg.lattices.storage import ResultFileError
 from bdg.lattices.system import Lead, System, load
 
 __all__ = [
     "Layer",
     "Lead",
+    "Packing",
     "ResultFileError",
     "System",
     "composition",
@@ -23,5 +25,6 @@ __all__ = [
     "grains_at",
     "load",
     "material",
+    "pack_spheres",
     "stack",
 ]

@@ -15,6 +15,7 @@ from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
+from bdg.granular.unknowns import UnknownScan, scan_unknowns
 
 __all__ = [
     "CharacteristicVoltage",
@@ -23,6 +24,7 @@ __all__ = [
     "LockingTemperature",
     "Network",
     "PhaseSamples",
+    "UnknownScan",
     "bcs_gap_ratio",
     "characteristic_voltage",
     "effective_conductivity",
@@ -32,5 +34,6 @@ __all__ = [
     "resistance_between",
     "rsj_voltage",
     "sample_phases",
+    "scan_unknowns",
     "thermal_resistance",
 ]

@@ -69,3 +69,13 @@ def plot_couplings(
     axes.set_ylabel(r"$E_J/k_B$ (K)")
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def plot_sensitivity(names: Sequence[str], sensitivity: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of the share of the variance that each unknown explains alone, the largest on top."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(sensitivity)
+    axes.barh([names[number] for number in order], sensitivity[order], color=COLOURS[0], height=0.6)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("share of the variance")
+    return figure
