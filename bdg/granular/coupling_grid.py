@@ -175,9 +175,11 @@ def mixed(
     mean = weights @ log_energy if superconducting else np.full(outside.size, -np.inf)
     between = np.zeros(outside.size)
     if len(corners) > 1 and superconducting:
-        middle = 4 * float(weights.max() * (1 - weights.max()))
+        largest = float(weights.max())
+        middle = 4 * largest * (1 - largest) if weights.min() >= 0 else 1.0
         between = _CURVED * middle * np.ptp(log_energy, axis=0)
-    relative = np.sqrt((weights @ statistical) ** 2 + (weights @ interpolation) ** 2 + between**2)
+    size = abs(weights)
+    relative = np.sqrt((size @ statistical) ** 2 + (size @ interpolation) ** 2 + between**2)
     energy = np.exp(mean)
 
     def shaped(array: np.ndarray) -> Any:

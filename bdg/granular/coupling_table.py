@@ -227,7 +227,8 @@ class CouplingTable(Result):
             Between those of the table.
         extrapolate : bool
             True: beyond its gaps ln E_J goes on with its last slope, below its temperatures ``E_J/Delta^2`` keeps its
-            value, above them its last slope, and at and above T_c of the grains E_J is 0.
+            value, above them its last slope, and at and above T_c of the grains E_J is 0; where a host is missing,
+            interface and scattering change E_J by the same factor as at another density.
 
         Returns
         -------
@@ -248,8 +249,8 @@ class CouplingTable(Result):
             "mean_free_path_nm": positive_number("mean_free_path_nm", mean_free_path_nm),
             "transparency": positive_number("transparency", transparency),
         }
-        corners = self._corners(wanted)
-        values, outside = [], np.zeros(gaps.size, dtype=bool)
+        corners, whole = self._corners(wanted, extrapolate)
+        values, outside = [], np.full(gaps.size, not whole)
         for key, _ in corners:
             grid = self._grids[key]
             outside |= grid.require(gaps.ravel(), temperature, extrapolate)
@@ -285,8 +286,10 @@ class CouplingTable(Result):
             )
         return found
 
-    def _corners(self, wanted: dict[str, float]) -> list[tuple[tuple[float, ...], float]]:
-        """Return the hosts around the wanted one with their weights."""
+    def _corners(
+        self, wanted: dict[str, float], extrapolate: bool
+    ) -> tuple[list[tuple[tuple[float, ...], float]], bool]:
+        """Return the hosts around the wanted one with their weights, and whether the table has all of them."""
         sides = []
         for name, scale in zip(CONDITIONS, (np.log, np.reciprocal, np.log), strict=True):
             value, known = wanted[name], np.unique(getattr(self, name))
@@ -303,16 +306,32 @@ class CouplingTable(Result):
             low, high, at = (float(scale(x)) for x in (known[above - 1], known[above], value))
             weight = (at - low) / (high - low)
             sides.append([(float(known[above - 1]), 1 - weight), (float(known[above]), weight)])
-        found = []
+        weights: dict[tuple[float, ...], float] = {}
+        whole = True
         for combination in itertools.product(*sides):
             key = tuple(value for value, _ in combination)
-            if key not in self._grids:
-                told = ", ".join(f"{name} = {value:g}" for name, value in zip(CONDITIONS, key, strict=True))
-                raise ValueError(
-                    f"{', '.join(CONDITIONS)} must have entries of the table around them; there are none for {told}"
-                )
-            found.append((key, float(np.prod([weight for _, weight in combination]))))
-        return found
+            parts = {key: 1.0} if key in self._grids else self._product(key, extrapolate)
+            whole = whole and key in self._grids
+            for host, sign in parts.items():
+                weights[host] = weights.get(host, 0.0) + sign * float(np.prod([weight for _, weight in combination]))
+        return list(weights.items()), whole
+
+    def _product(self, key: tuple[float, ...], extrapolate: bool) -> dict[tuple[float, ...], float]:
+        """Return hosts that stand for a missing one, where interface and scattering act alike at all densities.
+
+        ``ln E(n, l, tau) = ln E(n, l0, tau0) + ln E(n0, l, tau) - ln E(n0, l0, tau0)``
+        """
+        density, rest = key[0], key[1:]
+        for other in self._grids:
+            for same in self._grids:
+                reference = (other[0], *same[1:])
+                if same[0] == density and other[1:] == rest and reference in self._grids and extrapolate:
+                    return {same: 1.0, other: 1.0, reference: -1.0}
+        told = ", ".join(f"{name} = {value:g}" for name, value in zip(CONDITIONS, key, strict=True))
+        cure = "" if extrapolate else "; extrapolate=True takes the effects of interface and scattering as factors"
+        raise ValueError(
+            f"{', '.join(CONDITIONS)} must have entries of the table around them; there are none for {told}{cure}"
+        )
 
 
 def _axis(name: str, values: Any, least: float) -> np.ndarray:

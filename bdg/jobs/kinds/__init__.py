@@ -9,6 +9,7 @@ from bdg.jobs.model.kind import Kind
 from bdg.jobs.model.schema import did_you_mean
 
 _MODULES: dict[str, str] = {
+    "chain": "bdg.jobs.kinds.chain",
     "composite": "bdg.jobs.kinds.composite",
     "coupling": "bdg.jobs.kinds.coupling",
     "critical_temperature": "bdg.jobs.kinds.critical_temperature",

@@ -75,6 +75,16 @@ def test_hosts_between_those_of_the_table():
         table_of().joined(table_of(0.1, 4.0)).coupling(5, 9, transparency=0.1)
 
 
+def test_a_missing_host_is_a_product_of_factors_if_one_asks_for_it():
+    table = table_of().joined(table_of(0.1, 4.0), table_of(density=1e26))
+    host = {"transparency": 0.1, "mean_free_path_nm": 4.0, "density_m3": 1e26}
+    with pytest.raises(ValueError, match="extrapolate=True takes the effects of interface and scattering as factors"):
+        table.coupling(5.0, 9.0, **host)
+    found = table.coupling(5.0, 9.0, extrapolate=True, **host)
+    assert found.energy_K == pytest.approx(law(5.0, 9.0, *host.values()), rel=1e-9) and found.extrapolated
+    assert found.error_K > 0.1 * found.energy_K
+
+
 def test_it_refuses_to_extrapolate_silently():
     table = table_of(gaps=GAPS[1:])
     for gap, temperature in ((25.0, 9.0), (1.0, 9.0), (5.0, 1.0), (5.0, 35.0)):
