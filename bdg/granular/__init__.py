@@ -1,6 +1,7 @@
 """Grains with phases of their own: responses and harmonics of their free energy."""
 
 from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
+from bdg.granular.composite_networks import CompositeNetworks
 from bdg.granular.coupling_grid import Coupling
 from bdg.granular.coupling_table import CouplingTable
 from bdg.granular.junctions import (
@@ -15,10 +16,12 @@ from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
+from bdg.granular.short_junctions import short_junction_locking
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 
 __all__ = [
     "CharacteristicVoltage",
+    "CompositeNetworks",
     "Coupling",
     "CouplingTable",
     "LockingTemperature",
@@ -35,5 +38,6 @@ __all__ = [
     "rsj_voltage",
     "sample_phases",
     "scan_unknowns",
+    "short_junction_locking",
     "thermal_resistance",
 ]

@@ -8,30 +8,25 @@ measured are scanned (`bdg.granular.scan_unknowns`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 
-from bdg.condensate.bcs import gap_ratio
 from bdg.granular.composite_networks import BETWEEN, CompositeNetworks, ScaledTable
 from bdg.granular.coupling_table import CouplingTable
-from bdg.granular.junctions import josephson_energy, penetration_depth_um
+from bdg.granular.junctions import penetration_depth_um
 from bdg.granular.locking import LockingTemperature, locking_temperature
+from bdg.granular.short_junctions import short_junction_locking
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 from bdg.jobs.kinds.chain_figures import plot
 from bdg.jobs.kinds.shared import boxes
-from bdg.jobs.kinds.shared.groups import groups_of
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
-from bdg.lattices.units import KB_MEV_PER_K
 
-CUBIC = 2.2018  # k_B T of the simple cubic lattice over its coupling
 COARSE = 0.05  # relative error of T_c2 at each point of a scan, and of each redrawing
 FRACTIONS = (0.2, 0.4, 0.6, 0.8, 0.95)  # of T_c2: where lambda is computed
 UNKNOWNS = ("volume_fraction", "density_m3", "transparency", "mean_free_path_nm", "delta_meV")
@@ -123,16 +118,15 @@ def locked(networks: CompositeNetworks, critical_K: float, tol: float, seed: int
     return locking_temperature(networks.at, tol=tol, between=between, seed=seed)
 
 
-def of_short_junctions(system: Mapping[str, Any], resistivity_ohm_cm: float, critical_K: float) -> float:
-    """Return T_c2 in kelvin of a cubic array of junctions with R_N = rho/a: ``k_B T = 2.2018 E_J(T)``, AB."""
-    spacing_cm = 1e-7 * system["diameter_nm"] * (math.pi / (6 * boxes.volume_fraction_of(system))) ** (1 / 3)
-    resistance = resistivity_ohm_cm * system["resistivity_ratio"] / spacing_cm
-
-    def excess(temperature: float) -> float:
-        gap = system["delta_meV"] * float(gap_ratio(temperature / critical_K))
-        return CUBIC * josephson_energy(resistance, gap, temperature) - KB_MEV_PER_K * temperature
-
-    return float(scipy.optimize.brentq(excess, 1e-6 * critical_K, critical_K * (1 - 1e-12)))
+def of_short_junctions(system: Mapping[str, Any], critical_K: float) -> float:
+    """Return T_c2 in kelvin as the resistivity would have it."""
+    return short_junction_locking(
+        system["resistivity_ohm_cm"] * system["resistivity_ratio"],
+        system["delta_meV"],
+        boxes.volume_fraction_of(system),
+        system["diameter_nm"],
+        critical_temperature_K=critical_K,
+    )
 
 
 def compute(parameters: Parameters, device: str) -> Outcome:
@@ -158,9 +152,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "locking_K": Observable(found.temperature, "K", "T_c2 from BdG couplings"),
         "locking_error_K": Observable(found.error, "K", "standard error of Monte Carlo and samples"),
         "redrawn_K": Observable(np.array(again), "K", "T_c2 with entries of the table and packings drawn anew (R,)"),
-        "short_junctions_K": Observable(
-            of_short_junctions(system, system["resistivity_ohm_cm"], critical), "K", "T_c2 from the resistivity, AB"
-        ),
+        "short_junctions_K": Observable(of_short_junctions(system, critical), "K", "T_c2 from the resistivity, AB"),
         "lambda_temperatures_K": Observable(temperatures, "K", "temperatures of lambda (T,)"),
         "stiffness_K": Observable(stiffness[:, 0], "K", "Y a with thermal phase fluctuations (T,)"),
         "stiffness_error_K": Observable(stiffness[:, 1], "K", "its standard error (T,)"),
@@ -202,27 +194,26 @@ def _scanned(
 def summarise(results: JobResults) -> str:
     """Return T_c2 of both routes, lambda, and what the unknowns do."""
     lines = [f"{results.name}: from glass to T_c2 and lambda, {len(results)} composites"]
-    for title, points in groups_of(results).items():
-        for point in points:
-            values = point.observables
-            lines += [f"{title or 'composite'}, volume fraction {float(values['volume_fraction']):.3f}:"]
-            redrawn = values["redrawn_K"]
-            spread = f", redrawn {redrawn.mean():.2f} +- {redrawn.std(ddof=1):.2f}" if redrawn.size > 1 else ""
+    for point in results:
+        values = point.observables
+        lines += [f"{point.label}, volume fraction {float(values['volume_fraction']):.3f}:"]
+        redrawn = values["redrawn_K"]
+        spread = f", redrawn {redrawn.mean():.2f} +- {redrawn.std(ddof=1):.2f}" if redrawn.size > 1 else ""
+        lines += [
+            f"  T_c2 from BdG couplings     {float(values['locking_K']):6.2f} +- "
+            f"{float(values['locking_error_K']):.2f} K{spread}",
+            f"  T_c2 from the resistivity   {float(values['short_junctions_K']):6.2f} K (short junctions, AB)",
+            f"  lambda at {FRACTIONS[0]:g} T_c2          {values['lambda_um'][0]:6.2f} um",
+        ]
+        if "scan_mean_K" in values:
+            mean, error = values["scan_mean_K"]
+            low, middle, high = values["scan_quantiles_K"]
             lines += [
-                f"  T_c2 from BdG couplings     {float(values['locking_K']):6.2f} +- "
-                f"{float(values['locking_error_K']):.2f} K{spread}",
-                f"  T_c2 from the resistivity   {float(values['short_junctions_K']):6.2f} K (short junctions, AB)",
-                f"  lambda at {FRACTIONS[0]:g} T_c2          {values['lambda_um'][0]:6.2f} um",
+                f"  over all unknowns           {mean:6.2f} +- {error:.2f} K on average, median {middle:.2f}, "
+                f"16 to 84 %: {low:.2f} to {high:.2f} K ({len(values['scan_locking_K'])} points)",
+                "  which unknown matters       "
+                + ", ".join(f"{n} {s:.2f}" for n, s in zip(UNKNOWNS, values["scan_sensitivity"], strict=True)),
             ]
-            if "scan_mean_K" in values:
-                mean, error = values["scan_mean_K"]
-                low, middle, high = values["scan_quantiles_K"]
-                lines += [
-                    f"  over all unknowns           {mean:6.2f} +- {error:.2f} K on average, median {middle:.2f}, "
-                    f"16 to 84 %: {low:.2f} to {high:.2f} K ({len(values['scan_locking_K'])} points)",
-                    "  which unknown matters       "
-                    + ", ".join(f"{n} {s:.2f}" for n, s in zip(UNKNOWNS, values["scan_sensitivity"], strict=True)),
-                ]
     return "\n".join(lines)
 
 
