@@ -11,7 +11,9 @@ PYTEST  = $(BIN)/python -m pytest -q -n auto --dist worksteal
 PIP     = $(BIN)/python -m pip install -q -c constraints.txt
 NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
 
-.PHONY: help env demo test test-slow lint benchmark benchmark-large clean system-deps same-python
+COUPLINGS := base dirty interfaces dense metallic
+
+.PHONY: help env demo test test-slow lint couplings benchmark benchmark-large clean system-deps same-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +38,10 @@ benchmark: $(PEERS)  ## measure this machine beside SciPy, MKL PARDISO, bodge an
 
 benchmark-large: $(STAMP)  ## self-consistent gap of 32^3 sites, into docs/performance.md
 	$(BIN)/python -m bdg benchmark --large --write docs/performance.md
+
+couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (hours)
+	for name in $(COUPLINGS); do $(BIN)/python -m bdg run runs/couplings/$$name.toml --workers 2 || exit 1; done
+	$(BIN)/python runs/couplings/join.py bdg/granular/data/couplings.h5 $(COUPLINGS:%=runs/out/couplings_%)
 
 env: $(STAMP)  ## only set up .venv/, run nothing
 	@echo "$(VENV) is ready"

@@ -57,17 +57,17 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare("(a) beside the paper: accidental", closed, [PAPER_K] * 3, 3.0, "rho(37 K) is not known", "Q")
     table = CouplingTable.load()
     for temperature, others in OTHER_BOXES.items():
-        expected = np.array(others)
+        expected = np.array(others, dtype=float)
         found = table.coupling(np.array(OTHER_GAPS_NM), temperature)
         reason = "15 % of other samples' means, and twice the own error"
         ratio = found.energy_K / expected
         limit = 0.15 + 2 * float((found.error_K / expected).max())
         what = f"(b) E_J over other samples', {temperature:g} K, gaps 2.4 to 18 nm"
         yield compare(what, ratio, [1.0] * len(expected), limit, reason, "S")
-    for fraction, expected, allowed in zip(FRACTIONS, EXPECTED_K, ALLOWED_K, strict=True):
+    for fraction, wanted, allowed in zip(FRACTIONS, EXPECTED_K, ALLOWED_K, strict=True):
         value, error = locked(fraction, DENSITIES[0])
         what = f"(b) T_c2 in K from BdG couplings, n = 5e24, phi = {fraction:g}"
-        yield compare(what, value, expected, allowed + 2 * error, "another table; own error added", "S")
+        yield compare(what, value, wanted, allowed + 2 * error, "another table; own error added", "S")
     yield compare("(b) beside the paper at n = 5e24, phi = .06", locked(0.06, 5e24)[0], PAPER_K, 3.0, "below 10 K", "X")
     corners = [locked(fraction, density)[0] for fraction in (0.06, 0.16) for density in (DENSITIES[0], DENSITIES[-1])]
     what = "(b) T_c2 in K, least and most, n = 5e24 .. 1e26, phi = .06 .. .16"
