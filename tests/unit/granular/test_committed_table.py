@@ -62,7 +62,7 @@ def test_points_left_out_are_met_within_their_errors(table):
 
 
 def test_long_gaps_continued_from_shorter_ones(table):
-    """Without the gaps above 18 nm the last slope goes on: too low, but of little weight in a network."""
+    """Without the gaps above 18 nm the last slope goes on: too low, and so is the stiffness."""
     kept = rows_of(table, **HOST)
     short = table._entries(kept[table.gap_nm[kept] <= 18])
     for temperature, most in ((4.2, 0.2), (19.0, 0.45)):
@@ -74,7 +74,7 @@ def test_long_gaps_continued_from_shorter_ones(table):
         Network.from_packing(packing, one, 4.2, 40.0, seed=0, extrapolate=True).relaxed_stiffness().mean()
         for one in (table, short)
     ]
-    assert stiffness[1] == pytest.approx(stiffness[0], rel=0.05)
+    assert 0.85 < stiffness[1] / stiffness[0] < 1  # 10 % lost at 6 % of grains
 
 
 @pytest.mark.skip(reason="hosts are being added")
