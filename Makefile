@@ -41,7 +41,7 @@ benchmark-large: $(STAMP)  ## self-consistent gap of 32^3 sites, into docs/perfo
 
 couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (hours)
 	for name in $(COUPLINGS); do $(BIN)/python -m bdg run runs/couplings/$$name.toml --workers 2 || exit 1; done
-	$(BIN)/python runs/couplings/join.py bdg/granular/data/couplings.h5 $(COUPLINGS:%=runs/out/couplings_%)
+	$(BIN)/python runs/couplings/join.py bdg/granular/couplings/data/couplings.h5 $(COUPLINGS:%=runs/out/couplings_%)
 
 env: $(STAMP)  ## only set up .venv/, run nothing
 	@echo "$(VENV) is ready"

@@ -2,9 +2,9 @@
 
 from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
 from bdg.granular.composite_networks import CompositeNetworks
-from bdg.granular.coupling_grid import Coupling
-from bdg.granular.coupling_table import CouplingTable
-from bdg.granular.junctions import (
+from bdg.granular.couplings.coupling_grid import Coupling
+from bdg.granular.couplings.coupling_table import CouplingTable
+from bdg.granular.couplings.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
     josephson_energy,
@@ -12,11 +12,11 @@ from bdg.granular.junctions import (
     rsj_voltage,
     thermal_resistance,
 )
+from bdg.granular.couplings.short_junctions import short_junction_locking
 from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
-from bdg.granular.short_junctions import short_junction_locking
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 
 __all__ = [

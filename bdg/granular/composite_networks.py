@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.granular.coupling_grid import Coupling
-from bdg.granular.coupling_table import CouplingTable
+from bdg.granular.couplings.coupling_grid import Coupling
+from bdg.granular.couplings.coupling_table import CouplingTable
 from bdg.granular.monte_carlo import sample_phases
 from bdg.granular.network import Network
 from bdg.lattices.packing.pack_spheres import Packing, pack_spheres

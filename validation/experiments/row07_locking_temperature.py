@@ -16,7 +16,7 @@ import numpy as np
 
 from bdg.granular import CouplingTable, locking_temperature
 from bdg.granular.composite_networks import BETWEEN, CompositeNetworks
-from bdg.granular.short_junctions import short_junction_locking
+from bdg.granular.couplings.short_junctions import short_junction_locking
 from bdg.validation.experiments import COMPOSITE
 from bdg.validation.row import Check, Comparison, compare, within
 

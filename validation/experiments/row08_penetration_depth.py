@@ -13,7 +13,7 @@ import numpy as np
 
 from bdg.condensate.bcs import gap_ratio
 from bdg.granular import CouplingTable, josephson_energy, penetration_depth_um
-from bdg.granular.short_junctions import CUBIC_LOCKING
+from bdg.granular.couplings.short_junctions import CUBIC_LOCKING
 from bdg.validation.experiments import COMPOSITE
 from bdg.validation.row import Check, Comparison, compare, within
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from bdg.granular.composite_networks import BETWEEN, CompositeNetworks, ScaledTable
-from bdg.granular.coupling_table import CouplingTable
-from bdg.granular.junctions import penetration_depth_um
+from bdg.granular.couplings.coupling_table import CouplingTable
+from bdg.granular.couplings.junctions import penetration_depth_um
+from bdg.granular.couplings.short_junctions import short_junction_locking
 from bdg.granular.locking import LockingTemperature, locking_temperature
-from bdg.granular.short_junctions import short_junction_locking
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 from bdg.jobs.kinds.chain_figures import plot
 from bdg.jobs.kinds.shared import boxes

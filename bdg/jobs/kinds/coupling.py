@@ -1,7 +1,8 @@
 """Josephson coupling and normal resistance of two grains in a box, sample by sample: what coupling tables are made of.
 
-The box holds both grains and a margin of the host (`bdg.granular.two_grains`). Once all points are there the run holds
-``coupling_table.h5``, a `bdg.granular.CouplingTable` of every host whose gaps and temperatures are complete.
+The box holds both grains and a margin of the host (`bdg.granular.couplings.two_grains`). Once all points are there the
+figures come with ``coupling_table.h5``, a `bdg.granular.CouplingTable` of every host whose gaps and temperatures are
+complete.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.granular.coupling_table import FEWEST_SAMPLES, CouplingTable
-from bdg.granular.two_grains import PairBox, couplings_of, resistance_of
+from bdg.granular.couplings.coupling_table import FEWEST_SAMPLES, CouplingTable
+from bdg.granular.couplings.two_grains import PairBox, couplings_of, resistance_of
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import grouped, seed_of, temperature_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bdg.granular import CouplingTable, Network
-from bdg.granular.two_grains import PairBox, couplings_of, resistance_of
+from bdg.granular.couplings.two_grains import PairBox, couplings_of, resistance_of
 from bdg.lattices import pack_spheres
 
 HOST = {"density_m3": 5e24, "mean_free_path_nm": 13.0, "transparency": 1.0}

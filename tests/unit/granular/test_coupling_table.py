@@ -5,8 +5,8 @@ import pytest
 
 from bdg.condensate.bcs import gap_ratio
 from bdg.granular import CouplingTable
-from bdg.granular.cut_box import CutBox
-from bdg.granular.two_grains import GrainMatrices, PairBox, couplings_of, resistance_of
+from bdg.granular.couplings.cut_box import CutBox
+from bdg.granular.couplings.two_grains import GrainMatrices, PairBox, couplings_of, resistance_of
 
 GAPS, TEMPERATURES, CRITICAL = (
     np.array([0.0, 2.0, 5.0, 9.0, 14.0, 20.0]),

@@ -6,7 +6,7 @@ import scipy.special
 from numpy.testing import assert_allclose
 
 import bdg
-from bdg.granular.junctions import (
+from bdg.granular.couplings.junctions import (
     characteristic_voltage,
     josephson_energy,
     penetration_depth_um,

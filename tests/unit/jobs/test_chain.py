@@ -8,8 +8,8 @@ import pytest
 from bdg.base.errors import AccuracyWarning
 from bdg.granular import CompositeNetworks, locking_temperature, penetration_depth_um, short_junction_locking
 from bdg.granular.composite_networks import GAP_EXPONENT, ScaledTable
-from bdg.granular.coupling_table import CouplingTable
-from bdg.granular.two_grains import PairBox
+from bdg.granular.couplings.coupling_table import CouplingTable
+from bdg.granular.couplings.two_grains import PairBox
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import chain
 from bdg.jobs.model.results import JobResults, PointResult
@@ -135,7 +135,7 @@ def test_rules(table_path, old, new, key):
 @pytest.mark.slow
 def test_the_exponent_of_the_gap_is_that_of_boxes():
     """d ln E_J/d ln Delta between 2.3 and 2.9 meV of one sample: samples and gaps differ by .02."""
-    from bdg.granular.two_grains import couplings_of
+    from bdg.granular.couplings.two_grains import couplings_of
 
     temperatures, exponents = GAP_EXPONENT
     low, high = (couplings_of(PairBox(gap_nm=7.2, delta_meV=d), 5, temperatures) for d in (2.3, 2.9))

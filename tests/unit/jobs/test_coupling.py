@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bdg.granular import CouplingTable
-from bdg.granular.two_grains import PairBox, couplings_of, resistance_of
+from bdg.granular.couplings.two_grains import PairBox, couplings_of, resistance_of
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import coupling
 from bdg.jobs.model.results import JobResults, PointResult

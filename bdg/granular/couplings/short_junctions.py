@@ -7,7 +7,7 @@ import math
 import scipy.optimize
 
 from bdg.condensate.bcs import gap_ratio
-from bdg.granular.junctions import josephson_energy
+from bdg.granular.couplings.junctions import josephson_energy
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.units import KB_MEV_PER_K
 

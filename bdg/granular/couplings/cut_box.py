@@ -7,8 +7,8 @@ difference from the right grain into the bonds T of the cut. With ``X = S_R - T^
           T_{12} = \mathrm{tr}\, \Gamma_L G_{LR} \Gamma_R G_{LR}^\dagger, \quad \Gamma = i (S^\dagger - S),
 
 the latter of the normal box with absorbing grains (C. Caroli et al., J. Phys. C 4, 916 (1971)). For large grains this
-is cheaper than matrices on all of their sites (`bdg.granular.two_grains`): 7 instead of 16 CPU seconds a pole for 2482
-sites in grains of a box of 22 000.
+is cheaper than matrices on all of their sites (`bdg.granular.couplings.two_grains`): 7 instead of 16 CPU seconds a pole
+for 2482 sites in grains of a box of 22 000.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def characteristic_voltage(gap: float, temperature: float, *, model: str = "AB")
     temperature : float
         k_B T >= 0 in the same unit.
     model : {"AB", "KO-1", "KO-2"}
-        Tunnel junction, diffusive contact, clean contact: the formulas of `bdg.granular.junctions`.
+        Tunnel junction, diffusive contact, clean contact: the formulas of `bdg.granular.couplings.junctions`.
 
     Returns
     -------

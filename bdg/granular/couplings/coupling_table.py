@@ -1,6 +1,6 @@
 r"""Josephson couplings of two grains against gap, temperature, transparency and mean free path: a table with errors.
 
-Each entry is the mean over samples of disorder (`bdg.granular.two_grains`). Between entries
+Each entry is the mean over samples of disorder (`bdg.granular.couplings.two_grains`). Between entries
 
 .. math:: \ln \frac{E_J(g, T)}{\Delta(T)^2}
 
@@ -22,8 +22,8 @@ import numpy as np
 from bdg.base.arguments import real_array
 from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
-from bdg.granular.coupling_grid import SAME, Coupling, Grid, mixed
-from bdg.granular.two_grains import PairBox, couplings_of, resistance_of
+from bdg.granular.couplings.coupling_grid import SAME, Coupling, Grid, mixed
+from bdg.granular.couplings.two_grains import PairBox, couplings_of, resistance_of
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.seeds import resolve_seed
 from bdg.lattices.storage import ResultFileError, content_of, read_file, shown
@@ -50,7 +50,7 @@ class CouplingTable(Result):
     resistances_ohm : array (E, S)
         R_N of the same samples.
     diameter_nm, margin_nm, mass, delta_meV, critical_temperature_K : float
-        Of all boxes (`bdg.granular.two_grains.PairBox`).
+        Of all boxes (`bdg.granular.couplings.two_grains.PairBox`).
     spacings_nm : array (E,)
     """
 
@@ -77,7 +77,7 @@ class CouplingTable(Result):
         ResultFileError
             If there is no such file, or it holds something else.
         """
-        where = str(files("bdg.granular") / "data" / COMMITTED) if path is None else os.fspath(path)
+        where = str(files("bdg.granular.couplings") / "data" / COMMITTED) if path is None else os.fspath(path)
         kind, content = read_file(where)
         if kind != cls.__name__:
             raise ResultFileError(f"{where}: holds a {shown(kind)}, where path must name a CouplingTable")
@@ -113,7 +113,7 @@ class CouplingTable(Result):
             Of the first sample; the others follow it.
         progress : bool
         box
-            Other attributes of `bdg.granular.two_grains.PairBox`, such as ``spacing_nm=2.4``.
+            Other attributes of `bdg.granular.couplings.two_grains.PairBox`, such as ``spacing_nm=2.4``.
         """
         first = resolve_seed(seed)
         gaps, temperatures = _axis("gaps_nm", gaps_nm, 0.0), _axis("temperatures_K", temperatures_K, np.nextafter(0, 1))

@@ -24,7 +24,7 @@ from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.multifrontal.factors.schur_complement import SchurComplement
 from bdg.gpu.poles.tanh_poles import tanh_poles
-from bdg.granular.cut_box import CutBox
+from bdg.granular.couplings.cut_box import CutBox
 from bdg.lattices.builders.grains_at import grains_at
 from bdg.lattices.materials.effective_mass import EffectiveMass, effective_mass
 from bdg.lattices.seeds import stream
