@@ -10,7 +10,7 @@ At temperature zero and for a small twist k along an axis the phases relax as th
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from bdg.base.arguments import real_array
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.packing.pack_spheres import Packing
+from bdg.lattices.packing.tessellation import voronoi_faces
 from bdg.lattices.seeds import resolve_seed
 
 
@@ -139,6 +140,42 @@ class Network:
         volume = float(np.prod(packing.size))
         drawn = energy * np.exp(spread * (draws - spread / 2))
         return cls(pairs, drawn, displacements, n_sites=len(packing.centres), volume=volume, seed=number)
+
+    @classmethod
+    def voronoi(cls, packing: Packing, conductivity: float = 1.0) -> Network:
+        r"""Return the conductances of a homogeneous host between the centres of a periodic packing of spheres.
+
+        .. math:: G_{ij} = \sigma \frac{A_{ij}}{d_{ij}}
+
+        A the area of the face between two Voronoi cells, d the distance of their centres: finite volumes, for which a
+        uniform field is an exact solution. So `effective_conductivity` is sigma along every axis.
+
+        Parameters
+        ----------
+        packing : Packing
+            Lengths in nm (`bdg.lattices.pack_spheres`).
+        conductivity : float
+            sigma > 0 of the host. In S/m the couplings are conductances in nanosiemens, S/m times nm.
+
+        Returns
+        -------
+        Network
+            A bond for each face; its resistance in ohm is ``1e9/couplings``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``conductivity`` is not positive, or the packing is none, open or two-dimensional.
+        """
+        sigma = positive_number("conductivity", conductivity, "S/m")
+        pairs, displacements, areas = voronoi_faces(packing)
+        conductances = sigma * areas / np.linalg.norm(displacements, axis=1)
+        volume = float(np.prod(packing.size))
+        return cls(pairs, conductances, displacements, n_sites=len(packing.centres), volume=volume)
+
+    def with_couplings(self, couplings: Any) -> Network:
+        """Return the same bonds with other couplings (B,), finite and >= 0."""
+        return replace(self, couplings=couplings, seed=None)
 
     @property
     def dimensions(self) -> int:
