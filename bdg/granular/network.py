@@ -19,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from bdg.base.arguments import real_array
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.packing.pack_spheres import Packing
 from bdg.lattices.packing.tessellation import voronoi_faces
 from bdg.lattices.seeds import resolve_seed
@@ -92,26 +92,34 @@ class Network:
         temperature_K: float,
         cutoff_nm: float,
         seed: int | None = None,
+        *,
+        shell_nm: float = 0.0,
         **conditions: Any,
     ) -> Network:
         r"""Return the network of a periodic packing, each coupling drawn from the distribution of a table.
 
-        .. math:: J_b = E(g_b, T)\, e^{s z_b - s^2/2}, \qquad z_b \sim \mathcal N(0, 1),
+        .. math:: J_b = E(\max(g_b - 2 w, 0), T)\, e^{s z_b - s^2/2}, \qquad z_b \sim \mathcal N(0, 1),
 
-        g the gap between two surfaces, E the mean over samples and s the spread of ln E_J of the table. The bonds of
-        a packing and their z depend on packing, cut-off and seed alone: other temperatures change each bond smoothly.
+        g the gap between two surfaces, w the thickness of conducting shells around the grains, E the mean over samples
+        and s the spread of ln E_J of the table. The bonds of a packing and their z depend on packing, cut-off and seed
+        alone: other temperatures and shells change each bond smoothly.
 
         Parameters
         ----------
         packing : Packing
-            Periodic, lengths in nm (`bdg.lattices.pack_spheres`).
+            Periodic, lengths in nm (`bdg.lattices.pack_spheres`, `bdg.lattices.cluster_spheres`).
         table
             Has ``coupling(gap_nm, temperature_K, **conditions)``, whose result has arrays ``energy_K`` and ``spread``.
         temperature_K : float
         cutoff_nm : float
-            Grains with a larger gap are not coupled. All periodic images within it count.
+            Grains with a larger gap between their surfaces, shells not counted, are not coupled. All periodic images
+            within it count.
         seed : int, optional
             None draws a seed, which the network keeps.
+        shell_nm : float
+            w, a scenario: each grain carries a shell that superconducts with it (such as a layer rich in oxygen
+            vacancies), and what lies between two shells is all that pairs have to cross. Not computed: how good the
+            contact of grain and shell is.
         conditions
             Handed to the table, such as ``transparency=0.3``.
 
@@ -131,9 +139,10 @@ class Network:
             )
         temperature_K = positive_number("temperature_K", temperature_K, "kelvin")
         cutoff_nm = positive_number("cutoff_nm", cutoff_nm, "nm between surfaces")
+        shell_nm = non_negative_number("shell_nm", shell_nm, "nm")
         number = resolve_seed(seed)
         pairs, displacements, gaps = _neighbours(packing, cutoff_nm)
-        found = table.coupling(gaps, temperature_K, **conditions)
+        found = table.coupling(np.maximum(gaps - 2 * shell_nm, 0.0), temperature_K, **conditions)
         energy = _from_table("energy_K", found.energy_K, gaps)
         spread = _from_table("spread", found.spread, gaps)
         draws = np.random.default_rng(number).standard_normal(gaps.size)

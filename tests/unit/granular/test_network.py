@@ -191,6 +191,23 @@ def test_bonds_are_drawn_with_the_mean_and_spread_of_the_table():
     assert not np.array_equal(unnamed.couplings, drawn.couplings)
 
 
+def test_a_shell_brings_grains_closer():
+    """The table decays as exp(-g/5): a shell of 1.5 nm multiplies by exp(3/5), and shells that meet leave no gap."""
+    packing = pack_spheres((120.0,) * 3, volume_fraction=0.1, diameter=20, seed=2)
+    bare, shelled = (
+        Network.from_packing(packing, Table(spread=0.2), 4.0, 30.0, seed=1, shell_nm=shell) for shell in (0.0, 1.5)
+    )
+    assert np.array_equal(bare.pairs, shelled.pairs)  # the same bonds, the same draws
+    gaps = np.linalg.norm(bare.displacements, axis=1) - 20
+    assert (gaps < 3).any() and (gaps > 3).any()
+    factor = np.exp(np.minimum(gaps, 3.0) / 5)
+    np.testing.assert_allclose(shelled.couplings / bare.couplings, factor, rtol=1e-9)
+    plain = Network.from_packing(packing, Table(spread=0.2), 4.0, 30.0, seed=1)
+    assert np.array_equal(plain.couplings, bare.couplings)
+    with pytest.raises(ValueError, match=r"shell_nm must be finite and >= 0 \(nm\); got -1"):
+        Network.from_packing(packing, Table(), 4.0, 30.0, shell_nm=-1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
