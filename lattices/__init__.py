@@ -7,6 +7,7 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.materials.composition import composition
 from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.materials.material import material
+from bdg.lattices.packing.cluster_spheres import cluster_spheres
 from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 from bdg.lattices.storage import ResultFileError
 from bdg.lattices.system import Lead, System, load
@@ -17,6 +18,7 @@ __all__ = [
     "Packing",
     "ResultFileError",
     "System",
+    "cluster_spheres",
     "composition",
     "effective_mass",
     "from_hamiltonian",

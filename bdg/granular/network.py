@@ -10,7 +10,7 @@ At temperature zero and for a small twist k along an axis the phases relax as th
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -19,8 +19,9 @@ from scipy.spatial import cKDTree
 
 from bdg.base.arguments import real_array
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
-from bdg.lattices.arguments import positive_number
+from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.packing.pack_spheres import Packing
+from bdg.lattices.packing.tessellation import voronoi_faces
 from bdg.lattices.seeds import resolve_seed
 
 
@@ -91,26 +92,34 @@ class Network:
         temperature_K: float,
         cutoff_nm: float,
         seed: int | None = None,
+        *,
+        shell_nm: float = 0.0,
         **conditions: Any,
     ) -> Network:
         r"""Return the network of a periodic packing, each coupling drawn from the distribution of a table.
 
-        .. math:: J_b = E(g_b, T)\, e^{s z_b - s^2/2}, \qquad z_b \sim \mathcal N(0, 1),
+        .. math:: J_b = E(\max(g_b - 2 w, 0), T)\, e^{s z_b - s^2/2}, \qquad z_b \sim \mathcal N(0, 1),
 
-        g the gap between two surfaces, E the mean over samples and s the spread of ln E_J of the table. The bonds of
-        a packing and their z depend on packing, cut-off and seed alone: other temperatures change each bond smoothly.
+        g the gap between two surfaces, w the thickness of conducting shells around the grains, E the mean over samples
+        and s the spread of ln E_J of the table. The bonds of a packing and their z depend on packing, cut-off and seed
+        alone: other temperatures and shells change each bond smoothly.
 
         Parameters
         ----------
         packing : Packing
-            Periodic, lengths in nm (`bdg.lattices.pack_spheres`).
+            Periodic, lengths in nm (`bdg.lattices.pack_spheres`, `bdg.lattices.cluster_spheres`).
         table
             Has ``coupling(gap_nm, temperature_K, **conditions)``, whose result has arrays ``energy_K`` and ``spread``.
         temperature_K : float
         cutoff_nm : float
-            Grains with a larger gap are not coupled. All periodic images within it count.
+            Grains with a larger gap between their surfaces, shells not counted, are not coupled. All periodic images
+            within it count.
         seed : int, optional
             None draws a seed, which the network keeps.
+        shell_nm : float
+            w, a scenario: each grain carries a shell that superconducts with it (such as a layer rich in oxygen
+            vacancies), and what lies between two shells is all that pairs have to cross. Not computed: how good the
+            contact of grain and shell is.
         conditions
             Handed to the table, such as ``transparency=0.3``.
 
@@ -130,15 +139,52 @@ class Network:
             )
         temperature_K = positive_number("temperature_K", temperature_K, "kelvin")
         cutoff_nm = positive_number("cutoff_nm", cutoff_nm, "nm between surfaces")
+        shell_nm = non_negative_number("shell_nm", shell_nm, "nm")
         number = resolve_seed(seed)
         pairs, displacements, gaps = _neighbours(packing, cutoff_nm)
-        found = table.coupling(gaps, temperature_K, **conditions)
+        found = table.coupling(np.maximum(gaps - 2 * shell_nm, 0.0), temperature_K, **conditions)
         energy = _from_table("energy_K", found.energy_K, gaps)
         spread = _from_table("spread", found.spread, gaps)
         draws = np.random.default_rng(number).standard_normal(gaps.size)
         volume = float(np.prod(packing.size))
         drawn = energy * np.exp(spread * (draws - spread / 2))
         return cls(pairs, drawn, displacements, n_sites=len(packing.centres), volume=volume, seed=number)
+
+    @classmethod
+    def voronoi(cls, packing: Packing, conductivity: float = 1.0) -> Network:
+        r"""Return the conductances of a homogeneous host between the centres of a periodic packing of spheres.
+
+        .. math:: G_{ij} = \sigma \frac{A_{ij}}{d_{ij}}
+
+        A the area of the face between two Voronoi cells, d the distance of their centres: finite volumes, for which a
+        uniform field is an exact solution. So `effective_conductivity` is sigma along every axis.
+
+        Parameters
+        ----------
+        packing : Packing
+            Lengths in nm (`bdg.lattices.pack_spheres`).
+        conductivity : float
+            sigma > 0 of the host. In S/m the couplings are conductances in nanosiemens, S/m times nm.
+
+        Returns
+        -------
+        Network
+            A bond for each face; its resistance in ohm is ``1e9/couplings``.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If ``conductivity`` is not positive, or the packing is none, open or two-dimensional.
+        """
+        sigma = positive_number("conductivity", conductivity, "S/m")
+        pairs, displacements, areas = voronoi_faces(packing)
+        conductances = sigma * areas / np.linalg.norm(displacements, axis=1)
+        volume = float(np.prod(packing.size))
+        return cls(pairs, conductances, displacements, n_sites=len(packing.centres), volume=volume)
+
+    def with_couplings(self, couplings: Any) -> Network:
+        """Return the same bonds with other couplings (B,), finite and >= 0."""
+        return replace(self, couplings=couplings, seed=None)
 
     @property
     def dimensions(self) -> int:

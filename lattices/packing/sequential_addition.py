@@ -183,10 +183,15 @@ def _first_free(
 def _first_come(points: np.ndarray, radii: np.ndarray, box: np.ndarray, reach: float, gap: float) -> np.ndarray:
     """Return which trials stay if they are made one after another: those that overlap no earlier one that stays."""
     earlier, later = CellGrid(points, radii, box, reach).own_pairs(gap)
-    stays = np.zeros(len(points), dtype=bool)
-    undecided = np.ones(len(points), dtype=bool)
+    return settled_in_order(len(points), earlier, later)
+
+
+def settled_in_order(number: int, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """Return which of a number of trials stay, one after another, if pairs (earlier, later) exclude each other."""
+    stays = np.zeros(number, dtype=bool)
+    undecided = np.ones(number, dtype=bool)
     while undecided.any():
-        waits = np.zeros(len(points), dtype=bool)
+        waits = np.zeros(number, dtype=bool)
         waits[later] = True
         settled = undecided & ~waits
         stays |= settled

@@ -9,7 +9,7 @@ import pytest
 import bdg
 from bdg.granular import Network, bond_graph, effective_conductivity
 from bdg.granular.bond_graph import colours
-from bdg.lattices.packing.pack_spheres import pack_spheres
+from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 
 
 def random_network(seed, n_sites=12, n_bonds=40, breadth=2.0):
@@ -191,6 +191,23 @@ def test_bonds_are_drawn_with_the_mean_and_spread_of_the_table():
     assert not np.array_equal(unnamed.couplings, drawn.couplings)
 
 
+def test_a_shell_brings_grains_closer():
+    """The table decays as exp(-g/5): a shell of 1.5 nm multiplies by exp(3/5), and shells that meet leave no gap."""
+    packing = pack_spheres((120.0,) * 3, volume_fraction=0.1, diameter=20, seed=2)
+    bare, shelled = (
+        Network.from_packing(packing, Table(spread=0.2), 4.0, 30.0, seed=1, shell_nm=shell) for shell in (0.0, 1.5)
+    )
+    assert np.array_equal(bare.pairs, shelled.pairs)  # the same bonds, the same draws
+    gaps = np.linalg.norm(bare.displacements, axis=1) - 20
+    assert (gaps < 3).any() and (gaps > 3).any()
+    factor = np.exp(np.minimum(gaps, 3.0) / 5)
+    np.testing.assert_allclose(shelled.couplings / bare.couplings, factor, rtol=1e-9)
+    plain = Network.from_packing(packing, Table(spread=0.2), 4.0, 30.0, seed=1)
+    assert np.array_equal(plain.couplings, bare.couplings)
+    with pytest.raises(ValueError, match=r"shell_nm must be finite and >= 0 \(nm\); got -1"):
+        Network.from_packing(packing, Table(), 4.0, 30.0, shell_nm=-1)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -244,3 +261,51 @@ def test_iterations_of_large_networks_give_what_a_factorisation_gives(monkeypatc
     np.testing.assert_allclose(stiffness(), direct, rtol=1e-12)
     monkeypatch.setattr(bond_graph, "MOST_ITERATIONS", 2)
     assert np.array_equal(stiffness(), direct)  # not converged: factorised after all
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("grains", "edges"), [(1, (1, 1, 1)), (3, (1, 1.4, 0.7)), (200, (1, 1.1, 0.9))])
+def test_the_finite_volumes_of_a_uniform_host_have_its_conductivity(grains, edges, seed):
+    """A uniform field solves them exactly, whatever the cells: sigma along each axis, and no current across."""
+    size = np.array(edges) * (grains * np.pi / 6 * 20**3 / 0.06 / np.prod(edges)) ** (1 / 3)
+    packing = pack_spheres(size, volume_fraction=0.06, diameter=20, seed=seed)
+    network = Network.voronoi(packing, 3.3e3)
+    assert network.n_sites == len(packing.centres) and network.volume == pytest.approx(size.prod())
+    for axis in "xyz":
+        assert effective_conductivity(network, axis) == pytest.approx(3.3e3, rel=1e-11)
+    np.testing.assert_allclose(network.relaxed_displacements, network.displacements, rtol=0, atol=1e-8)
+    across = network.displacements.T @ (network.couplings[:, None] * network.displacements) / network.volume
+    np.testing.assert_allclose(across, 3.3e3 * np.eye(3), rtol=0, atol=1e-9 * 3.3e3)
+
+
+def test_finite_volumes_of_the_cubic_lattice_are_the_cubic_network():
+    grid = np.stack(np.meshgrid(*[np.arange(4.0)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    packing = Packing(grid, np.ones(64), (4.0, 4.0, 4.0), True, np.pi / 6, np.pi / 6, 0, 0)
+    network, cubic = Network.voronoi(packing, 0.7), Network.cubic(4, 0.7)
+    assert len(network.pairs) == len(cubic.pairs)  # cells that touch in an edge or a corner are no bonds
+    np.testing.assert_allclose(network.couplings, cubic.couplings, rtol=1e-12)
+
+
+def test_other_couplings_on_the_same_bonds():
+    network = random_network(2)
+    changed = network.with_couplings(2 * network.couplings)
+    assert np.array_equal(changed.pairs, network.pairs) and changed.volume == network.volume
+    np.testing.assert_allclose(changed.relaxed_stiffness(), 2 * network.relaxed_stiffness(), rtol=1e-12)
+    np.testing.assert_allclose(network.relaxed_stiffness(), dense_stiffness(network), rtol=1e-10, atol=1e-13)
+    with pytest.raises(ValueError, match="couplings must be one number for each of the 40 pairs"):
+        network.with_couplings([1.0])
+
+
+def test_a_host_without_cells_is_refused():
+    with pytest.raises(TypeError, match=r"packing must be a Packing, .*; got ndarray"):
+        Network.voronoi(np.zeros((3, 3)))
+    for dim, periodic, kind in ((3, False, "open"), (2, True, "two-dimensional")):
+        packing = pack_spheres((60.0,) * dim, volume_fraction=0.1, diameter=10, seed=0, periodic=periodic)
+        with pytest.raises(ValueError, match=f"packing must be periodic and of spheres.*it is {kind}"):
+            Network.voronoi(packing)
+    packing = pack_spheres((60.0,) * 3, volume_fraction=0.1, diameter=10, seed=0)
+    with pytest.raises(ValueError, match=r"conductivity must be positive and finite \(S/m\); got 0"):
+        Network.voronoi(packing, 0)
+    thread = Packing(np.zeros((1, 3)), np.ones(1), (1.0, 1.0, 3000.0), True, 0.1, 0.1, 0, 0)
+    with pytest.raises(ValueError, match="packing has cells that are too long: 1 centres in a box of"):
+        Network.voronoi(thread)
