@@ -20,7 +20,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-import bdg
 from bdg.lattices import Layer, stack
 from bdg.validation.reference.strip import transmissions
 from bdg.validation.reference.weak_link import short_junction_current
