@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,12 @@ def package_sources() -> dict[str, str]:
         if name.endswith(".py")
     ]
     return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+@functools.cache
+def parsed(path: str, source: str) -> ast.Module:
+    """Return the tree of a module; it is shared and must not be changed."""
+    return ast.parse(source, path)
 
 
 def imported_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
@@ -43,7 +50,7 @@ class Layout:
     """The modules of the package by path, and which file each import means."""
 
     def __init__(self, sources: dict[str, str]) -> None:
-        self.trees = {path: ast.parse(source, path) for path, source in sources.items()}
+        self.trees = {path: parsed(path, source) for path, source in sources.items()}
         self.by_name = {self.dotted(path): path for path in self.trees}
         self.gathered: dict[str, dict[str, str]] = {}  # __init__ that only gathers names: name -> dotted name
         for path, tree in self.trees.items():
@@ -72,10 +79,15 @@ class Layout:
             name = name.rpartition(".")[0]
         return self.by_name.get(name)
 
+    @functools.cached_property
+    def imports(self) -> dict[str, list[tuple[int, str]]]:
+        """(line, dotted name) of everything imported by each module."""
+        return {path: list(imported_names(tree)) for path, tree in self.trees.items()}
+
     def arrows(self) -> Iterator[tuple[str, str]]:
         """Pairs (importing, imported) of files, lazy imports and those for annotations included."""
-        for path, tree in self.trees.items():
-            for _, name in imported_names(tree):
+        for path, names in self.imports.items():
+            for _, name in names:
                 target = self.file_of(name) if name.split(".")[0] == "bdg" else None
                 if target is not None and target != path:
                     yield path, target

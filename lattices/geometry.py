@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # its parts load on use
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 Period = tuple[float | None, ...]
 
@@ -21,12 +21,12 @@ def minimum_image(difference: np.ndarray, period: Period) -> np.ndarray:
     return folded
 
 
-def periodic_tree(positions: np.ndarray, period: Period) -> tuple[cKDTree, np.ndarray]:
+def periodic_tree(positions: np.ndarray, period: Period) -> tuple[scipy.spatial.cKDTree, np.ndarray]:
     """Return a KD-tree of the positions that knows the periodic axes, and the box that wraps query points into it."""
     if all(length is None for length in period):
-        return cKDTree(positions), np.zeros(positions.shape[1])
+        return scipy.spatial.cKDTree(positions), np.zeros(positions.shape[1])
     box = np.array([0.0 if length is None else length for length in period])
-    return cKDTree(wrap(positions, box), boxsize=box), box
+    return scipy.spatial.cKDTree(wrap(positions, box), boxsize=box), box
 
 
 def wrap(positions: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import zeta
+import scipy  # its parts load on use
 
 GAP_TO_TC: float = float(np.pi * np.exp(-np.euler_gamma))
 """Delta(0)/k_B T_c = pi/e^gamma = 1.763877 in weak coupling."""
@@ -104,7 +104,7 @@ def _near_tc(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for k in range(1, 20):  # (1/pi^2)^20 is far below rounding
         coefficient *= -(k - 0.5) / k
         power = power * square
-        term = -2 * coefficient * (1 - 2.0 ** -(2 * k + 1)) * zeta(2 * k + 1) * power
+        term = -2 * coefficient * (1 - 2.0 ** -(2 * k + 1)) * scipy.special.zeta(2 * k + 1) * power
         value, slope = value + term, slope + 2 * k * term
     return value, slope
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy  # its parts load on use
 
 COARSE = 2e-3  # accuracy of eigenvalues that only have to stay below one
 FINE = 1e-13
@@ -123,7 +123,7 @@ class Curve:
             # what is left over is part of the error
             enough = max(0.3 * noise, 0.01 * tol * (first - excess(high)) / (high - below))
             left = lambda place: 0.0 if abs(value := excess(place)) <= enough else value  # noqa: E731
-            place = float(brentq(left, below, high, xtol=1e-3 * tol, rtol=1e-15))
+            place = float(scipy.optimize.brentq(left, below, high, xtol=1e-3 * tol, rtol=1e-15))
         slope = self._slope(place, excess(place))
         error = 1.5 * (self.points[place].error + abs(excess(place)) + 2 * noise)
         down = up = max(0.1 * tol, error / slope) if slope > 0 else 0.1 * tol

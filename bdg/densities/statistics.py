@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.special
+import scipy  # its parts load on use
 
 
 def standard_error(samples: np.ndarray) -> np.ndarray:

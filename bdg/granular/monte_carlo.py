@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import stdtrit
+import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array, require_seed
 from bdg.base.errors import AccuracyWarning
@@ -232,7 +232,7 @@ class PhaseRun:
         change = self.halves[1] - self.halves[0]
         error = standard_error(change) + _ROUNDING * abs(self.halves).max()
         sizes = abs(change.mean(axis=0)) / np.where(error > 0, error, 1.0)
-        allowed = stdtrit(self.replicas - 1, 1 - FALSE_ALARMS / (2 * sizes.size))
+        allowed = scipy.special.stdtrit(self.replicas - 1, 1 - FALSE_ALARMS / (2 * sizes.size))
         return float(sizes.max()), float(allowed)
 
 

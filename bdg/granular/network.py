@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.spatial import cKDTree
+import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
@@ -237,7 +237,9 @@ def _neighbours(packing: Packing, cutoff: float) -> tuple[np.ndarray, np.ndarray
     image_of = np.tile(np.arange(len(centres)), len(shifts))
     near = ((images >= -reach) & (images <= size + reach)).all(axis=1)
     images, image_of = images[near], image_of[near]
-    entries = cKDTree(centres).sparse_distance_matrix(cKDTree(images), reach, output_type="ndarray")
+    entries = scipy.spatial.cKDTree(centres).sparse_distance_matrix(
+        scipy.spatial.cKDTree(images), reach, output_type="ndarray"
+    )
     first, second = entries["i"], image_of[entries["j"]]
     steps = images[entries["j"]] - centres[first]
     gaps = entries["v"] - radii[first] - radii[second]

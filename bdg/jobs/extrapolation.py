@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
+import scipy  # its parts load on use
 
 from bdg.estimates import Estimate, estimate_system
 from bdg.gpu.cost import model as cost
@@ -175,7 +175,7 @@ def _step_cost(
 def _fitted(sums: Sequence[Sums], values: np.ndarray, names: Sequence[str], target: Sums) -> float:
     """Return a sum with coefficients >= 0 at the target, fitted to relative deviations at the samples."""
     columns = np.array([[each[name] / target[name] for name in names] for each in sums])
-    coefficients, _ = nnls(columns / values[:, None], np.ones(len(values)))
+    coefficients, _ = scipy.optimize.nnls(columns / values[:, None], np.ones(len(values)))
     return float(coefficients.sum())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+import scipy  # its parts load on use
 
 from bdg.states.multiplets import multiplets
 
@@ -109,7 +109,7 @@ class Following:
             rows = plain[span].sum(axis=0)
             for group in right.groups:
                 overlap[np.ix_(span, group)] = rows[group].sum() / min(span.size, group.size)
-        rows, columns = linear_sum_assignment(overlap + 1e-6 * plain, maximize=True)
+        rows, columns = scipy.optimize.linear_sum_assignment(overlap + 1e-6 * plain, maximize=True)
         return _Match(rows, columns, np.minimum(overlap[rows, columns], 1.0))
 
     def _doubt(self, left: Point, right: Point, match: _Match) -> tuple[float | None, float]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.fft
+import scipy  # its parts load on use
 import scipy.sparse as sp
 
 from bdg.gpu.chebyshev.moments import OVERFLOW, BoundViolatedError, Recursion

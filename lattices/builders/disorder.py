@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
+import scipy  # its parts load on use
 import scipy.linalg
 
 from bdg.lattices import budget

@@ -12,8 +12,8 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load on use
 import scipy.sparse as sp
-from scipy.spatial import cKDTree
 
 _Half = tuple[np.ndarray, np.ndarray]  # sites of electrons, sites of holes, in one order of positions
 
@@ -92,7 +92,7 @@ def _orders(members: list[np.ndarray], positions: np.ndarray) -> dict[tuple[int,
         one, other = members[first], members[second]
         if one.size != other.size:
             continue
-        distance, index = cKDTree(positions[other]).query(positions[one])
+        distance, index = scipy.spatial.cKDTree(positions[other]).query(positions[one])
         if (distance <= near).all() and np.unique(index).size == one.size:
             found[first, second] = one, other[index]
     return found

@@ -17,8 +17,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ellipj, ellipkm1
+import scipy  # its parts load on use
 
 from bdg.lattices.arguments import positive_number, real_number, space_dimensions
 
@@ -119,7 +118,7 @@ def chemical_potential(filling: float, dimensions: int, t: float = 1.0) -> float
         # The unknown is the height above the bottom of the band: few electrons keep all their digits.
         bottom = -2.0 * dimensions
         k_squared = free_wavenumber(lower, dimensions) ** 2
-        mu = bottom + brentq(
+        mu = bottom + scipy.optimize.brentq(
             lambda height: _LOWER_HALF[dimensions](bottom + height)[0] / lower - 1.0,
             0.4 * k_squared,  # because 4 k^2/pi^2 <= 2 - 2 cos k <= k^2 in the Brillouin zone
             min(1.001 * k_squared, 2.0 * dimensions),
@@ -175,7 +174,7 @@ _LOWER_HALF = {1: _chain, 2: _square, 3: _cubic}
 
 def _square_states(depth: np.ndarray) -> np.ndarray:
     """Return N0 = K(1 - (E/4)^2)/(2 pi^2) of a square lattice at |E| = 4 ``depth``."""
-    return ellipkm1(depth**2) / (2 * np.pi**2)
+    return scipy.special.ellipkm1(depth**2) / (2 * np.pi**2)
 
 
 def _contour(radius: np.ndarray, depth: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
@@ -186,9 +185,9 @@ def _contour(radius: np.ndarray, depth: np.ndarray, points: int) -> tuple[np.nda
     """
     radius, depth = radius[:, None], depth[:, None]
     parameter = ((1 - depth) / (1 + depth)) ** 2
-    quarter = ellipkm1(4 * depth / (1 + depth) ** 2)  # K(parameter), with all digits where parameter -> 1
+    quarter = scipy.special.ellipkm1(4 * depth / (1 + depth) ** 2)  # K(parameter), with all digits where parameter -> 1
     time = quarter * (np.arange(points) + 0.5) / points
-    sn, cn, _, _ = ellipj(time, parameter)
+    sn, cn, _, _ = scipy.special.ellipj(time, parameter)
     gap = cn**2 / (1 + sn)  # 1 - sn without cancellation
     x, y = radius * (1 + sn) / 2, radius * gap / 2  # sin^2(k_x/2), sin^2(k_y/2)
     x_rest, y_rest = (gap + depth * (1 + sn)) / 2, 1 - y  # cos^2(k_x/2), cos^2(k_y/2)

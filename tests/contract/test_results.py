@@ -1,6 +1,7 @@
 """Results carry evidence, are saved, loaded and plotted; the module is a command."""
 
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from numpy.testing import assert_array_equal
 import bdg
 
 
+@functools.cache
 def results():
     system, x = flat_system(30)
     amplitude = bdg.pair_amplitude(system, 0.05)

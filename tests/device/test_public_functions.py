@@ -40,7 +40,13 @@ def assert_equal(host, found, tolerance):
 
 TWO_KINDS = ("real", "spins, complex")
 ONCE = [name for name in CALLS if name not in LOOPS]
-PAIRS = [(kind, name) for kind in KINDS for name in ONCE if kind in TWO_KINDS or name not in {**THERMAL, **EXPANSIONS}]
+BETWEEN = ("flux", "spins")  # kinds that have nothing which no other kind has
+PAIRS = [
+    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind in BETWEEN))
+    for kind in KINDS
+    for name in ONCE
+    if kind in TWO_KINDS or name not in {**THERMAL, **EXPANSIONS}
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), PAIRS)

@@ -13,7 +13,7 @@ import pytest
 
 from bdg import cli
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.validation.benchmarks import alone, child, document, plan, self_consistent, tables, tasks
+from bdg.validation.benchmarks import alone, child, document, plan, predictions, self_consistent, tables, tasks
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.gpu import stages as gpu_stages
 from bdg.validation.benchmarks.gpu import steps as gpu_steps
@@ -31,6 +31,11 @@ def run_here(task, **options):
     return Measurement(task, options, **json.loads(json.dumps(child.measure_here(task, options))))
 
 
+def predictions_here(cases, measure=predictions.measure):
+    """`predictions.measure`, but only the last case in a process of its own."""
+    return [row for case in cases[:-1] for row in predictions.rows_of(case)] + measure(cases[-1:])
+
+
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
     """A run with tiny sizes: the page it wrote and every single measurement."""
@@ -39,6 +44,7 @@ def quick(tmp_path_factory):
     page.write_text(f"# Before\n\n{document.BEGIN}\nold\n{document.END}\n\nAfter.\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan.measure, "__defaults__", (run_here,))
+        patch.setattr(predictions, "measure", predictions_here)
         assert cli.main(["benchmark", "--quick", "--write", str(page), "--json", str(folder / "runs.json")]) == 0
     return page.read_text(), json.loads((folder / "runs.json").read_text())
 

@@ -226,6 +226,7 @@ def test_the_junction_job_agrees_with_the_closed_form(tmp_path):
         assert bool(point["complete"])
 
 
+@pytest.mark.slow  # O4 has the levels of a strip, the job above those of a chain
 def test_a_strip_has_the_closed_form_of_its_channels(tmp_path):
     """Four sites across, hard walls: four channels, each off by no more than the length of N explains."""
     from bdg.jobs.model.results import read_results

@@ -112,7 +112,7 @@ def one_line(done, *words):
 # -------------------------------------------------------------------------------------------------- the numbers
 def test_sns_job_against_dense_algebra(tmp_path):
     (tmp_path / "job.toml").write_text(SNS.format(phases="{ linspace = [0.2, 1.0, 3] }", figures="true"))
-    done = command("run", "job.toml", "--workers", 2, "--device", "cpu", cwd=tmp_path)
+    done = bdg_here("run", "job.toml", "--workers", 2, "--device", "cpu", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs" / "out" / "junction"  # the default of --out
     assert (folder / "job.toml").read_text() == (tmp_path / "job.toml").read_text()
@@ -193,6 +193,7 @@ def test_clean_composite_job_against_dense_algebra(tmp_path):
 
 
 # ------------------------------------------------------------------------------------- resume, sweeps, run directory
+@pytest.mark.slow  # test_run asks the same of a quick job without physics, as below
 def test_only_what_is_missing_is_computed_again(tmp_path):
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=10, seed="[3, 4]", temperature="[12.0, 20.0]"))
     folder = tmp_path / "out"
@@ -332,6 +333,7 @@ class ThreeMore(Here):
         raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_killed_runner_leaves_no_worker_and_no_lock(tmp_path):
     """The runner is halted while others look at it, so that it cannot be done before they have."""
     (tmp_path / "job.toml").write_text(
@@ -497,11 +499,11 @@ def test_validate_prints_one_line_a_row_and_passes(table, tmp_path):
 
 
 def test_numbers_of_a_seed_repeat_bit_for_bit(tmp_path):
-    """In two processes."""
+    """In a worker process and in this one."""
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=10, seed=2, temperature=15.0))
     short = ("--set", "output.figures=false", "--set", "compute.states=8", "--set", "compute.sample_sites=30")
-    for out in ("a", "b"):
-        assert bdg_here("run", "job.toml", "--out", out, *short, cwd=tmp_path, engine=Crew).returncode == 0
+    for out, engine in (("a", Crew), ("b", Here)):
+        assert bdg_here("run", "job.toml", "--out", out, *short, cwd=tmp_path, engine=engine).returncode == 0
     (_, first), (_, second) = points(tmp_path / "a") + points(tmp_path / "b")
     assert set(first) == set(second)
     for name in first:

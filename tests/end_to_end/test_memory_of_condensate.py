@@ -103,7 +103,7 @@ def test_16_cubed_without_a_dense_matrix(name):
 
 
 @pytest.mark.filterwarnings("ignore::bdg.ConservationWarning")
-@pytest.mark.parametrize("name", ["free_energy", "current_phase"])
+@pytest.mark.parametrize("name", ["free_energy", pytest.param("current_phase", marks=pytest.mark.slow)])
 def test_12_cubed_without_a_dense_matrix(name):
     share, found = share_of_dense(name, 12)
     assert share < 1 / 4 and found.evidence.method != "dense"

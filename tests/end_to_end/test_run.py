@@ -306,7 +306,7 @@ def finish_and_compare(place, total, *arguments, **how):
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_kill_nine_at_random_moments_loses_only_the_points_in_flight(place, kills):
     """Six points wait at the gate, so that no run is over before it is killed."""
-    arguments = ["--set", "seed={range = [0, 6]}", "--set", "seconds=0.1"]
+    arguments = ["--set", "seed={range = [0, 6]}", "--set", "seconds=0.05"]
     draw = random.Random(3)
     for _ in range(kills):
         before = len(diary(place))
@@ -349,7 +349,7 @@ def composite(tmp_path):
 
 def test_a_small_composite_survives_a_kill(composite):
     kill_nine(composite, lambda: wait_for(lambda: point_files(composite / "out")), *SMALL, program=BDG)
-    finish_and_compare(composite, 2, *SMALL, engine=Crew)
+    finish_and_compare(composite, 2, *SMALL)
     names = {path.name for path in (composite / "out" / "figures").iterdir()}
     stems = ("spectrum", "pair_amplitude_map", "pair_amplitude_profile", "proximity_length")
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")}

@@ -48,9 +48,23 @@ def systems(draw):
     )
 
 
-@settings(max_examples=60)
-@given(system=systems(), temperature=st.sampled_from([0.03, 0.2, 1.0]))
+ANY = {"system": systems(), "temperature": st.sampled_from([0.03, 0.2, 1.0])}
+
+
+@settings(max_examples=25)
+@given(**ANY)
 def test_core_equals_dense_algebra(system, temperature):
+    _check(system, temperature)
+
+
+@pytest.mark.slow
+@settings(max_examples=200)
+@given(**ANY)
+def test_core_equals_dense_algebra_more_often(system, temperature):
+    _check(system, temperature)
+
+
+def _check(system, temperature):
     matrix = bdg.BdGHamiltonian(system).matrix.toarray()
     exact = np.linalg.eigvalsh(matrix)
     scale = abs(exact).max()

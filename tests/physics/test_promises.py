@@ -170,7 +170,11 @@ def _tally(seeds, orbitals: int) -> Tally:
     return tally
 
 
-@pytest.mark.parametrize("seeds", [range(100), range(100, 200)], ids=str)  # two, for as many processes
+@pytest.mark.parametrize(
+    "seeds",
+    [range(60), *(pytest.param(more, marks=pytest.mark.slow) for more in (range(60, 100), range(100, 200)))],
+    ids=str,
+)
 def test_promises_hold_on_two_hundred_systems(seeds):
     _tally(seeds, 300).check()
 

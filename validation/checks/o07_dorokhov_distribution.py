@@ -11,6 +11,7 @@ Green function (`bdg.validation.reference.strip`) does, which agrees to rounding
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-import bdg
 from bdg.lattices import Layer, stack
 from bdg.validation.reference.strip import transmissions
 from bdg.validation.reference.weak_link import short_junction_current
@@ -66,18 +66,24 @@ def channels(length: int, seed: int) -> np.ndarray:
         except ImportError:
             return transmissions(onsite, MU)
     system = stack([Layer(length)], (WIDTH,), mu=MU).with_onsite(onsite.ravel())
-    return _by_kwant(kwant, system, length)
+    amplitudes = kwant.smatrix(_between_leads(length), 0.0, params={"energies": system.hamiltonian.diagonal()})
+    return np.linalg.svd(amplitudes.submatrix(1, 0), compute_uv=False) ** 2
 
 
-def _by_kwant(kwant: Any, system: bdg.System, length: int) -> np.ndarray:
-    """Return the transmissions of a System's matrix between leads of the clean strip."""
+@functools.cache
+def _between_leads(length: int) -> Any:
+    """Return kwant's form of a System's matrix, but for its diagonal, between leads of the clean strip and their modes.
+
+    The diagonal is the parameter ``energies``, one a site; the modes are the same for every sample.
+    """
+    import kwant
+
     square = kwant.lattice.square(norbs=1)
     builder = kwant.Builder()
-    matrix = system.hamiltonian.tocoo()
     site = [square(*divmod(number, WIDTH)) for number in range(length * WIDTH)]
-    for row, column, value in zip(matrix.row, matrix.col, matrix.data, strict=True):
-        if row == column:
-            builder[site[row]] = value
+    number_of = {one: number for number, one in enumerate(site)}
+    builder[site] = lambda one, energies: energies[number_of[one]]
+    matrix = stack([Layer(length)], (WIDTH,), mu=MU).hamiltonian.tocoo()
     for row, column, value in zip(matrix.row, matrix.col, matrix.data, strict=True):
         if row > column:
             builder[site[row], site[column]] = value
@@ -86,8 +92,7 @@ def _by_kwant(kwant: Any, system: bdg.System, length: int) -> np.ndarray:
     lead[square.neighbors()] = -1
     builder.attach_lead(lead)
     builder.attach_lead(lead.reversed())
-    amplitudes = kwant.smatrix(builder.finalized(), 0.0).submatrix(1, 0)
-    return np.linalg.svd(amplitudes, compute_uv=False) ** 2
+    return builder.finalized().precalculate(0.0, what="modes")
 
 
 def _closed_form() -> Iterator[Comparison]:

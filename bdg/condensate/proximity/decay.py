@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
+import scipy  # its parts load on use
 
 MODELS = ("exponential", "stretched", "power_law")
 MINIMUM_COUNT = 20  # sites a bin needs before its standard error is believed
@@ -99,7 +99,9 @@ def fit_decay(bins: Bins, model: str, geometry: str, chosen: np.ndarray) -> Fit 
     bounds = ([-np.inf, -np.inf], [np.inf, np.inf])
     if model == "stretched":
         bounds = ([-np.inf, 1e-6 / np.ptp(x), 0.2], [np.inf, np.inf, 3.0])
-    solution = least_squares(residual, start, bounds=bounds, x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14)
+    solution = scipy.optimize.least_squares(
+        residual, start, bounds=bounds, x_scale="jac", xtol=1e-14, ftol=1e-14, gtol=1e-14
+    )
     chi_squared = float(2 * solution.cost)
     freedom = n_bins - n_parameters
     excess = chi_squared / freedom

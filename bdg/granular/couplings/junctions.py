@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load on use
 import scipy.constants
-import scipy.optimize
-import scipy.special
 
 from bdg.base.arguments import require_choice
 from bdg.lattices.arguments import non_negative_number, positive_number

@@ -1,22 +1,29 @@
 """Tc from the linearised kernel: closed forms on a torus, dense kernels of disordered systems, and the gap itself."""
 
+import functools
+
 import numpy as np
 import pytest
 
 import bdg
 
 
+@functools.lru_cache(maxsize=1)
+def _eigenvectors(system):
+    return np.linalg.eigh(system.hamiltonian.toarray())
+
+
 def _kernel(system, temperature):
     """U^(1/2) chi U^(1/2) from all eigenvectors of h (norbs = 1)."""
-    energies, vectors = np.linalg.eigh(system.hamiltonian.toarray())
+    energies, vectors = _eigenvectors(system)
     fermi = np.tanh(energies / (2 * temperature))
     total = energies[:, None] + energies[None]
     with np.errstate(all="ignore"):
         factor = 0.5 * (fermi[:, None] + fermi[None]) / total
     small = abs(total) < 1e-9
     factor[small] = (0.5 / (2 * temperature) / np.cosh(energies / (2 * temperature)) ** 2)[np.nonzero(small)[0]]
-    pairs = np.einsum("in,im->inm", vectors, vectors)
-    chi = np.einsum("inm,nm,jnm->ij", pairs, factor, pairs.conj())
+    pairs = (vectors[:, :, None] * vectors[:, None]).reshape(len(vectors), -1)
+    chi = (pairs * factor.ravel()) @ pairs.conj().T
     weight = np.sqrt(system.attraction)
     return weight[:, None] * chi * weight
 

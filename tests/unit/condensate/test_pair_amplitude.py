@@ -88,8 +88,10 @@ ALL_NAMES = [*NAMES, "bonds", "complex bonds", "spinful, bonds", "Rashba and fie
 
 
 @pytest.mark.parametrize("name", ALL_NAMES)
-@pytest.mark.parametrize("temperature", [0.015, 0.06, 0.15])  # 0.05, 0.2, 0.5 of the pairing
-@pytest.mark.parametrize("tol", [1e-8, 1e-5, 1e-3])
+@pytest.mark.parametrize(  # 0.05, 0.2, 0.5 of the pairing
+    "temperature", [0.015, pytest.param(0.06, marks=pytest.mark.slow), 0.15]
+)
+@pytest.mark.parametrize("tol", [1e-8, pytest.param(1e-5, marks=pytest.mark.slow), 1e-3])
 def test_poles_equal_dense_within_the_stated_error(grid, spinful, islands, name, temperature, tol):
     system, form = _more_systems(grid, spinful, islands)[name]
     dense = bdg.pair_amplitude(system, temperature, method="dense")

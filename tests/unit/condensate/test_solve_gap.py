@@ -1,5 +1,7 @@
 """The self-consistent gap: a closed form, an independent iteration, pinned regions, filling, checkpoints, errors."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,7 @@ def test_above_tc_the_solution_is_the_normal_state():
     assert found.converged and not found.delta.any() and found.evidence.normal_state
 
 
+@functools.cache
 def _composite():
     system = bdg.lattices.grain_composite(
         (6, 6, 6), 1, volume_fraction=0.2, diameter=3.5, mu=-1, delta=0.3, attraction=4.0, disorder=1, seed=2
@@ -62,7 +65,7 @@ def _composite():
     return system
 
 
-@pytest.mark.parametrize("kind", ["real", "phases and field", "spinful"])
+@pytest.mark.parametrize("kind", ["real", "phases and field", pytest.param("spinful", marks=pytest.mark.slow)])
 def test_disordered_grains_obey_the_gap_equation(kind, spinful):
     system = _composite()
     if kind == "phases and field":
@@ -115,7 +118,7 @@ def _film(phase=0.0):
     return bdg.lattices.stack(layers, (24,), mu=-0.7, seed=1)
 
 
-@pytest.mark.parametrize("phase", [0.0, 1.1])
+@pytest.mark.parametrize("phase", [0.0, pytest.param(1.1, marks=pytest.mark.slow)])
 def test_near_the_transition_smooth_changes_are_accelerated(phase):
     """The largest eigenvalue of the slope is 0.89; without the model it takes 1.5 times as many iterations."""
     film = _film(phase)
@@ -131,8 +134,14 @@ def test_near_the_transition_smooth_changes_are_accelerated(phase):
         assert abs(np.angle(held * film.delta[pinned["phase"]].conj())).max() < 1e-12
 
 
+@functools.cache
+def _solved():
+    """The composite at T = 0.1 from its own start."""
+    return bdg.solve_gap(_composite(), 0.1)
+
+
 def test_warm_start_in_temperature():
-    cold = bdg.solve_gap(_composite(), 0.10)
+    cold = _solved()
     warm = bdg.solve_gap(bdg.solve_gap(_composite(), 0.099).system, 0.10)
     assert abs(cold.delta - warm.delta).max() < 1e-6 and warm.iterations < cold.iterations
 
@@ -172,7 +181,7 @@ def test_an_interrupted_solution_goes_on_from_its_checkpoint(tmp_path):
         bdg.solve_gap(_composite(), 0.1, checkpoint=path, max_iterations=4)
     assert caught.value.result.iterations == 4 and not caught.value.result.converged
     resumed = bdg.solve_gap(_composite(), 0.1, checkpoint=path)
-    whole = bdg.solve_gap(_composite(), 0.1)
+    whole = _solved()
     assert resumed.evidence.resumed_after == 3 and resumed.iterations == whole.iterations
     assert np.array_equal(resumed.delta, whole.delta)
     with pytest.raises(ResultFileError, match="checkpoint of another system, temperature"):

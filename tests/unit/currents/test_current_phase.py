@@ -94,6 +94,7 @@ def test_self_consistent_junction_conserves_the_current():
     assert (energy(0.6 + step) - energy(0.6 - step)) / step == pytest.approx(found.current[2], rel=2e-4)
 
 
+@pytest.mark.slow
 def test_self_consistent_between_two_grains_of_a_composite():
     system = _composite().with_delta(0)  # the start is made from the attraction
     system = bdg.System(**{**vars(system), "attraction": np.where(system.grain >= 0, 3.0, 0.0), "shared": {}})

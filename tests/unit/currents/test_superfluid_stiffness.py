@@ -18,7 +18,7 @@ def _disordered(grid, shape=(5, 4, 4), **options):
     return grid(shape, disorder=2.0, delta=delta, periodic=True, **options)
 
 
-@pytest.mark.parametrize("spins", [1, 2])
+@pytest.mark.parametrize("spins", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_three_routes_give_the_same_tensor(grid, spinful, spins):
     """Kubo's formula, differences of the current, second differences of F: within 3e-5 and the errors they state."""
     system = _disordered(grid)

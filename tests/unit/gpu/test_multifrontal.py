@@ -158,7 +158,7 @@ ALL_SETTINGS = {"deep": DEEP, "padded": PADDED, "chopped": CHOPPED, "batched": B
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS.values(), ids=ALL_SETTINGS)
-@pytest.mark.parametrize("nd", [1, 2, 4])
+@pytest.mark.parametrize("nd", [1, pytest.param(2, marks=pytest.mark.slow), 4])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_equals_dense_algebra_for_all_sizes_of_blocks(kind, nd, settings):
     if kind == "antisymmetric" and nd == 1:

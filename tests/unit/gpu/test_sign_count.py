@@ -50,15 +50,28 @@ def _count(hamiltonian, energy, within=1e-3, settings=DEEP):
     return SignCount(*_parts(hamiltonian, settings), energy, CPU, within=within)
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param(each, marks=[pytest.mark.slow] * (name == "padded"), id=name) for name, each in SETTINGS.items()],
+)
 def test_counts_lie_between_those_at_the_ends_of_the_error(hamiltonian, settings):
     """At random shifts and at distances from an eigenvalue down to rounding, where the count may take it or not."""
+    _check_counts(hamiltonian, settings, n_levels=3, n_random=5, n_proven=8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_counts_lie_between_those_at_the_ends_of_the_error_at_more_energies(hamiltonian, settings):
+    _check_counts(hamiltonian, settings, n_levels=5, n_random=10, n_proven=15)
+
+
+def _check_counts(hamiltonian, settings, n_levels, n_random, n_proven):
     levels = np.linalg.eigvalsh(hamiltonian.matrix.toarray())
     rng = np.random.default_rng(0)
-    near = levels[rng.integers(levels.size, size=3)][:, None] + np.array([1e-2, -1e-4, 1e-7, -1e-10, 1e-14])
+    near = levels[rng.integers(levels.size, size=n_levels)][:, None] + np.array([1e-2, -1e-4, 1e-7, -1e-10, 1e-14])
     proven = 0
     assert all(_count(hamiltonian, energy, 1e-3, settings).n_above is not None for energy in levels[:3] + 0.01)
-    for energy in [*rng.uniform(-3, 3, 5), *near.ravel()]:
+    for energy in [*rng.uniform(-3, 3, n_random), *near.ravel()]:
         signs = _count(hamiltonian, energy, 1e-3, settings)
         if signs.n_above is None:
             assert signs.backward_error >= 1e-3
@@ -67,7 +80,7 @@ def test_counts_lie_between_those_at_the_ends_of_the_error(hamiltonian, settings
         assert signs.backward_error < 1e-3
         low, high = ((levels > energy + step).sum() for step in (signs.backward_error, -signs.backward_error))
         assert low <= signs.n_above <= high
-    assert proven >= 8  # all that are further away than 1e-4, others as far as rounding allows
+    assert proven >= n_proven  # all that are further away than 1e-4, others as far as rounding allows
 
 
 @pytest.mark.parametrize("kind", ["disorder", "phases"])

@@ -63,7 +63,7 @@ def test_a_junction_gives_the_harmonics_of_its_current_phase_relation():
     assert found.weights[2] == pytest.approx(found.free_energy.std(), rel=1e-6)
 
 
-@pytest.mark.parametrize("norbs", [1, 2])
+@pytest.mark.parametrize("norbs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_both_methods_agree_within_their_error(norbs, spinful):
     system = bdg.lattices.grain_composite((5, 5, 5), 1, volume_fraction=0.2, diameter=3, disorder=1.0, seed=1)
     grains = [0, 1]

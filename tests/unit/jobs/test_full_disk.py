@@ -49,8 +49,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
 for content in (
     {"a": np.arange(1e6)},
     {"a": np.arange(1e4), "t": "x" * 300_000},
-    {str(i): np.arange(100) for i in range(2000)},
-    {"deep": {str(i): {"x": np.arange(100), "t": "text"} for i in range(1000)}},
+    {str(i): np.arange(100) for i in range(700)},
+    {"deep": {str(i): {"x": np.arange(100), "t": "text"} for i in range(350)}},
 ):
     try:
         write_file(sys.argv[1], "Test", content)

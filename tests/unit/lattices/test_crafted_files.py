@@ -79,15 +79,16 @@ def verdicts(folder, what="result"):
     return found
 
 
-def refuse_all(good, changes, crafted, tmp_path, what="result"):
-    """Craft a file a change, beside the good one, and see that only the good one is loaded."""
-    folder = tmp_path / "crafted"
+def refuse_all(crafted, folder, *kinds, what="result"):
+    """Craft a file a change, beside the good ones, and see that only those are loaded; ``kinds``: (good, changes)."""
     folder.mkdir()
-    expected = {"exit code": 0, "a good one": "loaded"}
-    crafted.craft(good, folder / "a good one.h5", lambda file: None)
-    for name, change in changes.items():
-        crafted.craft(good, folder / f"{name}.h5", change)
-        expected[name] = "refused"
+    expected = {"exit code": 0}
+    for good, changes in kinds:
+        crafted.craft(good, folder / f"{good.stem}, a good one.h5", lambda file: None)
+        expected[f"{good.stem}, a good one"] = "loaded"
+        for name, change in changes.items():
+            crafted.craft(good, folder / f"{good.stem}, {name}.h5", change)
+            expected[f"{good.stem}, {name}"] = "refused"
     found = verdicts(folder, what)
     assert {name: verdict for name, verdict in found.items() if expected.get(name) != verdict} == {}
     assert found.keys() == expected.keys()
@@ -97,12 +98,12 @@ def test_systems(crafted, tmp_path):
     lead = Lead(np.zeros((1, 1)), -np.ones((1, 1)), np.array([0]))
     chain(leads=(lead,)).save(tmp_path / "good.h5")
     assert len(crafted.SYSTEM) > 100
-    refuse_all(tmp_path / "good.h5", crafted.SYSTEM, crafted, tmp_path, "system")
+    refuse_all(crafted, tmp_path / "crafted", (tmp_path / "good.h5", crafted.SYSTEM), what="system")
 
 
 def test_bound_states(crafted, tmp_path):
     bdg.bound_states(chain(), 4).save(tmp_path / "good.h5")
-    refuse_all(tmp_path / "good.h5", crafted.STATES, crafted, tmp_path)
+    refuse_all(crafted, tmp_path / "crafted", (tmp_path / "good.h5", crafted.STATES))
 
 
 def test_gaps_and_amplitudes(crafted, tmp_path):
@@ -110,10 +111,9 @@ def test_gaps_and_amplitudes(crafted, tmp_path):
         np.diag(-np.ones(5), 1) + np.diag(-np.ones(5), -1), np.arange(6.0)[:, None], delta=0.3, attraction=2.0
     )
     bdg.solve_gap(system, 0.05).save(tmp_path / "gap.h5")
-    refuse_all(tmp_path / "gap.h5", crafted.GAP, crafted, tmp_path)
     bdg.pair_amplitude(system, 0.05).save(tmp_path / "amplitude.h5")
-    (tmp_path / "second").mkdir()
-    refuse_all(tmp_path / "amplitude.h5", crafted.AMPLITUDE, crafted, tmp_path / "second")
+    kinds_of_files = (tmp_path / "gap.h5", crafted.GAP), (tmp_path / "amplitude.h5", crafted.AMPLITUDE)
+    refuse_all(crafted, tmp_path / "crafted", *kinds_of_files)
 
 
 @pytest.fixture
@@ -130,10 +130,9 @@ def run(tmp_path, tiny):
 
 def test_points_and_results(crafted, run, tmp_path):
     folder, job = run
-    refuse_all(folder.point_path(job.points[0].digest), crafted.POINT, crafted, tmp_path)
     folder.write_results(folder.collect())
-    (tmp_path / "second").mkdir()
-    refuse_all(folder.results, crafted.RESULTS, crafted, tmp_path / "second")
+    point = folder.point_path(job.points[0].digest)
+    refuse_all(crafted, tmp_path / "crafted", (point, crafted.POINT), (folder.results, crafted.RESULTS))
 
 
 def test_a_crafted_point_is_damaged_and_set_aside(crafted, run):

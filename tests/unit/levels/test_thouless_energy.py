@@ -220,7 +220,7 @@ def test_curvatures_are_second_differences_of_dense_levels(case, sparse, monkeyp
 
 def test_the_sparse_solver_finds_whole_multiplets(monkeypatch):
     """Clean tori: ARPACK misses members, counts say so, and the search goes on without those that are known."""
-    for shape, k, mu in (((12, 14), 12, 0.0), ((301,), 20, 0.0), ((20, 20), 16, 0.0)):
+    for shape, k, mu in (((12, 14), 12, 0.0), ((301,), 20, 0.0), ((16, 16), 16, 0.0)):
         system = torus_system(shape, torus(shape, onsite=-mu))
         for method in ("curvature", "shift"):
             exact = bdg.thouless_energy(system, 0, k=k, method=method)

@@ -1,5 +1,7 @@
 """The Lanczos engine: spinful and topological systems, crowded levels, multiplets, many states, the damped fallback."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -66,8 +68,20 @@ NAMES = [
 ]
 
 
+_LEVELS = {}  # of every matrix of these tests
+
+
+def _levels(system):
+    """Return all levels by dense algebra, computed once a matrix."""
+    matrix = bdg.BdGHamiltonian(system).matrix
+    key = hashlib.sha256(matrix.data.tobytes() + matrix.indices.tobytes()).digest()
+    if key not in _LEVELS:
+        _LEVELS[key] = np.linalg.eigvalsh(matrix.toarray())
+    return _LEVELS[key]
+
+
 def _check(system, k, **options):
-    exact = np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())
+    exact = _levels(system)
     states = bdg.bound_states(system, k, method="lanczos", **options)
     size = np.sort(abs(exact))
     assert_allclose(np.sort(abs(states.energies)), size[:k], atol=CLOSE)
@@ -78,8 +92,16 @@ def _check(system, k, **options):
     return states
 
 
-@pytest.mark.parametrize("damped", [False, True])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "damped"),
+    [
+        pytest.param(
+            name, damped, marks=[pytest.mark.slow] * (damped and name == "flux")
+        )  # "zero modes, flux" is quick
+        for damped in (False, True)
+        for name in NAMES
+    ],
+)
 def test_equals_dense(grid, spinful, islands, monkeypatch, name, damped):
     """Damped: the factors of real shifts are refused, so that those of H - i eta have to do."""
     if damped:
@@ -119,23 +141,38 @@ def test_no_usable_factors_are_an_error(grid, monkeypatch):
         bdg.bound_states(grid((5, 5), delta=0.3), 4, method="lanczos")
 
 
-@pytest.mark.parametrize("complex_", [False, True])
-@pytest.mark.parametrize("k", [200, 201])
+@pytest.mark.parametrize(
+    ("k", "complex_"),
+    [
+        (200, False),
+        (201, True),
+        pytest.param(200, True, marks=pytest.mark.slow),
+        pytest.param(201, False, marks=pytest.mark.slow),
+    ],
+)
 def test_several_hundred_states(grid, islands, complex_, k):
     system = grid((8, 8, 8), delta=islands(512), disorder=1.0)
     _check(system.with_field((0, 0, 0.05)) if complex_ else system, k)
 
 
-@pytest.mark.parametrize("k", [10, 33, 64])
+@pytest.mark.parametrize("k", [10, pytest.param(33, marks=pytest.mark.slow), 64])
 def test_large_multiplets_are_found_whole(grid, k):
     """A clean torus: levels of 24 and 168 states, of which one start vector finds few."""
     states = _check(grid((8, 8, 8), mu=-1, delta=0.3, periodic=True), k)
     assert states.evidence.searches > 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("k", [10, 33, 64])
+def test_large_multiplets_of_a_larger_torus_are_found_whole(grid, k):
+    """Levels of 48 states."""
+    states = _check(grid((10, 10, 10), mu=-1, delta=0.3, periodic=True), k)
+    assert states.evidence.searches > 1
+
+
 def test_window_with_several_hundred_states(grid, islands):
     system = grid((8, 8, 8), delta=islands(512), disorder=1.0).with_field((0, 0, 0.05))
-    exact = np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())
+    exact = _levels(system)
     inside = exact[(exact >= -0.5) & (exact <= 0.9)]
     states = bdg.bound_states(system, window=(-0.5, 0.9), method="lanczos")
     assert inside.size > 200 and states.evidence.slices > 1
@@ -160,7 +197,7 @@ def test_counts_next_to_eigenvalues(grid, islands, name):
         "clean": grid((7, 8, 9), delta=np.where(np.arange(504) < 150, 0.3, 0.0)),
         "magnetic": grid((7, 7, 7), delta=islands(343), disorder=1.0).with_field((0, 0, 0.05)),
     }[name]
-    exact = np.sort(abs(np.linalg.eigvalsh(bdg.BdGHamiltonian(system).matrix.toarray())))
+    exact = np.sort(abs(_levels(system)))
     levels = exact[[10, 21, 40]]
     energies = [0.3, 0.7, 1.3, 2.9, *(levels[:2] - 1e-9), levels[2] + 1e-8, *(levels[:2] + 1e-7), levels[2] - 1e-7]
     claimed = []
