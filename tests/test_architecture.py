@@ -207,7 +207,7 @@ BELOW = ("lattices", "lattices/*", "gpu/*")  # for every room of bdg/ but the pl
 PHYSICS = tuple(
     f"bdg/{room}"
     for room in """base plots methods leads states green thermal levels densities condensate condensate/* transport
-    topology currents granular electrodynamics instruments""".split()
+    topology currents granular granular/* electrodynamics instruments""".split()
 )
 _LOW = ("bdg/base", "bdg/plots", "bdg/methods")
 _JOBS = (  # each may import those before it
@@ -247,8 +247,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *(*BELOW, *_LOW),
         *_rooms("states", "green", "thermal", "levels", "condensate", "condensate/*", "currents"),
     ),
-    "bdg/electrodynamics": (*BELOW, *_LOW, *_rooms("condensate", "condensate/*", "currents", "granular")),
-    "bdg/instruments": (*BELOW, *_LOW, *_rooms("densities", "currents", "granular", "electrodynamics", "transport")),
+    "bdg/granular/dynamics": (*BELOW, *_LOW, *_rooms("condensate", "granular")),
+    "bdg/electrodynamics": (*BELOW, *_LOW, *_rooms("condensate", "condensate/*", "currents", "granular", "granular/*")),
+    "bdg/instruments": (
+        *(*BELOW, *_LOW),
+        *_rooms("densities", "currents", "granular", "granular/*", "electrodynamics", "transport"),
+    ),
     "bdg/estimates.py": (*BELOW, *_LOW, "bdg/*choice.py", "bdg/densities/spectral_function.py"),
     "bdg/jobs": (),
     **{room: (*BELOW, *PHYSICS, "bdg/estimates.py", *_JOBS[:place]) for place, room in enumerate(_JOBS)},

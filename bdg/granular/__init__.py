@@ -1,6 +1,7 @@
 """Grains with phases of their own: responses and harmonics of their free energy."""
 
 from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
+from bdg.granular.dynamics.junction_array import ArrayVoltages, JunctionArray
 from bdg.granular.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
@@ -15,7 +16,9 @@ from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
 
 __all__ = [
+    "ArrayVoltages",
     "CharacteristicVoltage",
+    "JunctionArray",
     "LockingTemperature",
     "Network",
     "PhaseSamples",

@@ -53,3 +53,17 @@ def plot_locking(
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
     return figure
+
+
+def plot_voltages(
+    currents: np.ndarray, voltages: np.ndarray, errors: np.ndarray, resistance: float, ax: Any = None
+) -> Figure:
+    """Return a Figure of voltages (K,) with errors against currents (K,), and the line of the normal resistance."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(currents)
+    axes.errorbar(currents[order], voltages[order], errors[order], fmt="o-", ms=3, color=COLOURS[0])
+    axes.plot(currents[order], resistance * currents[order], color=BLACK, lw=0.8, ls=":", label="$R\\,I$")
+    axes.set_xlabel("current (A)")
+    axes.set_ylabel("voltage (V)")
+    axes.legend(frameon=False)
+    return figure
