@@ -1,7 +1,10 @@
-"""Grains with phases of their own: responses and harmonics of their free energy."""
+"""Grains with phases of their own: responses and harmonics of their free energy, networks of junctions in motion."""
 
 from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
+from bdg.granular.activated import activated_resistance
+from bdg.granular.charging import ChargingCriterion, charging_criterion
 from bdg.granular.dynamics.junction_array import ArrayVoltages, JunctionArray
+from bdg.granular.dynamics.network_resistance import NetworkResistance, network_resistance
 from bdg.granular.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
@@ -14,22 +17,32 @@ from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
 from bdg.granular.resistors import effective_conductivity, resistance_between
+from bdg.granular.two_step import TwoStepTemperature, two_step_temperature
+from bdg.granular.voronoi import voronoi_network
 
 __all__ = [
     "ArrayVoltages",
     "CharacteristicVoltage",
+    "ChargingCriterion",
     "JunctionArray",
     "LockingTemperature",
     "Network",
+    "NetworkResistance",
     "PhaseSamples",
+    "TwoStepTemperature",
+    "activated_resistance",
     "bcs_gap_ratio",
     "characteristic_voltage",
+    "charging_criterion",
     "effective_conductivity",
     "josephson_energy",
     "locking_temperature",
+    "network_resistance",
     "penetration_depth_um",
     "resistance_between",
     "rsj_voltage",
     "sample_phases",
     "thermal_resistance",
+    "two_step_temperature",
+    "voronoi_network",
 ]
