@@ -4,7 +4,9 @@ from bdg.condensate.bcs import gap_ratio as bcs_gap_ratio
 from bdg.granular.activated import activated_resistance
 from bdg.granular.charging import ChargingCriterion, charging_criterion
 from bdg.granular.dynamics.junction_array import ArrayVoltages, JunctionArray
+from bdg.granular.dynamics.magnetisation_cycle import MagnetisationCycle, magnetisation_cycle
 from bdg.granular.dynamics.network_resistance import NetworkResistance, network_resistance
+from bdg.granular.irreversibility import IrreversibilityExponent, irreversibility_bound, irreversibility_exponent
 from bdg.granular.junctions import (
     CharacteristicVoltage,
     characteristic_voltage,
@@ -24,8 +26,10 @@ __all__ = [
     "ArrayVoltages",
     "CharacteristicVoltage",
     "ChargingCriterion",
+    "IrreversibilityExponent",
     "JunctionArray",
     "LockingTemperature",
+    "MagnetisationCycle",
     "Network",
     "NetworkResistance",
     "PhaseSamples",
@@ -35,8 +39,11 @@ __all__ = [
     "characteristic_voltage",
     "charging_criterion",
     "effective_conductivity",
+    "irreversibility_bound",
+    "irreversibility_exponent",
     "josephson_energy",
     "locking_temperature",
+    "magnetisation_cycle",
     "network_resistance",
     "penetration_depth_um",
     "resistance_between",
