@@ -118,7 +118,7 @@ def sample_phases(
     """
     start = time.perf_counter()
     require_network("network", network)
-    points = _require_temperatures(temperatures)
+    points = require_temperatures(temperatures)
     number = require_seed(seed)
     require_cpu("sample_phases", device)
     wanted = default_samples(network) if samples is None else require_samples("samples", samples)
@@ -269,7 +269,8 @@ def require_cpu(function: str, device: Any) -> None:
         raise ValueError(f"device must be 'auto' or 'cpu'; got {device!r:.80}")
 
 
-def _require_temperatures(values: Any) -> np.ndarray:
+def require_temperatures(values: Any) -> np.ndarray:
+    """Return temperatures > 0 as an array (T,)."""
     points = np.atleast_1d(real_array("temperatures", values))
     if points.dtype.kind not in "iuf" or points.ndim != 1 or not points.size:
         raise TypeError(f"temperatures must be a real number or a list of them; got {values!r:.80}")

@@ -186,6 +186,33 @@ class Network:
         """Return the same bonds with other couplings (B,), finite and >= 0."""
         return replace(self, couplings=couplings, seed=None)
 
+    def opened(self, positions: Any) -> Network:
+        """Return the network without the bonds that leave the box: those whose displacement is not that of positions.
+
+        Parameters
+        ----------
+        positions : array (N, d)
+            Of the sites in the box, such as the centres of a packing.
+
+        Returns
+        -------
+        Network
+            The same sites and volume.
+
+        Raises
+        ------
+        ValueError
+            If ``positions`` has another shape.
+        """
+        places = real_array("positions", positions)
+        if places.shape != (self.n_sites, self.dimensions):
+            raise ValueError(f"positions must have shape ({self.n_sites}, {self.dimensions}); got {places.shape}")
+        inside = places[self.pairs[:, 1]] - places[self.pairs[:, 0]]
+        near = abs(inside - self.displacements).max(axis=1) <= 1e-9 * abs(self.displacements).max(initial=0.0)
+        kept = np.flatnonzero(near & (self.pairs[:, 0] != self.pairs[:, 1]))
+        parts = self.pairs[kept], self.couplings[kept], self.displacements[kept]
+        return Network(*parts, n_sites=self.n_sites, volume=self.volume, seed=self.seed)
+
     @property
     def dimensions(self) -> int:
         """Of the displacements."""
@@ -225,6 +252,41 @@ def require_network(name: str, value: Any) -> Network:
             "Network.from_packing or Network(pairs, couplings, displacements, n_sites=, volume=)"
         )
     return value
+
+
+def networks_at(network: Any, temperatures: np.ndarray) -> list[Network]:
+    """Return the network at each temperature, one that is fixed or that a function of the temperature returns."""
+    if not callable(network):
+        return [require_network("network", network)] * len(temperatures)
+    found = [require_network("network(temperature)", network(float(t))) for t in temperatures]
+    first = found[0]
+    same = [
+        np.array_equal(first.pairs, other.pairs) and np.array_equal(first.displacements, other.displacements)
+        for other in found
+    ]
+    if not all(same):
+        raise ValueError(
+            "network(temperature) must return the same pairs and displacements at every temperature, only other "
+            f"couplings; they differ at {temperatures[same.index(False)]:g}. Give Network.from_packing a seed"
+        )
+    return found
+
+
+def conductances_of(values: Any, networks: list[Network]) -> np.ndarray:
+    """Return conductances > 0 (B,) of all coupled bonds; None: in proportion to the couplings of the first network."""
+    coupled = np.any([network.couplings > 0 for network in networks], axis=0)
+    if values is None:
+        found = networks[0].couplings.copy()
+    else:
+        full = np.broadcast_to(real_array("conductances", values), coupled.shape) if np.ndim(values) == 0 else values
+        found = require_bond_values("conductances", full, coupled.size)
+    if not np.isfinite(found).all() or (coupled & ~(found > 0)).any():
+        wrong = np.flatnonzero(~np.isfinite(found) | (coupled & ~(found > 0)))[0]
+        raise ValueError(
+            f"conductances must be finite, and > 0 where there is a coupling; got {found[wrong]} for bond {wrong} with "
+            f"coupling {networks[0].couplings[wrong]:g}"
+        )
+    return found
 
 
 def _neighbours(packing: Packing, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -83,11 +83,16 @@ def effective_conductivity(network: Network, axis: int | str) -> float:
         If ``network`` is none, or has no such axis.
     """
     require_network("network", network)
-    names = list(AXES[: network.dimensions])
-    known = [*names, *range(network.dimensions)]
+    return float(network.relaxed_stiffness()[require_axis(axis, network.dimensions)])
+
+
+def require_axis(axis: Any, dimensions: int) -> int:
+    """Return the number of an axis that is given by its number or its letter."""
+    names = list(AXES[:dimensions])
+    known = [*names, *range(dimensions)]
     if isinstance(axis, bool | np.bool_) or axis not in known:
         raise ValueError(f"axis must be one of {', '.join(map(str, known))}; got {axis!r:.80}")
-    return float(network.relaxed_stiffness()[known.index(axis) % len(names)])
+    return known.index(axis) % len(names)
 
 
 def _require_node(name: str, value: Any) -> int:

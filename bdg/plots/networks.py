@@ -79,3 +79,70 @@ def plot_sensitivity(names: Sequence[str], sensitivity: np.ndarray, ax: Any = No
     axes.set_xlim(0, 1)
     axes.set_xlabel("share of the variance")
     return figure
+
+
+def plot_voltages(
+    currents: np.ndarray, voltages: np.ndarray, errors: np.ndarray, resistance: float, ax: Any = None
+) -> Figure:
+    """Return a Figure of voltages (K,) with errors against currents (K,), and the line of the normal resistance."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(currents)
+    axes.errorbar(currents[order], voltages[order], errors[order], fmt="o-", ms=3, color=COLOURS[0])
+    axes.plot(currents[order], resistance * currents[order], color=BLACK, lw=0.8, ls=":", label="$R\\,I$")
+    axes.set_xlabel("current (A)")
+    axes.set_ylabel("voltage (V)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def plot_resistance(temperatures: np.ndarray, resistance: np.ndarray, errors: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of R/R_N (T,) with errors against temperatures (T,)."""
+    figure, axes = axes_for(ax)
+    order = np.argsort(temperatures)
+    axes.errorbar(temperatures[order], resistance[order], errors[order], fmt="o-", ms=3, color=COLOURS[0])
+    axes.axhline(0, color=BLACK, lw=0.6)
+    axes.set_xlabel("temperature (unit of the couplings)")
+    axes.set_ylabel("$R/R_N$")
+    return figure
+
+
+def plot_two_steps(
+    temperatures: np.ndarray,
+    resistance: np.ndarray,
+    lines: Sequence[np.ndarray],
+    found: tuple[float, float],
+    ax: Any = None,
+) -> Figure:
+    """Return a Figure of R (T,) against temperatures (T,), with straight lines (value at 0, slope) that cross."""
+    figure, axes = axes_for(ax)
+    axes.plot(temperatures, resistance, "o", ms=3, color=COLOURS[0])
+    for number, (value, slope) in enumerate(lines, 1):
+        axes.plot(temperatures, value + slope * temperatures, lw=1, color=COLOURS[number])
+    if lines:
+        axes.axvspan(found[0] - found[1], found[0] + found[1], color=BLACK, alpha=0.15, lw=0)
+        axes.set_title(f"$T$ = {found[0]:.4g} ± {found[1]:.1g}", fontsize=10)
+    axes.set_ylim(-0.05 * resistance.max(), 1.1 * resistance.max())
+    axes.set_xlabel("temperature")
+    axes.set_ylabel("$R$")
+    return figure
+
+
+def plot_cycle(
+    temperatures: np.ndarray,
+    curves: Sequence[tuple[np.ndarray, np.ndarray, str]],
+    joined: float,
+    field: float,
+    ax: Any = None,
+) -> Figure:
+    """Return a Figure of magnetisations (T,), each with errors and a name, against temperatures (T,), and T_irr."""
+    figure, axes = axes_for(ax)
+    for number, (values, errors, name) in enumerate(curves):
+        axes.errorbar(temperatures, values, errors, fmt="o-", ms=3, color=COLOURS[number], label=name)
+    if joined > 0:
+        axes.axvline(joined, color=BLACK, lw=0.8, ls=":")
+    axes.axhline(0, color=BLACK, lw=0.6)
+    axes.set_xlabel("temperature (K)")
+    axes.set_ylabel("$M$ (A/m)")
+    axes.set_title(f"{field:g} Oe", fontsize=10)
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,1 @@
+"""Phases of many junctions in time: driven arrays, thermal noise, magnetic fields that are ramped."""
