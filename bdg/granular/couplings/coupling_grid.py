@@ -16,6 +16,7 @@ from scipy.interpolate import PchipInterpolator, make_interp_spline
 from bdg.condensate.bcs import gap_ratio
 
 SAME = 1e-9  # relative difference of numbers that name the same entry
+ONE_SAMPLE = 0.3  # spread of ln E_J where there is but one: as large as that of any entry with more
 _CURVED = 0.125  # w(1 - w)/2 at the middle: of a slope that changes by itself from one entry to the next
 
 
@@ -87,8 +88,10 @@ class Grid:
         resistances = np.log(resistances_ohm[order]).reshape(energies.shape)
         mean = np.nanmean(energies, axis=2)
         number = np.isfinite(energies).sum(axis=2)
-        error = np.nanstd(energies, axis=2, ddof=1) / np.sqrt(number) / mean
-        spread = np.nanstd(np.log(energies), axis=2, ddof=1)
+        several = number > 1
+        error, spread = np.full(mean.shape, ONE_SAMPLE), np.full(mean.shape, ONE_SAMPLE)
+        error[several] = np.nanstd(energies[several], axis=1, ddof=1) / np.sqrt(number[several]) / mean[several]
+        spread[several] = np.nanstd(np.log(energies[several]), axis=1, ddof=1)
         return cls(gaps, temperatures, mean, error, spread, np.nanmean(resistances, axis=2), critical_K)
 
     def require(self, gaps: np.ndarray, temperature: float, extrapolate: bool) -> np.ndarray:

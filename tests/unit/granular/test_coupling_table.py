@@ -25,7 +25,7 @@ def law(gap, temperature, transparency=1.0, path=13.0, density=5e24):
 def table_of(transparency=1.0, path=13.0, density=5e24, gaps=GAPS, samples=8, scatter=0.2, temperatures=TEMPERATURES):
     boxes = [PairBox(gap_nm=g, transparency=transparency, mean_free_path_nm=path, density_m3=density) for g in gaps]
     exact = np.array([[law(g, t, transparency, path, density) for t in temperatures] for g in gaps])
-    steps = np.linspace(-1, 1, samples)
+    steps = np.linspace(-1, 1, samples) if samples > 1 else np.zeros(1)
     factors = 1 + scatter * (steps - steps.mean())
     return CouplingTable.of_boxes(
         boxes, temperatures, exact[:, :, None] * factors, np.full((len(gaps), samples), 1200.0)
@@ -42,6 +42,12 @@ def test_entries_are_their_means_with_standard_errors():
     np.testing.assert_allclose(found.resistance_ohm, 1200)
     assert not found.extrapolated.any()
     assert isinstance(table.coupling(7.0, 4.2).energy_K, float)
+
+
+def test_a_single_sample_has_the_error_of_one():
+    found = table_of(samples=1).coupling(GAPS, 9.0)
+    np.testing.assert_allclose(found.error_K / found.energy_K, 0.3)
+    np.testing.assert_allclose(found.spread, 0.3)
 
 
 def test_between_entries_the_law_is_met_within_the_stated_error():
