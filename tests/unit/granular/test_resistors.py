@@ -107,7 +107,7 @@ def test_maxwell_follows_a_cubic_array_of_spheres(grains):
     """Finite volumes on 20^3 cubes of one sphere in a period, faces with the mean of two resistivities in series.
 
     Lord Rayleigh's next term is of the order phi^(10/3), 1e-4 here; a sphere of 10 cubes across is off by a few
-    percent of what it changes (13 % if it blocks, 9 % of 14 cubes).
+    percent of what it changes (13 % if it blocks; 9 % with 14 cubes across).
     """
     length, fraction = 20, 0.06
     cubic = Network.cubic(length)
