@@ -19,6 +19,8 @@ STATUSES = {
     "F": "fitted",
     "Q": "qualitative only",
     "X": "not reproduced by the model",
+    "input": "put into the model: nothing is predicted",
+    "trivial": "follows from what the model assumes",
 }
 MUST_PASS = frozenset("EASPC")
 
@@ -31,13 +33,14 @@ class Comparison:
     ----------
     quantity : str
     value, expected : tuple of float
-        What the package gives, and the independent number; of an interval ``expected`` holds both ends.
+        What the package gives, and the independent number; of an interval ``expected`` holds both ends, and it is empty
+        where there is no such number.
     tolerance : float
-        Largest accepted deviation.
+        Largest accepted deviation; infinite where nothing is expected.
     reason : str
         Why the tolerance is what it is.
     status : str
-        One letter of `STATUSES`.
+        One of `STATUSES`.
     deviation : float
         Largest |value - expected|; of an interval how far a value lies outside.
     passed : bool
@@ -63,7 +66,7 @@ class Row(Comparison):
     Attributes
     ----------
     check : str
-        Identifier: "O4" of a closed form, "row 3" of an experiment.
+        Identifier: "O4" of a closed form, "row 03" of an experiment.
     title : str
         What the check is about.
     source : str
@@ -81,11 +84,6 @@ class Row(Comparison):
     def failed(self) -> bool:
         """True if this row makes the whole table fail: its status is in `MUST_PASS` and it does not pass."""
         return self.status in MUST_PASS and not self.passed
-
-    @property
-    def verdict(self) -> str:
-        """The word "pass" or "FAIL", or "-" for a row that is only reported."""
-        return ("pass" if self.passed else "FAIL") if self.status in MUST_PASS else "-"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +105,7 @@ class Check:
 
 def compare(quantity: str, value: Any, expected: Any, tolerance: float, reason: str, status: str) -> Comparison:
     """Return the comparison of numbers, or of equally many numbers one by one (else the deviation is infinite)."""
-    if status not in STATUSES:
-        raise ValueError(f"status must be one of {', '.join(STATUSES)}; got {status!r}")
+    _require_status(status, STATUSES)
     values, wanted = _numbers(value), _numbers(expected)
     deviation = math.inf
     if len(values) == len(wanted):
@@ -127,6 +124,7 @@ def compare(quantity: str, value: Any, expected: Any, tolerance: float, reason: 
 
 def within(quantity: str, value: Any, low: float, high: float, reason: str, status: str) -> Comparison:
     """Return the comparison of numbers with an interval, whose ends belong to it."""
+    _require_status(status, STATUSES)
     values = _numbers(value)
     outside = float(np.max(np.maximum(np.subtract(low, values), np.subtract(values, high)), initial=0.0))
     return Comparison(
@@ -140,6 +138,26 @@ def within(quantity: str, value: Any, low: float, high: float, reason: str, stat
         passed=bool(outside <= 0),
         interval=True,
     )
+
+
+def reported(quantity: str, value: Any, reason: str, status: str) -> Comparison:
+    """Return numbers with which nothing is compared; only for a status that need not pass."""
+    _require_status(status, STATUSES.keys() - MUST_PASS)
+    return Comparison(
+        quantity=quantity,
+        value=_numbers(value),
+        expected=(),
+        tolerance=math.inf,
+        reason=reason,
+        status=status,
+        deviation=0.0,
+        passed=True,
+    )
+
+
+def _require_status(status: str, known: Iterable[str]) -> None:
+    if status not in known:
+        raise ValueError(f"status must be one of {', '.join(s for s in STATUSES if s in known)}; got {status!r}")
 
 
 def _numbers(value: Any) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from bdg.granular.irreversibility import IrreversibilityExponent, irreversibilit
 from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.monte_carlo import PhaseSamples, sample_phases
 from bdg.granular.network import Network
-from bdg.granular.resistors import effective_conductivity, resistance_between
+from bdg.granular.resistors import effective_conductivity, maxwell_conductivity, resistance_between
 from bdg.granular.two_step import TwoStepTemperature, two_step_temperature
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 
@@ -52,6 +52,7 @@ __all__ = [
     "josephson_energy",
     "locking_temperature",
     "magnetisation_cycle",
+    "maxwell_conductivity",
     "network_resistance",
     "penetration_depth_um",
     "resistance_between",

@@ -1,4 +1,4 @@
-"""Resistor networks: the resistance between two nodes, and the conductivity of a periodic network."""
+"""Resistor networks, their resistance between two nodes and conductivity; and Maxwell's spheres in a host."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from bdg.granular.bond_graph import bond_currents, components
 from bdg.granular.network import Network, require_bond_values, require_bonds, require_network
+from bdg.lattices.arguments import non_negative_number, positive_number
 
 AXES = "xyz"
 SIMILAR = 1e3  # ratio of resistances up to which potentials alone give their differences to 1e-13
@@ -93,6 +94,49 @@ def require_axis(axis: Any, dimensions: int) -> int:
     if isinstance(axis, bool | np.bool_) or axis not in known:
         raise ValueError(f"axis must be one of {', '.join(map(str, known))}; got {axis!r:.80}")
     return known.index(axis) % len(names)
+
+
+def maxwell_conductivity(host: float, grains: float, volume_fraction: float) -> float:
+    r"""Return the conductivity of a host with spheres at random, by Maxwell's formula.
+
+    .. math:: \frac{\sigma}{\sigma_h} = \frac{\sigma_g + 2 \sigma_h + 2 \phi (\sigma_g - \sigma_h)}
+              {\sigma_g + 2 \sigma_h - \phi (\sigma_g - \sigma_h)}
+
+    Exact to first order in phi, and the nearer of the bounds of Hashin and Shtrikman to the host: with grains that
+    conduct better the true conductivity is higher, with grains that conduct worse it is lower.
+
+    Parameters
+    ----------
+    host : float
+        sigma_h > 0, in any unit.
+    grains : float
+        sigma_g >= 0 in the same unit; infinite for superconducting grains, 0 for grains whose surface blocks.
+    volume_fraction : float
+        phi of the grains, from 0 to below 1.
+
+    Returns
+    -------
+    float
+        In the same unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of range.
+
+    References
+    ----------
+    J. C. Maxwell, A Treatise on Electricity and Magnetism (1873), article 314; Z. Hashin, S. Shtrikman, J. Appl. Phys.
+    33, 3125 (1962).
+    """
+    host = positive_number("host", host)
+    fraction = non_negative_number("volume_fraction", volume_fraction)
+    if fraction >= 1:
+        raise ValueError(f"volume_fraction must lie between 0 and 1; got {fraction:g}")
+    if grains != 0:
+        grains = positive_number("grains", grains, infinite=True)
+    beta = 1.0 if math.isinf(grains) else (grains - host) / (grains + 2 * host)
+    return host * (1 + 2 * fraction * beta) / (1 - fraction * beta)
 
 
 def _require_node(name: str, value: Any) -> int:

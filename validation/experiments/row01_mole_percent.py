@@ -19,4 +19,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare("mole % of MgO, Mg2Si, MgB2 from 68 SiO2 - 24 B2O3", value, PAPER, 0.5, "paper gives whole %", "P")
 
 
-CHECK = Check(identifier="row 1", title="Mole percent", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 01", title="Mole percent", source=COMPOSITE, compare=compare_all)

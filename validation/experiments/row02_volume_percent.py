@@ -20,4 +20,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare("volume % of MgO, Mg2Si, MgB2 from 68 SiO2 - 24 B2O3", value, PAPER, 1, reason, "P")
 
 
-CHECK = Check(identifier="row 2", title="Volume percent", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 02", title="Volume percent", source=COMPOSITE, compare=compare_all)

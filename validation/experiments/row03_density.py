@@ -19,4 +19,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare("ideal density in g/cm3 from 68 SiO2 - 24 B2O3", density, PAPER, 0.02, reason, "P")
 
 
-CHECK = Check(identifier="row 3", title="Ideal density", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 03", title="Ideal density", source=COMPOSITE, compare=compare_all)

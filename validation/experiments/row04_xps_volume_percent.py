@@ -20,4 +20,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare("volume % of MgO, Mg2Si, MgB2 from 80:15:5 moles (XPS)", value, PAPER, 1, reason, "P")
 
 
-CHECK = Check(identifier="row 4", title="Volume percent from XPS", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 04", title="Volume percent from XPS", source=COMPOSITE, compare=compare_all)

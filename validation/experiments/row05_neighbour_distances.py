@@ -29,4 +29,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare(f"{what}, another packing", value, RANDOM_PACKING_NM, 2.0, "quantiles of 600 grains", "S")
 
 
-CHECK = Check(identifier="row 5", title="Nearest neighbours", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 05", title="Nearest neighbours", source=COMPOSITE, compare=compare_all)

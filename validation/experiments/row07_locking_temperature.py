@@ -75,4 +75,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield within(what, (min(corners), max(corners)), 3.0, 25.0, "what nobody measured: 4 to 19 K", "P")
 
 
-CHECK = Check(identifier="row 7", title="Locking temperature T_c2", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 07", title="Locking temperature T_c2", source=COMPOSITE, compare=compare_all)

@@ -54,4 +54,4 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield within("lambda in um, all of them beside the order of um", every, low, high, "factor 2", "C")
 
 
-CHECK = Check(identifier="row 8", title="Penetration depth", source=COMPOSITE, compare=compare_all)
+CHECK = Check(identifier="row 08", title="Penetration depth", source=COMPOSITE, compare=compare_all)
