@@ -26,7 +26,7 @@ EXACT_K, EARLIER_K, EARLIER_OHM_CM = (16.6, 18.4, 19.6), 0.16, 5.0
 OTHER_BOXES = {4.2: (4.22, 2.43, 1.30), 19.0: (0.388, 0.104, 0.0216)}  # K at the gaps, means of 9 to 12 samples
 OTHER_GAPS_NM = (7.2, 12.0, 18.0)  # a gap of one lattice constant depends on where the grid cuts the spheres
 FRACTIONS, EXPECTED_K, ALLOWED_K = (0.06, 0.08, 0.16), (4.0, 5.0, 8.0), (0.4, 0.5, 1.0)
-DENSITIES = (5e24,)
+DENSITIES = (5e24, 2.5e25, 1e26)
 
 
 @cache
