@@ -6,12 +6,24 @@ from bdg.electrodynamics.conducting_sphere import (
     skin_depth,
     sphere_susceptibility,
 )
+from bdg.electrodynamics.critical_state import bean_disc, bean_slab
+from bdg.electrodynamics.demagnetisation import demagnetisation_factor
+from bdg.electrodynamics.layer_stack import LayerStack
+from bdg.electrodynamics.screening_plate import disc_susceptibility, plate_susceptibility
+from bdg.electrodynamics.slab import slab_screening
 from bdg.electrodynamics.vortex_field import VortexField
 
 __all__ = [
+    "LayerStack",
     "VortexField",
+    "bean_disc",
+    "bean_slab",
+    "demagnetisation_factor",
+    "disc_susceptibility",
     "london_sphere_susceptibility",
     "moment_decay_time",
+    "plate_susceptibility",
     "skin_depth",
+    "slab_screening",
     "sphere_susceptibility",
 ]
