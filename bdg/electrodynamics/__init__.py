@@ -10,11 +10,14 @@ from bdg.electrodynamics.critical_state import bean_disc, bean_slab
 from bdg.electrodynamics.demagnetisation import demagnetisation_factor
 from bdg.electrodynamics.layer_stack import LayerStack
 from bdg.electrodynamics.screening_plate import disc_susceptibility, plate_susceptibility
+from bdg.electrodynamics.shell_network import ShellNetwork, ShellResponse
 from bdg.electrodynamics.slab import slab_screening
 from bdg.electrodynamics.vortex_field import VortexField
 
 __all__ = [
     "LayerStack",
+    "ShellNetwork",
+    "ShellResponse",
     "VortexField",
     "bean_disc",
     "bean_slab",

@@ -45,13 +45,7 @@ class LockIn:
 
     def __post_init__(self) -> None:
         positive_number("amplitude_A", self.amplitude_A, "A")
-        if self.amplitude_is == "":
-            raise TypeError(
-                f"amplitude_is must say what amplitude_A = {self.amplitude_A} is, 'peak' or 'rms'; got nothing. Write "
-                "LockIn(amplitude_A, amplitude_is='rms') where the instrument shows rms values"
-            )
-        if self.amplitude_is not in AMPLITUDES:
-            raise ValueError(f"amplitude_is must be 'peak' or 'rms'; got {self.amplitude_is!r:.80}")
+        require_amplitude("amplitude_A", self.amplitude_A, self.amplitude_is)
 
     @property
     def peak_A(self) -> float:  # noqa: N802 - the unit
@@ -103,6 +97,17 @@ class LockIn:
                 f"{'' if np.isfinite(found).all() else ' with NaN or infinity'}. It is called with an array"
             )
         return (found * points).sum(axis=-1)
+
+
+def require_amplitude(name: str, value: float, kind: str) -> None:
+    """Refuse an amplitude that is not said to be a peak or an rms value."""
+    if kind == "":
+        raise TypeError(
+            f"amplitude_is must say what {name} = {value} is, 'peak' or 'rms'; got nothing. Write amplitude_is='rms' "
+            "where the instrument shows rms values"
+        )
+    if kind not in AMPLITUDES:
+        raise ValueError(f"amplitude_is must be 'peak' or 'rms'; got {kind!r:.80}")
 
 
 def _chebyshev(count: int) -> np.ndarray:

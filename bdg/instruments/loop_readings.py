@@ -32,17 +32,11 @@ class RadialTable:
         self.height, self.edge = height, edge
         count = 4 + math.ceil(_STEPS * float(self.coordinate(np.array(furthest))))
         self.places = np.linspace(0, float(self.coordinate(np.array(furthest))), count)
-        self.r = self._distance(self.places)
+        self.r = np.maximum(edge + height * np.sinh(self.places - math.asinh(edge / height)), 0.0)
 
     def coordinate(self, r: np.ndarray) -> np.ndarray:
-        """Return the integral of ``dr/(height + |r - edge|)``."""
-        inner = np.log((self.height + self.edge) / (self.height + self.edge - np.minimum(r, self.edge)))
-        return inner + np.log1p(np.maximum(r - self.edge, 0) / self.height)
-
-    def _distance(self, u: np.ndarray) -> np.ndarray:
-        turn = math.log1p(self.edge / self.height)
-        inner = -(self.height + self.edge) * np.expm1(-np.minimum(u, turn))
-        return inner + self.height * np.expm1(np.maximum(u - turn, 0))
+        """Return the integral of ``dr/sqrt(height^2 + (r - edge)^2)``."""
+        return np.arcsinh((r - self.edge) / self.height) + math.asinh(self.edge / self.height)
 
     def fitted(self, values: np.ndarray) -> CubicSpline:
         """Return the spline over the coordinate through values at ``r``."""
