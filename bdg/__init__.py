@@ -3,7 +3,7 @@
 A `System` comes from `bdg.lattices`; the functions below take it and return results that carry their evidence.
 """
 
-from bdg import granular, lattices
+from bdg import electrodynamics, granular, instruments, lattices
 from bdg.base import building as building  # compares what builders need with the memory of this machine
 from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
 from bdg.base.hamiltonian import BdGHamiltonian
@@ -78,12 +78,14 @@ __all__ = [
     "critical_temperature",
     "current_phase",
     "density_of_states",
+    "electrodynamics",
     "electron_density",
     "estimate",
     "free_energy",
     "grain_landscape",
     "granular",
     "green_function",
+    "instruments",
     "lattices",
     "level_statistics",
     "load",

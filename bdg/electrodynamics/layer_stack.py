@@ -1,0 +1,141 @@
+r"""A stack of superconducting layers between normal ones: an anisotropic London superconductor.
+
+Layers of thickness d at a period p, of penetration depth lambda, screen currents along them with
+``lambda_ab = lambda sqrt(p/d)``; currents across them with lambda_c, whatever couples them (infinity: nothing).
+
+References: J. R. Clem, M. W. Coffey, Phys. Rev. B 42, 6209 (1990); F. London, Superfluids I (1950).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from bdg.electrodynamics.screening_plate import plate_susceptibility
+from bdg.electrodynamics.slab import bar_screening, slab_screening
+from bdg.lattices.arguments import positive_number
+
+
+@dataclass(frozen=True)
+class LayerStack:
+    """Superconducting layers, all lengths in um.
+
+    Attributes
+    ----------
+    thickness_um : float
+        d of a superconducting layer.
+    period_um : float
+        p >= d from one to the next.
+    penetration_depth_um : float
+        lambda of a layer.
+    interlayer_depth_um : float
+        lambda_c of currents across the layers; infinity where they are not coupled.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a length is not positive, or a layer thicker than the period.
+    """
+
+    thickness_um: float
+    period_um: float
+    penetration_depth_um: float
+    interlayer_depth_um: float = field(default=math.inf, kw_only=True)
+
+    def __post_init__(self) -> None:
+        positive_number("thickness_um", self.thickness_um, "um")
+        positive_number("period_um", self.period_um, "um")
+        positive_number("penetration_depth_um", self.penetration_depth_um, "um")
+        positive_number("interlayer_depth_um", self.interlayer_depth_um, "um", infinite=True)
+        if self.period_um < self.thickness_um:
+            raise ValueError(
+                f"period_um must be at least thickness_um = {self.thickness_um:g}, from one layer to the next; got "
+                f"{self.period_um:g}"
+            )
+
+    @property
+    def in_plane_depth_um(self) -> float:
+        """``lambda_ab = lambda sqrt(p/d)``."""
+        return self.penetration_depth_um * math.sqrt(self.period_um / self.thickness_um)
+
+    def parallel_susceptibility(self, width_um: float, height_um: float) -> float:
+        r"""Return M/H in a field along the layers, of a long sample with a rectangular section.
+
+        .. math:: \chi_0 = -S_b - (1 - S_b) \frac{d}{p} S(d/\lambda)
+
+        S_b is the screening of an anisotropic bar by currents that cross the layers; in what it leaves each layer
+        screens for itself as a slab.
+
+        Parameters
+        ----------
+        width_um, height_um : float
+            Of the section, along the layers and across them.
+
+        Returns
+        -------
+        float
+            Between -1 and 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a length is not positive.
+        """
+        width = positive_number("width_um", width_um, "um")
+        height = positive_number("height_um", height_um, "um")
+        alone = self.thickness_um / self.period_um * slab_screening(self.thickness_um, self.penetration_depth_um)
+        if math.isinf(self.interlayer_depth_um):
+            return -alone
+        bar = bar_screening(width / self.interlayer_depth_um, height / self.in_plane_depth_um)
+        return -bar - (1 - bar) * alone
+
+    def perpendicular_susceptibility(self, a_um: float, b_um: float, c_um: float) -> float:
+        """Return M/H in a field across the layers, of a cuboid much wider than the depth of the currents in it.
+
+        Parameters
+        ----------
+        a_um, b_um, c_um : float
+            Half axes, c across the layers. ``a b/(a + b)`` must be at least ten times the effective depth, lambda_ab or
+            that of a thin plate, ``lambda_ab^2/c``.
+
+        Returns
+        -------
+        float
+            That of a body that screens fully, since currents in the layers suffice.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a length is not positive, or the sample too small to screen.
+        """
+        a_um, b_um, c_um = (
+            positive_number(name, value, "um") for name, value in (("a_um", a_um), ("b_um", b_um), ("c_um", c_um))
+        )
+        depth = max(self.in_plane_depth_um, self.in_plane_depth_um**2 / c_um)
+        if a_um * b_um / (a_um + b_um) < 10 * depth:
+            raise ValueError(
+                f"a_um and b_um must be large against the depth {depth:.3g} um of the currents in the layers, "
+                f"a b/(a + b) >= {10 * depth:.3g}; got {a_um:g} and {b_um:g}: such a sample does not screen fully"
+            )
+        return plate_susceptibility(a_um, b_um, c_um)
+
+    def anisotropy(self, width_um: float, thickness_um: float) -> float:
+        """Return the ratio of the moments of a square plate, field across its layers over field along them.
+
+        Parameters
+        ----------
+        width_um, thickness_um : float
+            Edge and thickness of the plate, layers parallel to its faces.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a length is not positive, or the plate too small to screen.
+        """
+        half, thin = positive_number("width_um", width_um, "um") / 2, positive_number("thickness_um", thickness_um) / 2
+        across = self.perpendicular_susceptibility(half, half, thin)
+        return across / self.parallel_susceptibility(width_um, thickness_um)

@@ -1,0 +1,75 @@
+"""A superconducting slab or bar in a field along its faces: what London's equation leaves of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from bdg.electrodynamics.arguments import as_given, positive_values
+
+_SMALL = 2.0  # half thickness over lambda up to which a continued fraction is used
+_TERMS = range(31, 1, -2)
+_MANY = 1e4  # both sides over lambda: the corners hold 1e-8 of the flux
+
+
+def slab_screening(thickness: Any, penetration_depth: Any) -> Any:
+    r"""Return ``-M/H`` of a slab in a field along its faces, 1 if it screens fully.
+
+    .. math:: S = 1 - \frac{2\lambda}{d} \tanh\frac{d}{2\lambda}
+
+    Parameters
+    ----------
+    thickness : float or array
+        d > 0; shapes are broadcast.
+    penetration_depth : float or array
+        lambda > 0 in the same unit. One of the two may be infinite.
+
+    Returns
+    -------
+    float or array
+        ``d^2/12 lambda^2`` of a thin slab.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not positive.
+
+    References
+    ----------
+    F. London, Superfluids I (1950), section 5.
+    """
+    d = positive_values("thickness", thickness, "length")
+    depth = positive_values("penetration_depth", penetration_depth, "the unit of thickness")
+    if (np.isinf(d) & np.isinf(depth)).any():
+        raise ValueError("thickness and penetration_depth must not both be infinite; give one of them a finite value")
+    return as_given(screened(np.minimum(d / depth, 1e100)))
+
+
+def screened(ratio: np.ndarray) -> np.ndarray:
+    """Return the screening of a slab of ``ratio = d/lambda``, accurate where it is small, too."""
+    u = np.asarray(ratio, dtype=float) / 2
+    near = np.minimum(u, _SMALL) ** 2
+    fraction = np.zeros_like(near)  # u coth(u) - 1 = u^2/(3 + u^2/(5 + ..))
+    for odd in _TERMS:
+        fraction = near / (odd + fraction)
+    far = np.maximum(u, _SMALL)
+    return np.where(u <= _SMALL, fraction / (1 + fraction), 1 - np.tanh(far) / far)
+
+
+def bar_screening(width: float, height: float) -> float:
+    r"""Return ``-M/H`` of a long bar along the field; each side over the depth to which it is screened.
+
+    ``h - d^2h/dx^2 - d^2h/dz^2 = 0`` with h = 1 on the edges of a rectangle X x Z:
+
+    .. math:: 1 - \langle h \rangle = \sum_{m\ \mathrm{odd}} \frac{8}{\pi^2 m^2} \frac{S(\alpha_m Z)}{\alpha_m^2},
+              \qquad \alpha_m^2 = 1 + (m \pi/X)^2
+    """
+    x, z = sorted((width, height))
+    if x > _MANY:
+        return float(screened(np.array(x)) + screened(np.array(z)) - 1)
+    m = np.arange(1, 2 * max(1000, math.ceil(20 * x)), 2)
+    alpha_squared = 1 + (m * math.pi / x) ** 2
+    total = (8 / (math.pi * m) ** 2 * screened(np.sqrt(alpha_squared) * min(z, 1e100)) / alpha_squared).sum()
+    return float(total)

@@ -1,0 +1,52 @@
+"""Figures of what instruments read: images of a scanning SQUID, curves against field and temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bdg.plots.figure import BLACK, COLOURS, axes_for
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def plot_image(x_um: np.ndarray, values: np.ndarray, vortices_um: np.ndarray, ax: Any = None) -> Figure:
+    """Return a Figure of a field map (n, n) in uT over a square window, vortices in it as crosses."""
+    figure, axes = axes_for(ax, (4.8, 4.0))
+    shown = axes.pcolormesh(x_um, x_um, values, cmap="cividis", shading="nearest")
+    edge = abs(x_um).max()
+    inside = vortices_um[(abs(vortices_um) <= edge).all(axis=1)] if vortices_um.size else vortices_um.reshape(0, 2)
+    axes.plot(inside[:, 0], inside[:, 1], "x", color="white", ms=3, mew=0.8)
+    axes.set_aspect("equal")
+    axes.set_xlabel(r"$x$ ($\mu$m)")
+    axes.set_ylabel(r"$y$ ($\mu$m)")
+    figure.colorbar(shown, ax=axes, label=r"flux density ($\mu$T)")
+    return figure
+
+
+def plot_positions(positions_um: np.ndarray, size_um: float, ax: Any = None) -> Figure:
+    """Return a Figure of one arrangement of vortices (V, 2) in its square."""
+    figure, axes = axes_for(ax, (4.0, 4.0))
+    axes.plot(positions_um[:, 0], positions_um[:, 1], "o", ms=4, color=COLOURS[0])
+    axes.set(xlim=(-size_um / 2, size_um / 2), ylim=(-size_um / 2, size_um / 2), aspect="equal")
+    axes.set_xlabel(r"$x$ ($\mu$m)")
+    axes.set_ylabel(r"$y$ ($\mu$m)")
+    return figure
+
+
+def plot_curves(
+    points: np.ndarray, curves: Mapping[str, np.ndarray], labels: tuple[str, str], ax: Any = None, marker: str = "o-"
+) -> Figure:
+    """Return a Figure of named curves (M,) over common points, with the labels of both axes."""
+    figure, axes = axes_for(ax)
+    for colour, (name, values) in zip(COLOURS, curves.items(), strict=False):
+        axes.plot(points, values, marker, ms=3, color=colour, label=name)
+    axes.axhline(0, color=BLACK, lw=0.6)
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    if len(curves) > 1:
+        axes.legend(frameon=False)
+    return figure
