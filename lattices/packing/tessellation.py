@@ -13,7 +13,7 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from scipy.spatial import QhullError, Voronoi
+import scipy  # its parts load on use
 
 from bdg.lattices.packing.pack_spheres import Packing
 
@@ -82,8 +82,8 @@ def _faces_within(centres: np.ndarray, size: np.ndarray, width: float) -> Faces 
     near = ((points >= -width) & (points <= size + width)).all(axis=1)
     points, index = points[near], index[near]
     try:
-        cells = Voronoi(points)
-    except QhullError:  # all of them in one plane
+        cells = scipy.spatial.Voronoi(points)
+    except scipy.spatial.QhullError:  # all of them in one plane
         return None
     ends = cells.ridge_points
     faces = np.flatnonzero((ends < len(centres)).any(axis=1))
