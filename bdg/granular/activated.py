@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
+import scipy  # its parts load on use
 
 from bdg.granular.bond_graph import around_the_period, components
 from bdg.granular.monte_carlo import require_temperatures

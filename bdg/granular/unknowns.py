@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import qmc
+import scipy  # its parts load on use
 
 from bdg.base.errors import AccuracyWarning
 from bdg.base.progress import progress_bar
@@ -113,7 +113,7 @@ def scan_unknowns(
     if isinstance(most, bool) or not isinstance(most, int) or most < SEQUENCES * FIRST:
         raise ValueError(f"most must be a whole number >= {SEQUENCES * FIRST}; got {most!r}")
     number = resolve_seed(seed)
-    sequences = [qmc.Sobol(len(ranges), scramble=True, seed=_stream(number, k)) for k in range(SEQUENCES)]
+    sequences = [scipy.stats.qmc.Sobol(len(ranges), scramble=True, seed=_stream(number, k)) for k in range(SEQUENCES)]
     points, values, batch = np.zeros((SEQUENCES, 0, len(ranges))), np.zeros((SEQUENCES, 0)), FIRST
     while True:
         new = np.array([_scaled(sequence.random(batch), ranges.values()) for sequence in sequences])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator, make_interp_spline
+import scipy  # its parts load on use
 
 from bdg.condensate.bcs import gap_ratio
 
@@ -142,7 +142,7 @@ def _spline(x: np.ndarray, y: np.ndarray, at: Any, beyond: float = 0.0) -> np.nd
     """Return a cubic spline through y (n, ..) at ``at``, continued by ``beyond`` with its slope there."""
     if x.size == 1:
         return np.broadcast_to(y[0], np.shape(at) + y.shape[1:])
-    spline = make_interp_spline(x, y, k=3 if x.size > 3 else 1)
+    spline = scipy.interpolate.make_interp_spline(x, y, k=3 if x.size > 3 else 1)
     return np.asarray(spline(at) + (beyond * spline(at, 1) if beyond else 0.0))
 
 
@@ -150,7 +150,7 @@ def _pchip(x: np.ndarray, y: np.ndarray, at: Any, beyond: float = 0.0) -> np.nda
     """Return a monotonic interpolant through y (n, ..), continued likewise."""
     if x.size < 2:
         return _spline(x, y, at, beyond)
-    spline = PchipInterpolator(x, y)
+    spline = scipy.interpolate.PchipInterpolator(x, y)
     return np.asarray(spline(at) + (beyond * spline(at, 1) if beyond else 0.0))
 
 

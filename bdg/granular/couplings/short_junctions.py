@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import scipy.optimize
+import scipy  # its parts load on use
 
 from bdg.condensate.bcs import gap_ratio
 from bdg.granular.couplings.junctions import josephson_energy

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # its parts load on use
 import scipy.sparse as sp
-from scipy.spatial import ConvexHull
 
 from bdg.granular.bond_graph import SpanningTree, colours, components
 from bdg.granular.network import Network
@@ -40,7 +40,7 @@ def cross_section(network: Network) -> float:
     positions, cluster = cluster_positions(network)[:, :2], components(network.pairs, network.n_sites)
     inside = positions[cluster == np.bincount(cluster).argmax()]
     extent = np.linalg.matrix_rank(inside - inside[0], tol=1e-9)
-    return float(ConvexHull(inside).volume) if extent == 2 else 0.0
+    return float(scipy.spatial.ConvexHull(inside).volume) if extent == 2 else 0.0
 
 
 class FieldSpins:
