@@ -70,6 +70,7 @@ class Track:
     time: np.ndarray
     phase: np.ndarray
     velocity: np.ndarray
+    steps: int
 
 
 class PhaseFlow:
@@ -89,10 +90,10 @@ class PhaseFlow:
         self.pairs, self.critical, self.conductances = pairs, critical, conductances
         self.n_nodes, self.source_node, self.drain = n_nodes, source, drain
         free = np.delete(np.arange(n_nodes), drain)
-        self._source = int(np.searchsorted(free, source))
+        self.source = int(np.searchsorted(free, source))
         self._inverse = grounded_inverse(laplacian(pairs, conductances, n_nodes)[:, free][free])
         entry = np.zeros((free.size, 1))
-        entry[self._source] = 1.0
+        entry[self.source] = 1.0
         self._entry = self._inverse @ entry
         self.longest_step = _STABLE / float((critical / conductances).max())
         incidence = self.incidence_of(pairs)[:, free]
@@ -111,7 +112,7 @@ class PhaseFlow:
     @property
     def resistance(self) -> float:
         """Between source and drain, of the conductances alone."""
-        return float(self._entry[self._source, 0])
+        return float(self._entry[self.source, 0])
 
     def velocity(self, phases: np.ndarray, currents: np.ndarray) -> np.ndarray:
         """Return the voltages (n, K) of the nodes."""
@@ -120,18 +121,29 @@ class PhaseFlow:
         return self._entry * currents - drawn
 
     def advance(
-        self, phases: np.ndarray, currents: np.ndarray, start: np.ndarray, until: np.ndarray, most_steps: int
+        self,
+        phases: np.ndarray,
+        currents: np.ndarray,
+        start: np.ndarray,
+        until: np.ndarray,
+        most_steps: int,
+        tracked: bool = True,
     ) -> tuple[np.ndarray, np.ndarray, Track]:
-        """Return phases and times (K,) of columns that started at ``start`` and go on to ``until``, and their track."""
+        """Return phases and times (K,) of columns that started at ``start`` and go on to ``until``, and their track.
+
+        Without ``tracked`` of its first and last moments alone.
+        """
         time, step = start.copy(), np.full(currents.size, self.longest_step)
         velocity = self.velocity(phases, currents)
         stages = np.empty((7, *phases.shape))
         flat = stages.reshape(7, -1)
-        seen = [(time, phases[self._source], velocity[self._source])]
+        seen = [(time, phases[self.source], velocity[self.source])]
+        steps = 0
         for _ in range(most_steps):
             left = until - time
             if not (left > 0).any():
                 break
+            steps += 1
             taken = np.minimum(step, left)
             stages[0] = velocity
             for number, weights in enumerate(_STAGES, 1):
@@ -143,5 +155,9 @@ class PhaseFlow:
             time = np.where(good, np.where(taken < left, time + taken, until), time)
             grown = taken * np.clip(0.9 * np.maximum(excess, 1e-10) ** -0.2, 0.2, 5.0)
             step = np.minimum(np.where(good & (taken < step), step, grown), self.longest_step)
-            seen.append((time, phases[self._source], velocity[self._source]))
-        return phases, time, Track(*(np.array(values) for values in zip(*seen, strict=True)))
+            if tracked or steps == 1:
+                seen.append((time, phases[self.source], velocity[self.source]))
+            else:
+                seen[1] = time, phases[self.source], velocity[self.source]
+        times, at_source, speeds = (np.array(values) for values in zip(*seen, strict=True))
+        return phases, time, Track(times, at_source, speeds, steps)
