@@ -7,12 +7,12 @@ is that of the flux through its cell:
 .. math:: \sum_j z_{ij} (g_i - g_j) = i \omega \Big(\sum_k M_{ik} g_k + \Phi_i\Big),
           \qquad M = W \sum_l Y_l \frac{\mu_0\, l (l + 1)}{r\, (D_l + l)} Y_l^T W
 
-with the impedances z of the links, cells of area W, spherical harmonics Y and ``D_l = [x j_l(x)]'/j_l(x)`` of the core at
-``x = (1 + i) r/delta`` (l + 1 without core). Harmonics beyond those that the vertices resolve have the inductance of the
-last. Uniform links, ``z = Z (cot a + cot b)/2`` of the angles opposite to the edge, give the closed form.
+with the impedances z of the links, cells of area W, spherical harmonics Y and ``D_l = [x j_l(x)]'/j_l(x)`` of the core
+at ``x = (1 + i) r/delta`` (l + 1 without core). Harmonics beyond those that the vertices resolve have the inductance of
+the last. Uniform links, ``z = Z (cot a + cot b)/2`` of the angles opposite to the edge, give the closed form.
 
-References: E. H. Brandt, Phys. Rev. B 72, 024529 (2005) (currents by a stream function); J. R. Wait, K. P. Spies, Can. J.
-Phys. 47, 2087 (1969).
+References: E. H. Brandt, Phys. Rev. B 72, 024529 (2005) (currents by a stream function); J. R. Wait, K. P. Spies,
+Can. J. Phys. 47, 2087 (1969).
 """
 
 from __future__ import annotations
@@ -291,8 +291,8 @@ class ShellNetwork:
         count = len(self.links)
         if array.dtype.kind not in "iufc" or array.shape not in ((), (count,)):
             raise ValueError(
-                f"sheet_impedance_ohm must be a number, or one for each of the {count} links; got shape {array.shape} of "
-                f"{array.dtype}"
+                f"sheet_impedance_ohm must be a number, or one for each of the {count} links; got shape {array.shape} "
+                f"of {array.dtype}"
             )
         if np.isnan(array).any() or (array.real < 0).any():
             raise ValueError("sheet_impedance_ohm must have real parts >= 0 (ohm per square; a link heats); got others")

@@ -97,7 +97,7 @@ def test_a_response_is_saved_and_drawn(tmp_path):
     [
         (lambda: ShellNetwork(-1.0), "radius_m must be positive"),
         (lambda: ShellNetwork(1.0, 9), "subdivisions must be a whole number from 1 to 4; got 9"),
-        (lambda: SHELL.response([1.0, 2.0], 1.0), "sheet_impedance_ohm must be a number, or one for each of the 480 links"),
+        (lambda: SHELL.response([1.0, 2.0], 1.0), "sheet_impedance_ohm must be a number, or one for each of the 480"),
         (lambda: SHELL.response(-1.0, 1.0), "sheet_impedance_ohm must have real parts >= 0"),
         (lambda: SHELL.response(1.0, 0), "frequency_Hz must be positive"),
         (lambda: SHELL.response(1.0, 1.0, axis=(0, 0, 0)), "axis must be three finite numbers, not all 0"),

@@ -1,0 +1,85 @@
+"""Row 10: two steps of R(T), zero resistance below the second one, which is sharp.
+
+Grains couple as short tunnel junctions whose resistances are those of a homogeneous host of the measured resistivity
+(Voronoi faces): narrow couplings. Single bonds slip thermally above the temperature at which all phases lock; below it
+R is 0. Broad couplings, those of the BdG table, wash the step out. Collective slips just above the locking are not in
+it (`bdg.granular.network_resistance` has them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bdg.condensate.bcs import gap_ratio
+from bdg.granular import (
+    CompositeNetworks,
+    CouplingTable,
+    Network,
+    activated_resistance,
+    josephson_energy,
+    locking_temperature,
+    two_step_temperature,
+)
+from bdg.lattices import pack_spheres
+from bdg.lattices.units import KB_MEV_PER_K
+from bdg.validation.experiments import COMPOSITE
+from bdg.validation.row import Check, Comparison, within
+
+FRACTION, DIAMETER_NM, GRAINS, CRITICAL_K = 0.06, 20.0, 150, 37.0
+RESISTIVITY_OHM_M, GAP_MEV = 3e-4, 2.6
+PAPER_K, NARROW_K = 19.0, 5.0
+
+
+def narrow() -> tuple[Network, np.ndarray]:
+    """Return the conductances of the host between grains, in S, and their network."""
+    edge = DIAMETER_NM * (np.pi * GRAINS / (6 * FRACTION)) ** (1 / 3)
+    packing = pack_spheres((edge,) * 3, volume_fraction=FRACTION, diameter=DIAMETER_NM, seed=0)
+    host = Network.voronoi(packing, 1 / RESISTIVITY_OHM_M)
+    return host, 1e-9 * host.couplings
+
+
+def narrow_at(host: Network, conductances: np.ndarray, temperature_K: float) -> Network:  # noqa: N803
+    """Return the network of couplings in kelvin."""
+    gap = GAP_MEV * float(gap_ratio(temperature_K / CRITICAL_K))
+    unit = josephson_energy(1.0, gap, temperature_K) / KB_MEV_PER_K  # of 1 ohm; E_J goes as the conductance
+    return host.with_couplings(unit * conductances)
+
+
+def compare_all(slow: bool) -> Iterator[Comparison]:
+    """Yield the second step of narrow couplings and of those of the BdG table."""
+    host, conductances = narrow()
+    locked = locking_temperature(lambda t: narrow_at(host, conductances, t), tol=0.02, between=(2.0, 36.0), seed=0)
+    temperatures = np.linspace(6.0, 36.0, 61)
+    ratio = activated_resistance(
+        lambda t: narrow_at(host, conductances, t),
+        temperatures,
+        conductances=conductances,
+        locking_temperature=locked.temperature,
+    )
+    step = two_step_temperature(temperatures, ratio)
+    below = ratio[temperatures <= locked.temperature]
+    yield within("largest R/R_N below T_lock, short junctions of .03 ohm cm", below.max(), 0, 0, "phases locked", "Q")
+    yield within("smallest step of R(T) on warming", np.diff(ratio).min(), 0, 1, "monotonic", "Q")
+    what = "T_c2 in K: phases lock, and crossing of the straight parts of R(T)"
+    both = (locked.temperature, step.temperature)
+    yield within(what, both, PAPER_K / 1.5, PAPER_K * 1.5, "factor 1.5 of the paper's 19 K", "Q")
+    yield within("width of the second step in K, narrow couplings", step.width, 0, NARROW_K, "sharp in the paper", "Q")
+    networks = CompositeNetworks.of_grains(
+        CouplingTable.load(),
+        volume_fraction=FRACTION,
+        diameter_nm=DIAMETER_NM,
+        grains=GRAINS,
+        samples=1,
+        cutoff_nm=40.0,
+        seed=0,
+        extrapolate=True,
+    )
+    cold = np.linspace(2.0, 36.0, 69)
+    broad = activated_resistance(lambda t: networks.at(t)[0], cold)
+    half = float(np.interp(0.5, broad, cold) - np.interp(0.1, broad, cold))
+    yield within("from R/R_N = .1 to .5 in K, BdG couplings", half, 0, NARROW_K, "broad couplings wash it out", "Q")
+
+
+CHECK = Check(identifier="row 10", title="Two steps of R(T)", source=COMPOSITE, compare=compare_all)
