@@ -18,8 +18,7 @@ import math
 from typing import Any
 
 import numpy as np
-import scipy.optimize
-import scipy.special
+import scipy  # its parts load on use
 from scipy.constants import mu_0
 
 from bdg.base.arguments import real_array
@@ -28,7 +27,6 @@ from bdg.lattices.arguments import positive_number
 
 _SERIES_UP_TO = 1.5  # |x|: the series in (x/pi)^2 then has 30 terms to 1e-18
 _ORDERS = np.arange(2, 34)
-_COEFFICIENTS = 6 * scipy.special.zeta(2.0 * _ORDERS) / np.pi ** (2.0 * _ORDERS)
 
 
 def skin_depth(resistivity_ohm_m: Any, frequency_Hz: Any) -> Any:
@@ -121,7 +119,8 @@ def interior(x_squared: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x_squared = np.asarray(x_squared, dtype=complex)
     small = abs(x_squared) <= _SERIES_UP_TO**2
     near = np.where(small, x_squared, 0)
-    series = near * np.polynomial.polynomial.polyval(near, _COEFFICIENTS)
+    coefficients = 6 * scipy.special.zeta(2.0 * _ORDERS) / np.pi ** (2.0 * _ORDERS)
+    series = near * np.polynomial.polynomial.polyval(near, coefficients)
     x = np.sqrt(np.where(small, 4j, x_squared))
     decayed = np.exp(2j * x)
     far = 3 / x * (1 / x + 1j * (1 + decayed) / (1 - decayed))

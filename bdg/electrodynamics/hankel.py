@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
+import scipy  # its parts load on use
 
 DISTANCE, RADIAL, DISC = "distance", "radial", "disc"  # what a length means
 _ORDER = {DISTANCE: 0, RADIAL: 1, DISC: 1}  # of the Bessel function

@@ -24,8 +24,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy  # its parts load on use
 import scipy.linalg
-import scipy.special
 from scipy.constants import mu_0
 
 from bdg.base.arguments import real_array, require_seed

@@ -17,7 +17,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy.interpolate import CubicSpline
+import scipy  # its parts load on use
 
 from bdg.electrodynamics.vortex_field import FLUX_QUANTUM_UT_UM2, VortexField
 
@@ -38,9 +38,9 @@ class RadialTable:
         """Return the integral of ``dr/sqrt(height^2 + (r - edge)^2)``."""
         return np.arcsinh((r - self.edge) / self.height) + math.asinh(self.edge / self.height)
 
-    def fitted(self, values: np.ndarray) -> CubicSpline:
+    def fitted(self, values: np.ndarray) -> scipy.interpolate.CubicSpline:
         """Return the spline over the coordinate through values at ``r``."""
-        return CubicSpline(self.places, values)
+        return scipy.interpolate.CubicSpline(self.places, values)
 
 
 def loop_readings(

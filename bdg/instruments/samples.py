@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy  # its parts load on use
 
 from bdg.electrodynamics.conducting_sphere import sphere_susceptibility
 from bdg.electrodynamics.critical_state import Virgin, disc_virgin, slab_virgin

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.interpolate import RectBivariateSpline
+import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array, require_seed
 from bdg.base.results import Choice, Evidence, Result, quantity
@@ -94,7 +94,9 @@ class SquidImage(Result):
                 "larger window"
             )
         order = min(3, self.x_um.size - 1)
-        spline = RectBivariateSpline(self.x_um, self.x_um, self.values - self.background_uT, kx=order, ky=order)
+        spline = scipy.interpolate.RectBivariateSpline(
+            self.x_um, self.x_um, self.values - self.background_uT, kx=order, ky=order
+        )
         steps = 8 + math.ceil(2 * radius * self.x_um.size / self.size_um)
         node, weight = np.polynomial.legendre.leggauss(steps)
         rho, angle = radius * (1 + node[:, None]) / 2, 2 * math.pi * np.arange(2 * steps) / (2 * steps)

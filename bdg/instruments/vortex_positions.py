@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.special
+import scipy  # its parts load on use
 
 from bdg.base.arguments import require_seed
 from bdg.base.results import Choice, Evidence, Result, quantity
