@@ -130,7 +130,7 @@ def test_large_currents_see_resistors():
 
 @pytest.mark.slow
 def test_motion_without_a_period_is_averaged_over_copies(monkeypatch):
-    """3 x 3 nodes of scattered junctions, whose voltage wanders: copies against one run ten times as long as usual."""
+    """3 x 3 nodes of scattered junctions, whose voltage wanders: copies against one long run, which misses 1e-3."""
     rng, nodes = np.random.default_rng(1), np.arange(9).reshape(3, 3)
     pairs = np.concatenate(
         [np.stack([nodes[:-1], nodes[1:]], -1), np.stack([nodes[:, :-1], nodes[:, 1:]], -1).swapaxes(0, 1)]
@@ -139,7 +139,9 @@ def test_motion_without_a_period_is_averaged_over_copies(monkeypatch):
     array = JunctionArray(pairs.reshape(-1, 2), critical, resistances, 0, 8)
     found = array.voltages([5.0], tol=2e-3)
     monkeypatch.setattr(mean_voltage_module, "ENOUGH_TURNS", np.inf)
-    alone = array.voltages([5.0], tol=2e-3)
+    monkeypatch.setattr(mean_voltage_module, "MOST_STEPS", 50_000)
+    with pytest.warns(bdg.AccuracyWarning, match="1 of 1 voltages miss 0.001"):
+        alone = array.voltages([5.0], tol=1e-3)
     assert found.error[0] <= 2e-3 * found.voltages[0]
     assert abs(found.voltages[0] - alone.voltages[0]) < found.error[0] + alone.error[0]
 
