@@ -63,7 +63,8 @@ class LockIn:
             Direct currents.
         tol : float
             Points of the quadrature are tripled until the result changes twice by less, relative to the largest; at
-            most 59 049.
+            most 59 049. A voltage that is itself known to some accuracy only, such as that of a
+            `bdg.granular.JunctionArray` (1e-3), needs a tol as large.
 
         Returns
         -------

@@ -60,7 +60,7 @@ def magnesium(residual):
 
 def test_bare_magnesium_loses_most_near_37_kelvin():
     """rho0 = .18 uohm cm: -.45 at 4.5 K, a flat maximum of .355; above .237 chi'' has none."""
-    sphere = CoatedSphere(1.5e-3, magnesium(0.18))
+    sphere = CoatedSphere(1.5e-3, magnesium(material("Mg")["residual_resistivity"].value))
     found = SUSCEPTOMETER.sweep(sphere, np.linspace(4, 90, 173))
     temperature, height = found.loss_peak()
     assert temperature == pytest.approx(37, abs=3) and height == pytest.approx(0.355, abs=1e-3)

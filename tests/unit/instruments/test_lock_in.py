@@ -7,7 +7,7 @@ import pytest
 import scipy.integrate
 from numpy.testing import assert_allclose
 
-from bdg.granular import rsj_voltage
+from bdg.granular import JunctionArray, rsj_voltage
 from bdg.instruments import LockIn
 
 LOCK_IN = LockIn(0.024, amplitude_is="peak")
@@ -62,6 +62,14 @@ def test_small_and_large_amplitudes():
         assert lock_in.differential_resistance(lambda i: 2 * i, 0.0) == pytest.approx(2, rel=1e-12)
         value = lock_in.differential_resistance(lambda i: rsj_voltage(i, 0.1, 1.0), 0.0)
         assert 0 <= value <= 1 + 1e-9
+
+
+def test_an_array_of_junctions():
+    """Two equal junctions in parallel, and that in series with a resistor: voltages to 1e-3."""
+    array = JunctionArray([[0, 1], [0, 1], [1, 2]], [0.05, 0.05, 0.0], [2.0, 2.0, 0.5], 0, 2)
+    found = LOCK_IN.differential_resistance(array.voltage, [0.0, 0.14], tol=3e-3)
+    expected = [0.5 + directly(lambda i: rsj_voltage(i, 0.1, 1.0), bias, 0.024) for bias in (0.0, 0.14)]
+    assert_allclose(found, expected, rtol=5e-3)
 
 
 @pytest.mark.parametrize(
