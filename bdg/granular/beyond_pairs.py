@@ -7,6 +7,9 @@ r"""What couples grains beyond isolated pairs, read off a `GrainLandscape`.
 second derivatives at equal phases, K those of two grains alone: R > 1 if closed loops help coherence.
 *Irreducible part*: what the best pairwise model ``-sum_(i<j) sum_n E_ij^n cos n(phi_i - phi_j - a_ij^n)``, n = 1 and 2,
 leaves of the forces at random phases.
+*Nonlocal response*: how the current out of grain i answers to the phase of grain j, ``2e/hbar d2F/dphi_i dphi_j``,
+where all other phases move: in a pairwise model it depends on ``phi_i - phi_j`` alone, as
+``sum_n n^2 E_ij^n cos n(phi_i - phi_j - a_ij^n)``.
 """
 
 from __future__ import annotations
@@ -62,3 +65,42 @@ def irreducible_part(landscape: GrainLandscape, phases: np.ndarray, *, real: boo
     left = forces.ravel() - model @ np.linalg.lstsq(model, forces.ravel(), rcond=None)[0]
     total = float((forces**2).sum()) / (len(phases) * (count - 1))
     return float(np.sqrt((left**2).sum() / free / total)) if total else 0.0
+
+
+def nonlocal_response(landscape: GrainLandscape, phases: np.ndarray, *, real: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rms of ``d2F/dphi_i dphi_j`` at random phases, and the rms of the part no pairwise model explains.
+
+    Each pair has its own harmonics n = 1 and 2, fitted to its own response; 2e/hbar times the second result is how much
+    the phases of all other grains change ``dI_i/dphi_j``.
+
+    Parameters
+    ----------
+    landscape : GrainLandscape
+    phases : array (P, G)
+        Random ones, more than 2 (with time reversal) or 4 points.
+    real : bool
+        With time reversal: no ``sin n(phi_i - phi_j)`` in the response.
+
+    Returns
+    -------
+    whole, nonlocal : arrays (G, G)
+        In the unit of the landscape; diagonals are 0. The second allows for the parameters of the fit.
+
+    Raises
+    ------
+    ValueError
+        If the points do not determine the model.
+    """
+    count, parameters = landscape.grains.size, HARMONICS * (1 if real else 2)
+    if len(phases) <= parameters:
+        raise ValueError(f"phases must be more than {parameters} points, to fit each pair; got {len(phases)}")
+    response = landscape.hessian(phases)
+    whole, rest = np.zeros((count, count)), np.zeros((count, count))
+    for i, j in itertools.combinations(range(count), 2):
+        difference = np.outer(phases[:, i] - phases[:, j], np.arange(1, HARMONICS + 1))
+        model = np.cos(difference) if real else np.hstack([np.cos(difference), np.sin(difference)])
+        values = response[:, i, j]
+        left = values - model @ np.linalg.lstsq(model, values, rcond=None)[0]
+        whole[i, j] = whole[j, i] = np.sqrt((values**2).mean())
+        rest[i, j] = rest[j, i] = np.sqrt((left**2).sum() / (len(phases) - parameters))
+    return whole, rest

@@ -1,9 +1,9 @@
 r"""Closed loops between grains: what couples their phases beyond pairs, in an ensemble of samples.
 
 Equal grains lie whole and at random in a box of the host. The host is integrated out (`bdg.grain_landscape`); from the
-free energy of all phases come the stiffness ratio R, the irreducible part B of the forces (both:
-`bdg.granular.beyond_pairs`), and the weights C of the three and four nearest grains alone; from the lowest states how
-many grains they feel (D). Means over the seeds come with their standard errors.
+free energy of all phases come the stiffness ratio R, the irreducible part B of the forces, the nonlocal response of
+currents to phases (all three: `bdg.granular.beyond_pairs`), and the weights C of the three and four nearest grains
+alone; from the lowest states how many grains they feel (D). Means over the seeds come with their standard errors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.granular.beyond_pairs import HARMONICS, irreducible_part, stiffness_ratio
+from bdg.granular.beyond_pairs import HARMONICS, irreducible_part, nonlocal_response, stiffness_ratio
 from bdg.granular.grain_landscape import GrainLandscape, grain_landscape
 from bdg.jobs.kinds.landscape_figures import ensemble, plot
 from bdg.jobs.kinds.shared import boxes
@@ -33,6 +33,7 @@ from bdg.lattices.units import temperature_in_t
 
 WITH_PAIRS = 4.0  # seconds of a sample relative to those of its landscape
 FORCES = 4  # stream of the seed that the phases of the forces are drawn from
+RESPONSES = 6  # of these phases, at most, at which the response of all currents to all phases is computed
 
 SYSTEM_KEYS = (
     Key("grains", "int", "number of grains, all of them whole", default=8, least=2, most=64),
@@ -135,11 +136,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "weakest_ratio": Observable(_of_weakest(dressed, pairs), "1", "all grains on over isolated, weakest pair"),
     }
     if wanted["points"]:
-        phases = np.random.default_rng([keys["seed"], FORCES]).uniform(
-            0, 2 * np.pi, (wanted["points"], cluster.n_grains)
-        )
-        irreducible = irreducible_part(landscape, phases, real=cluster.is_real)
-        observables["irreducible"] = Observable(irreducible, "1", "B: rms force beyond pairs over rms force")
+        observables |= _beyond_pairs(landscape, keys["seed"], wanted["points"], cluster.is_real, t)
     observables |= _loops(cluster, landscape, min(wanted["loop_grains"], cluster.n_grains), t)
     evidence: dict[str, Any] = {"grain_landscape": dict(landscape.evidence)}
     if wanted["states"]:
@@ -148,6 +145,20 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         observables |= found
         evidence |= how
     return observables, evidence
+
+
+def _beyond_pairs(landscape: GrainLandscape, seed: int, points: int, real: bool, t: float) -> dict[str, Observable]:
+    """Return what no pairwise model explains at random phases: of the forces, and of their response to the phases."""
+    phases = np.random.default_rng([seed, FORCES]).uniform(0, 2 * np.pi, (points, landscape.grains.size))
+    irreducible = irreducible_part(landscape, phases, real=real)
+    whole, beyond = nonlocal_response(landscape, phases[:RESPONSES], real=real)
+    share = float(np.sqrt((beyond**2).sum() / (whole**2).sum())) if whole.any() else 0.0
+    return {
+        "irreducible": Observable(irreducible, "1", "B: rms force beyond pairs over rms force"),
+        "response_meV": Observable(whole * t, "meV", "rms of d2F/dphi_i dphi_j at random phases (G, G)"),
+        "nonlocal_meV": Observable(beyond * t, "meV", "rms of its part that depends on other phases, too (G, G)"),
+        "nonlocal_share": Observable(share, "1", "rms nonlocal part of all responses over the rms of all responses"),
+    }
 
 
 def _of_weakest(dressed: np.ndarray, pairs: np.ndarray) -> float:
@@ -195,7 +206,8 @@ def summarise(results: JobResults) -> str:
     for title, points in groups_of(results).items():
         lines += [f"{title}:"] if title else []
         lines.append(
-            "   T (K)  seeds  R                B            3/pairs      4/pairs      sum of pairs (meV)  grains felt"
+            "   T (K)  seeds  R                B            nonlocal     3/pairs      4/pairs      sum of pairs (meV)  "
+            "grains felt"
         )
         for temperature, members in by_temperature(points).items():
             lines.append(f"  {temperature:6g}  {len(members):5d}  {_columns(ensemble(members))}")
@@ -203,7 +215,7 @@ def summarise(results: JobResults) -> str:
 
 
 def _columns(means: Mapping[str, tuple[float, float]]) -> str:
-    widths = {"R": 15, "B": 11, "triples": 11, "quadruples": 11, "pairs": 18, "touched": 11}
+    widths = {"R": 15, "B": 11, "nonlocal": 11, "triples": 11, "quadruples": 11, "pairs": 18, "touched": 11}
     return "  ".join(f"{_with_error(*means[name]) if name in means else '-':{w}}" for name, w in widths.items())
 
 
