@@ -21,6 +21,7 @@ from bdg.jobs.kinds.shared.grain_states import nearest_grains, random_phases, st
 from bdg.jobs.kinds.shared.groups import by_temperature, groups_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.kinds.shared.limits import site_rules, temperature_rules
+from bdg.jobs.kinds.shared.numbers import with_error
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
 from bdg.jobs.model.results import JobResults
@@ -31,7 +32,8 @@ from bdg.lattices.packing.place_spheres import place_spheres
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 
-WITH_PAIRS = 4.0  # seconds of a sample relative to those of its landscape
+# seconds relative to those of the landscape, measured: with pairs; a point of forces; all responses; loops
+WITH_PAIRS, A_POINT, ALL_RESPONSES, LOOPS = 1.25, 0.09, 1.35, 0.75
 FORCES = 4  # stream of the seed that the phases of the forces are drawn from
 RESPONSES = 6  # of these phases, at most, at which the response of all currents to all phases is computed
 
@@ -182,7 +184,10 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
     keys, wanted = parameters["system"], parameters["compute"]
     temperature = temperature_in_t(wanted["temperature_K"], boxes.host_of(keys).t_meV)
-    found = [Step("grain_landscape", {"temperature": temperature}, WITH_PAIRS, "with pairs, loops and forces")]
+    times = WITH_PAIRS + A_POINT * wanted["points"] + ALL_RESPONSES * bool(wanted["points"])
+    times += LOOPS * bool(wanted["loop_grains"])
+    parts = ["pairs", *["loops"] * bool(wanted["loop_grains"]), *["forces"] * bool(wanted["points"])]
+    found = [Step("grain_landscape", {"temperature": temperature}, times, f"with {', '.join(parts)}")]
     if wanted["states"]:
         found.append(Step("bound_states", {"k": wanted["states"]}))
     return build(parameters), found
@@ -216,17 +221,7 @@ def summarise(results: JobResults) -> str:
 
 def _columns(means: Mapping[str, tuple[float, float]]) -> str:
     widths = {"R": 15, "B": 11, "nonlocal": 11, "triples": 11, "quadruples": 11, "pairs": 18, "touched": 11}
-    return "  ".join(f"{_with_error(*means[name]) if name in means else '-':{w}}" for name, w in widths.items())
-
-
-def _with_error(mean: float, error: float) -> str:
-    """Return ``mean(error)`` with the error in units of the last digit shown, its first two."""
-    if not np.isfinite(error) or error <= 0:
-        return f"{mean:.4g}"
-    power = int(np.floor(np.log10(abs(mean)))) if mean and abs(mean) < 1e-2 else 0
-    mean, error = mean * 10.0**-power, error * 10.0**-power
-    places = max(0, 1 - int(np.floor(np.log10(error))))
-    return f"{mean:.{places}f}({round(error * 10**places)})" + (f"e{power:03d}" if power else "")
+    return "  ".join(f"{with_error(*means[name]) if name in means else '-':{w}}" for name, w in widths.items())
 
 
 KIND = Kind(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import bdg
-from bdg.granular.pairing_host import couplings_through_pairing_host
+from bdg.granular.beyond_pairs import couplings_through_pairing_host
 
 T = 0.08
 

@@ -47,7 +47,7 @@ def test_dear_samples_are_made_again(rows):
 def test_loops_weaken_the_locking_in_every_sample(rows):
     """R < 1 beyond its error, all couplings ferromagnetic, and disorder brings R nearer to 1."""
     assert len(rows) > 100
-    assert all(row["R"] < 1 - 10 * row["R_error"] for row in rows)
+    assert all(row["R"] < 1 - row["R_error"] for row in rows)
     assert all(row["least_pair_meV"] > 0 and row["least_dressed_meV"] > 0 for row in rows)
     ensemble = selected(rows, **ENSEMBLE)
     for temperature in (4.2, 19.0):
@@ -67,7 +67,7 @@ def test_outs_are_made_again():
     row = selected(read_table(outs.DATA), host_share=outs.SHARES[0], temperature_K=19.0, seed=0)[0]
     again = outs.pairing_host(0, 19.0, outs.SHARES[0])
     assert again["R"] == pytest.approx(row["R"], abs=20 * outs.TOL)
-    row = selected(read_table(outs.DATA), host_share=0.0, temperature_K=19.0, seed=0)[0]
+    row = selected(read_table(outs.DATA), host_share=0.0, mean_free_path_nm=13.0, temperature_K=19.0, seed=0)[0]
     assert outs.own_gaps(0, 19.0)["R"] == pytest.approx(row["R"], abs=20 * outs.TOL)
 
 
