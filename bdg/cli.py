@@ -186,7 +186,15 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.add_argument(
         "--only",
         action="append",
-        choices=("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid", "predictions"),
+        choices=(
+            "bound_states",
+            "pair_amplitude",
+            "density_of_states",
+            "self_consistent",
+            "grain_phases",
+            "grid",
+            "predictions",
+        ),
         default=[],
         help="only this part (may be given again)",
     )

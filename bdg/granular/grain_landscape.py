@@ -19,7 +19,7 @@ from bdg.base.arguments import require_seed, require_system, require_temperature
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.poles.tanh_poles import Poles
-from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
+from bdg.granular.harmonic_terms import PhaseGrid, PhaseHarmonics, fourier_terms
 from bdg.granular.integrated_host import integrate_out, orbitals_of
 from bdg.granular.named_grains import require_grain_pairing, require_grains, require_places, require_points
 from bdg.granular.phase_determinants import PhaseDeterminants
@@ -212,33 +212,18 @@ class GrainLandscape(Result):
         return np.atleast_2d(points), points.ndim == 1
 
 
-class LandscapeGrid:
-    """F on grids of some phases, each point computed once, halved by time reversal."""
+class LandscapeGrid(PhaseGrid):
+    """F of a landscape on grids of the phases of some of its grains."""
 
     def __init__(self, landscape: GrainLandscape, places: Sequence[int], fixed: bool, bar: Any = None) -> None:
-        self._landscape, self._free, self._bar = landscape, list(places)[1 if fixed else 0 :], bar
-        self._known: dict[tuple[float, ...], float] = {}  # by phases in turns
-        self.computed, self.error = 0, landscape.error
+        super().__init__(list(places)[1 if fixed else 0 :], landscape.is_real, bar)
+        self._landscape, self.error = landscape, landscape.error
 
-    def grid(self, size: int) -> np.ndarray:
-        """Return F on ``size`` points for each free phase."""
-        shape = (size,) * len(self._free)
-        turns = np.stack(np.unravel_index(np.arange(size ** len(shape)), shape), axis=1) / size
-        keys = [tuple(point) for point in turns.tolist()]
-        opposite = [tuple((-number % size) / size for number in index) for index in np.ndindex(shape)]
-        even = self._landscape.is_real  # F is the same at opposite phases
-        new = [n for n, key in enumerate(keys) if key not in self._known and not (even and opposite[n] < key)]
-        phases = np.zeros((len(new), self._landscape.grains.size))
-        phases[:, self._free] = 2 * np.pi * turns[new]
-        values = np.atleast_1d(self._landscape.free_energy(phases)).tolist()
-        for number, value in zip(new, values, strict=True):
-            self._known[keys[number]] = value
-            if even:
-                self._known[opposite[number]] = value
-        self.computed += len(new)
-        if self._bar is not None:
-            self._bar.update(len(new))
-        return np.array([self._known[key] for key in keys]).reshape(shape)
+    def energies(self, phases: np.ndarray) -> list[float]:
+        """Return F at phases (P, free)."""
+        points = np.zeros((len(phases), self._landscape.grains.size))
+        points[:, self._free] = phases
+        return np.atleast_1d(self._landscape.free_energy(points)).tolist()
 
 
 def grain_landscape(

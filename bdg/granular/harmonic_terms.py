@@ -9,8 +9,10 @@ the caller.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,12 +23,50 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class PhaseEnergies(Protocol):
-    """Free energies on grids of phases."""
+class PhaseGrid(ABC):
+    """F on grids of some phases, each point computed once, halved by time reversal.
+
+    Parameters
+    ----------
+    free : sequence of int
+        Grains whose phases are on the grid; all others have phase 0.
+    even : bool
+        With time reversal: F is the same at opposite phases.
+    bar : optional
+        Told of each free energy.
+
+    Attributes
+    ----------
+    computed : int
+        Free energies so far.
+    error : float
+        Of each of them.
+    """
+
+    def __init__(self, free: Sequence[int], even: bool, bar: Any = None) -> None:
+        self._free, self._even, self._bar = list(free), even, bar
+        self._known: dict[tuple[float, ...], float] = {}  # by phases in turns
+        self.computed, self.error = 0, 0.0
+
+    @abstractmethod
+    def energies(self, phases: np.ndarray) -> Iterable[float]:
+        """Give F one by one at phases (P, free), in radian."""
 
     def grid(self, size: int) -> np.ndarray:
         """Return F on ``size`` points for each free phase, (size, .., size)."""
-        ...
+        shape = (size,) * len(self._free)
+        turns = np.stack(np.unravel_index(np.arange(size ** len(shape)), shape), axis=1) / size
+        keys = [tuple(point) for point in turns.tolist()]
+        opposite = [tuple((-number % size) / size for number in index) for index in np.ndindex(shape)]
+        new = [n for n, key in enumerate(keys) if key not in self._known and not (self._even and opposite[n] < key)]
+        for number, value in zip(new, self.energies(2 * np.pi * turns[new]), strict=True):
+            self._known[keys[number]] = value
+            if self._even:
+                self._known[opposite[number]] = value
+            self.computed += 1
+            if self._bar is not None:
+                self._bar.update()
+        return np.array([self._known[key] for key in keys]).reshape(shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -117,13 +157,13 @@ class FourierTerms:
 
 
 def fourier_terms(
-    energies: PhaseEnergies, grains: list[int], fixed: bool, points: int | None, tol: float, real: bool
+    energies: PhaseGrid, grains: list[int], fixed: bool, points: int | None, tol: float, real: bool
 ) -> FourierTerms:
     """Return the terms from the first grid whose aliasing is below ``tol``, relative to the largest term.
 
     Parameters
     ----------
-    energies : PhaseEnergies
+    energies : PhaseGrid
     grains : list of int
     fixed : bool
         The phase of the first grain is fixed by gauge.

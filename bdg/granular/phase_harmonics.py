@@ -11,9 +11,8 @@ is kept fixed.
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from bdg.granular.choice import (
     free_energies,
 )
 from bdg.granular.grain_landscape import LandscapeGrid, grain_landscape
-from bdg.granular.harmonic_terms import PhaseHarmonics, fourier_terms
+from bdg.granular.harmonic_terms import PhaseGrid, PhaseHarmonics, fourier_terms
 from bdg.granular.landscape_choice import METHOD
 from bdg.granular.named_grains import holds_all_pairing, require_grain_pairing, require_grains, require_points
 from bdg.lattices.arguments import positive_number
@@ -119,7 +118,7 @@ def phase_harmonics(
     free = named[1:] if fixed else named
     times = free_energies(EXPECTED_POINTS[len(free)] if size is None else size, len(free), system.is_real)
     choice = choose_method(method, device, biased(system, free), temperature, times)
-    energies: _Energies | LandscapeGrid
+    energies: PhaseGrid
     with progress_bar(progress, "phases", "free energy") as bar:
         if choice.method == METHOD:
             landscape = grain_landscape(system, temperature, grains=named, device=choice.backend.device)
@@ -140,39 +139,18 @@ def phase_harmonics(
     return terms.result(energies.error, temperature, evidence)
 
 
-class _Energies:
-    """F at points of the grid, each computed once, halved by time reversal."""
+class _Energies(PhaseGrid):
+    """F from the levels or from determinants of the whole system, point by point."""
 
-    def __init__(
-        self,
-        system: System,
-        free: list[int],
-        temperature: float,
-        choice: Choice,
-        bar: Any,
-    ) -> None:
-        self._system, self._free, self._temperature = system, free, temperature
-        self.choice = choice
-        self._values: dict[tuple[float, ...], float] = {}  # by phases in turns
-        self.computed, self.error = 0, 0.0
-        self._bar = bar
+    def __init__(self, system: System, free: list[int], temperature: float, choice: Choice, bar: Any) -> None:
+        super().__init__(free, system.is_real, bar)
+        self._system, self._temperature, self.choice = system, temperature, choice
 
-    def grid(self, size: int) -> np.ndarray:
-        """Return F on ``size`` points for each free phase."""
-        shape = (size,) * len(self._free)
-        return np.array([self._at(index, size) for index in itertools.product(*map(range, shape))]).reshape(shape)
+    def energies(self, phases: np.ndarray) -> Iterator[float]:
+        """Give F at phases (P, free)."""
+        return (self._at(dict(zip(self._free, point, strict=True))) for point in phases.tolist())
 
-    def _at(self, index: tuple[int, ...], size: int) -> float:
-        turns = tuple(number / size for number in index)
-        if turns not in self._values:
-            value = self._compute(turns)
-            self._values[turns] = value
-            if self._system.is_real:  # H at opposite phases is the complex conjugate
-                self._values[tuple((-number % size) / size for number in index)] = value
-        return self._values[turns]
-
-    def _compute(self, turns: tuple[float, ...]) -> float:
-        phases = {grain: 2 * np.pi * turn for grain, turn in zip(self._free, turns, strict=True)}
+    def _at(self, phases: dict[int, float]) -> float:
         hamiltonian = BdGHamiltonian(self._system.with_phases(phases))
         share, temperature = 1.0 / self._system.norbs, self._temperature
         if self.choice.method == "dense":
@@ -187,6 +165,4 @@ class _Energies:
             value = -share * found.thermal_trace(temperature)
             error = share * temperature * found.log_cosh_error
         self.error = max(self.error, float(error))
-        self.computed += 1
-        self._bar.update()
         return value

@@ -26,6 +26,7 @@ UNIT = r"($e\,\cdot$ hopping$/\hbar$)"
 POSITION = "(unit of the positions)"
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
+MARKERS = "osD^vP"
 
 
 def axes_for(ax: Any = None, size: tuple[float, float] = (5.0, 3.6)) -> tuple[Figure, Axes]:

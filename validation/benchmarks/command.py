@@ -21,6 +21,7 @@ _TITLES = {
     "pair_amplitude": "Pair amplitude on all sites, T = 0.05 Delta",
     "density_of_states": "Density of states around E = 0, 8 random vectors",
     "self_consistent": "Self-consistent gap of a disordered S/N/S cube",
+    "grain_phases": "Free energy of the phases of four grains, 112 points of a grid",
     "grid": "Assembly of a regular grid",
     "predictions": "Predicted against measured",
 }
@@ -42,7 +43,8 @@ def main(
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
     large : bool
         Only what takes too long for everyday: the self-consistent gap of 32^3 sites, about ten minutes.
-    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid", "predictions"}
+    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "grid",
+        "predictions"}
         Parts to measure; all by default.
     write : path, optional
         Page that takes the tables between its markers; the large ones have markers of their own.

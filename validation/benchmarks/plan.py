@@ -34,6 +34,9 @@ POLES = Route("this package, all sites (poles)", "poles")
 COLUMNS = Route("exact Chebyshev columns", "columns")
 DENSE = Route("one dense `eigh`", "dense")
 
+LANDSCAPE = Route("this package, host integrated out", "landscape")
+HARMONICS = Route("determinants of the whole system", "harmonics")
+
 GRID = Route("grid", "grid")
 
 DENSITIES = "density of states"
@@ -55,6 +58,8 @@ class Plan:
         Pair amplitude against exact columns, and against one full diagonalisation.
     n_columns : int
         Columns that are measured.
+    clusters : tuple of int
+        Fourier terms in the phases of four grains.
     grid : int
     densities : tuple of (int, int)
         Edge and Chebyshev moments for the density of states.
@@ -69,6 +74,7 @@ class Plan:
     columns: tuple[int, ...] = (12, 16, 20)
     dense: tuple[int, ...] = (8, 10)
     n_columns: int = 128
+    clusters: tuple[int, ...] = (12,)
     grid: int = 100
     densities: tuple[tuple[int, int], ...] = ((16, 2048), (24, 512), (32, 512))
     gaps: tuple[tuple[int, float], ...] = ((20, 0.1), (20, 0.95))
@@ -81,6 +87,7 @@ QUICK = Plan(
     columns=(6,),
     dense=(6,),
     n_columns=8,
+    clusters=(6,),
     grid=10,
     densities=((6, 64),),
     gaps=((6, 0.1), (6, 0.5)),
@@ -92,7 +99,7 @@ LARGE_PARTS = ("self_consistent",)
 
 Cell = tuple[int, Route]  # sites an axis, and how
 Measured = dict[tuple[int, str], Measurement]  # by size and name of the route
-PARTS = ("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grid")
+PARTS = ("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "grid")
 
 
 def gap_route(share: float) -> Route:
@@ -117,6 +124,8 @@ def cells(plan: Plan, part: str) -> list[Cell]:
         ]
     elif part == "self_consistent":
         pairs = [(n, gap_route(share)) for n, share in plan.gaps]
+    elif part == "grain_phases":
+        pairs = [(n, r) for n in plan.clusters for r in (LANDSCAPE, HARMONICS)]
     else:
         pairs = [(plan.grid, GRID)]
     return list({(size, route.name): (size, route) for size, route in pairs}.values())

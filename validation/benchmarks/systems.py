@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import bdg
 from bdg.lattices import Layer, stack
 from bdg.lattices.builders.composites import grain_composite
+from bdg.lattices.builders.grains_at import grains_at
 
 GAP = 0.3  # in t
 TEMPERATURE = 0.05 * GAP
@@ -18,6 +21,12 @@ def composite(size: int) -> bdg.System:
     return grain_composite(
         (size,) * 3, 1, volume_fraction=0.09, diameter=diameter, mu=-1, delta=GAP, disorder=1, seed=1
     )
+
+
+def cluster(size: int) -> bdg.System:
+    """Return four grains on corners of an open cube no two of which share an edge, each a third of the cube wide."""
+    corners = np.array([(1, 1, 1), (1, 3, 3), (3, 1, 3), (3, 3, 1)])
+    return grains_at((size,) * 3, 1, 0.25 * size * corners, size / 3, mu=MU, delta=GAP, disorder=DISORDER, seed=1)
 
 
 def sandwich(size: int) -> bdg.System:

@@ -19,6 +19,8 @@ from bdg.validation.benchmarks.plan import (
     DENSE,
     DENSITIES,
     GRID,
+    HARMONICS,
+    LANDSCAPE,
     PARDISO,
     PARDISO_LOOSE,
     PARDISO_LU,
@@ -220,6 +222,41 @@ def self_consistent(best: Measured, plan: Plan) -> str:
     return markdown(gaps.HEAD, [gaps.row(size, share, found) for size, share, found in cells if found is not None])
 
 
+def grain_phases(best: Measured, plan: Plan) -> str:
+    """Return the table of Fourier terms in the phases of grains."""
+    head = ("size", "free energies by", "CPU s", "times ours", "GiB", "error / largest term: stated", "measured")
+    rows = []
+    for size in plan.clusters:
+        ours = best.get((size, LANDSCAPE.name))
+        for route in (LANDSCAPE, HARMONICS):
+            found = best.get((size, route.name))
+            if found is not None and ours is not None:
+                rows.append(_terms_row(size, route.name, found, ours))
+    return markdown(head, rows)
+
+
+def _terms_row(size: int, name: str, found: Measurement, ours: Measurement) -> tuple[str, ...]:
+    if found.error:
+        return (f"{size}^3", name, "-", "-", "-", found.error, "-")
+    largest = max(map(abs, found.found["amplitudes"]))
+    measured = "-" if found is ours or ours.error else f"{difference_of_terms(found, ours):.0e} against ours"
+    return (
+        f"{size}^3",
+        name + _threads(found),
+        f"{found.cpu_seconds:.2f}",
+        f"{_ratio(found, ours):.1f}",
+        f"{found.peak_gib:.3f}",
+        f"{found.found['error'] / largest:.0e}",
+        measured,
+    )
+
+
+def difference_of_terms(found: Measurement, ours: Measurement) -> float:
+    """Return the largest difference of amplitudes, relative to the largest one."""
+    one, other = (np.array(x.found["amplitudes"]) for x in (found, ours))
+    return float(abs(one - other).max() / abs(other).max())
+
+
 def grid(best: Measured, plan: Plan) -> str:
     """Return the table of the grid assembly."""
     found = best.get((plan.grid, GRID.name))
@@ -265,6 +302,9 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
             cell = (size, gap_route(share).name)
             iterations = _of_two(best, cell, cell, lambda one, _: float(one.found["iterations"]))
             found.append(Target(f"self-consistent gap, {size}^3, {share:g} Tc: iterations", iterations, bound, True))
+    if 12 in plan.clusters:
+        ratio = _of_two(best, (12, HARMONICS.name), (12, LANDSCAPE.name), _ratio)
+        found.append(Target("phases of four grains, 12^3: determinants of the whole system / ours", ratio, 7))
     if plan.grid >= 100:
         cell = (plan.grid, GRID.name)
         ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))

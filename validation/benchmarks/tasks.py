@@ -21,10 +21,12 @@ import bdg
 from bdg.gpu.eigen.lanczos import LanczosEngine
 from bdg.validation.benchmarks import density_of_states, grid_assembly
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, resident_bytes
-from bdg.validation.benchmarks.systems import TEMPERATURE, composite, sandwich
+from bdg.validation.benchmarks.systems import TEMPERATURE, cluster, composite, sandwich
 
 STATES = 32
 CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
+
+PHASES = 6  # of each grain, for its Fourier terms
 
 Call = Callable[[], Any]
 Describe = Callable[[Any], dict[str, Any]]
@@ -173,6 +175,22 @@ def gap(size: int, share: float, critical: float = CRITICAL) -> tuple[Call, Desc
     return lambda: bdg.solve_gap(system, share * critical, device="cpu"), _gap
 
 
+def landscape(size: int) -> tuple[Call, Describe]:
+    """Fourier terms in the phases of four grains from small determinants, the host integrated out once."""
+    system = cluster(size)
+    return (
+        lambda: bdg.grain_landscape(system, TEMPERATURE, device="cpu").harmonics(range(4), points=PHASES),
+        _terms,
+    )
+
+
+def harmonics(size: int) -> tuple[Call, Describe]:
+    """The same terms from determinants of the whole system at every point of the grid."""
+    system = cluster(size)
+    options: dict[str, Any] = {"points": PHASES, "method": "poles", "device": "cpu"}
+    return lambda: bdg.phase_harmonics(system, range(4), TEMPERATURE, **options), _terms
+
+
 TASKS = {
     "lanczos": Task(lanczos),
     "superlu": Task(superlu),
@@ -183,6 +201,8 @@ TASKS = {
     "dense": Task(dense),
     "densities": Task(densities, warm_up=False),
     "gap": Task(gap),
+    "landscape": Task(landscape),
+    "harmonics": Task(harmonics),
     "grid": Task(grid, "kwant", warm_up=False),
 }
 
@@ -213,6 +233,16 @@ def _amplitude(found: bdg.PairAmplitude) -> dict[str, Any]:
         "error": found.error,
         "poles": found.evidence.get("poles"),
         "degree": found.evidence.get("degree"),
+        "dtype": found.evidence.dtype,
+    }
+
+
+def _terms(found: bdg.PhaseHarmonics) -> dict[str, Any]:
+    order = np.lexsort(found.orders.T)
+    return {
+        "amplitudes": found.amplitudes.real[order].tolist(),
+        "error": found.error,
+        "free_energies": found.evidence.free_energies,
         "dtype": found.evidence.dtype,
     }
 

@@ -109,7 +109,8 @@ class GapIteration:
         unseen = unknowns.delta_error(equation.error, 0.0) if equation.final else 0.0  # rounding, at T = 0 above all
         tiny = max(NORMAL_BELOW * self.tol * equation.temperature, unseen)
         # Delta = 0 is never reached, and no error is small beside it; where the map repels, a small Delta is growing
-        self.normal = unknowns.largest(self.point) < tiny and rate < 1
+        empty = unknowns.largest(self.point) < tiny and rate < 1
+        self.normal = empty and bool(unknowns.parts.can_vanish.all())  # beside imposed pairing it is only a start
         # rough sums tell nothing below their own error
         self._seems_done = (self.error <= self.allowed and equation.final) or self.normal
         return following

@@ -1,9 +1,9 @@
 r"""Closed loops between grains: what couples their phases beyond pairs, in an ensemble of samples.
 
 Equal grains lie whole and at random in a box of the host. The host is integrated out (`bdg.grain_landscape`); from the
-free energy of all phases come the stiffness ratio R, the irreducible part B of the forces (both:
-`bdg.granular.beyond_pairs`), and the weights C of the three and four nearest grains alone; from the lowest states how
-many grains they feel (D). Means over the seeds come with their standard errors.
+free energy of all phases come the stiffness ratio R, the irreducible part B of the forces, the nonlocal response of
+currents to phases (all three: `bdg.granular.beyond_pairs`), and the weights C of the three and four nearest grains
+alone; from the lowest states how many grains they feel (D). Means over the seeds come with their standard errors.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.granular.beyond_pairs import HARMONICS, irreducible_part, stiffness_ratio
+from bdg.granular.beyond_pairs import HARMONICS, irreducible_part, nonlocal_response, stiffness_ratio
 from bdg.granular.grain_landscape import GrainLandscape, grain_landscape
 from bdg.jobs.kinds.landscape_figures import ensemble, plot
 from bdg.jobs.kinds.shared import boxes
@@ -21,6 +21,7 @@ from bdg.jobs.kinds.shared.grain_states import nearest_grains, random_phases, st
 from bdg.jobs.kinds.shared.groups import by_temperature, groups_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP
 from bdg.jobs.kinds.shared.limits import site_rules, temperature_rules
+from bdg.jobs.kinds.shared.numbers import with_error
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
 from bdg.jobs.model.results import JobResults
@@ -31,8 +32,10 @@ from bdg.lattices.packing.place_spheres import place_spheres
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
 
-WITH_PAIRS = 4.0  # seconds of a sample relative to those of its landscape
+# seconds relative to those of the landscape, measured: with pairs; a point of forces; all responses; loops
+WITH_PAIRS, A_POINT, ALL_RESPONSES, LOOPS = 1.25, 0.09, 1.35, 0.75
 FORCES = 4  # stream of the seed that the phases of the forces are drawn from
+RESPONSES = 6  # of these phases, at most, at which the response of all currents to all phases is computed
 
 SYSTEM_KEYS = (
     Key("grains", "int", "number of grains, all of them whole", default=8, least=2, most=64),
@@ -135,11 +138,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "weakest_ratio": Observable(_of_weakest(dressed, pairs), "1", "all grains on over isolated, weakest pair"),
     }
     if wanted["points"]:
-        phases = np.random.default_rng([keys["seed"], FORCES]).uniform(
-            0, 2 * np.pi, (wanted["points"], cluster.n_grains)
-        )
-        irreducible = irreducible_part(landscape, phases, real=cluster.is_real)
-        observables["irreducible"] = Observable(irreducible, "1", "B: rms force beyond pairs over rms force")
+        observables |= _beyond_pairs(landscape, keys["seed"], wanted["points"], cluster.is_real, t)
     observables |= _loops(cluster, landscape, min(wanted["loop_grains"], cluster.n_grains), t)
     evidence: dict[str, Any] = {"grain_landscape": dict(landscape.evidence)}
     if wanted["states"]:
@@ -148,6 +147,20 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         observables |= found
         evidence |= how
     return observables, evidence
+
+
+def _beyond_pairs(landscape: GrainLandscape, seed: int, points: int, real: bool, t: float) -> dict[str, Observable]:
+    """Return what no pairwise model explains at random phases: of the forces, and of their response to the phases."""
+    phases = np.random.default_rng([seed, FORCES]).uniform(0, 2 * np.pi, (points, landscape.grains.size))
+    irreducible = irreducible_part(landscape, phases, real=real)
+    whole, beyond = nonlocal_response(landscape, phases[:RESPONSES], real=real)
+    share = float(np.sqrt((beyond**2).sum() / (whole**2).sum())) if whole.any() else 0.0
+    return {
+        "irreducible": Observable(irreducible, "1", "B: rms force beyond pairs over rms force"),
+        "response_meV": Observable(whole * t, "meV", "rms of d2F/dphi_i dphi_j at random phases (G, G)"),
+        "nonlocal_meV": Observable(beyond * t, "meV", "rms of its part that depends on other phases, too (G, G)"),
+        "nonlocal_share": Observable(share, "1", "rms nonlocal part of all responses over the rms of all responses"),
+    }
 
 
 def _of_weakest(dressed: np.ndarray, pairs: np.ndarray) -> float:
@@ -171,7 +184,10 @@ def steps(parameters: Parameters) -> tuple[System, list[Step]]:
     """Return the system of a point and what is computed of it."""
     keys, wanted = parameters["system"], parameters["compute"]
     temperature = temperature_in_t(wanted["temperature_K"], boxes.host_of(keys).t_meV)
-    found = [Step("grain_landscape", {"temperature": temperature}, WITH_PAIRS, "with pairs, loops and forces")]
+    times = WITH_PAIRS + A_POINT * wanted["points"] + ALL_RESPONSES * bool(wanted["points"])
+    times += LOOPS * bool(wanted["loop_grains"])
+    parts = ["pairs", *["loops"] * bool(wanted["loop_grains"]), *["forces"] * bool(wanted["points"])]
+    found = [Step("grain_landscape", {"temperature": temperature}, times, f"with {', '.join(parts)}")]
     if wanted["states"]:
         found.append(Step("bound_states", {"k": wanted["states"]}))
     return build(parameters), found
@@ -195,7 +211,8 @@ def summarise(results: JobResults) -> str:
     for title, points in groups_of(results).items():
         lines += [f"{title}:"] if title else []
         lines.append(
-            "   T (K)  seeds  R                B            3/pairs      4/pairs      sum of pairs (meV)  grains felt"
+            "   T (K)  seeds  R                B            nonlocal     3/pairs      4/pairs      sum of pairs (meV)  "
+            "grains felt"
         )
         for temperature, members in by_temperature(points).items():
             lines.append(f"  {temperature:6g}  {len(members):5d}  {_columns(ensemble(members))}")
@@ -203,18 +220,8 @@ def summarise(results: JobResults) -> str:
 
 
 def _columns(means: Mapping[str, tuple[float, float]]) -> str:
-    widths = {"R": 15, "B": 11, "triples": 11, "quadruples": 11, "pairs": 18, "touched": 11}
-    return "  ".join(f"{_with_error(*means[name]) if name in means else '-':{w}}" for name, w in widths.items())
-
-
-def _with_error(mean: float, error: float) -> str:
-    """Return ``mean(error)`` with the error in units of the last digit shown, its first two."""
-    if not np.isfinite(error) or error <= 0:
-        return f"{mean:.4g}"
-    power = int(np.floor(np.log10(abs(mean)))) if mean and abs(mean) < 1e-2 else 0
-    mean, error = mean * 10.0**-power, error * 10.0**-power
-    places = max(0, 1 - int(np.floor(np.log10(error))))
-    return f"{mean:.{places}f}({round(error * 10**places)})" + (f"e{power:03d}" if power else "")
+    widths = {"R": 15, "B": 11, "nonlocal": 11, "triples": 11, "quadruples": 11, "pairs": 18, "touched": 11}
+    return "  ".join(f"{with_error(*means[name]) if name in means else '-':{w}}" for name, w in widths.items())
 
 
 KIND = Kind(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.jobs.kinds.shared.groups import by_temperature, groups_of
-from bdg.jobs.model.figures import COLOURS, MARKERS, new_figure, paper_style, save_figure
+from bdg.jobs.model.figures import new_figure, paper_style, save_figure
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.plots.figure import BLACK
+from bdg.plots.means import draw_means, temperature_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
 
 def ensemble(points: Sequence[PointResult]) -> dict[str, tuple[float, float]]:
     """Return mean and standard error over samples of what they measure, by name; nan errors of a single sample."""
-    columns: dict[str, list[float]] = {"R": [], "B": [], "triples": [], "quadruples": [], "pairs": [], "touched": []}
+    names = ("R", "B", "nonlocal", "triples", "quadruples", "pairs", "touched")
+    columns: dict[str, list[float]] = {name: [] for name in names}
     for point in points:
         values = point.observables
         columns["R"].append(float(point["stiffness_ratio"]))
         columns["pairs"].append(float(np.triu(point["pairs_meV"], 1).sum()))
         if "irreducible" in values:
             columns["B"].append(float(point["irreducible"]))
+        if "nonlocal_share" in values:  # younger than the others
+            columns["nonlocal"].append(float(point["nonlocal_share"]))
         for count, name in ((3, "triples"), (4, "quadruples")):
             if f"weights_of_{count}_meV" in values:
                 weights = point[f"weights_of_{count}_meV"]
@@ -67,14 +71,15 @@ def _ratio(groups: Mapping[str, list[PointResult]]) -> Figure:
 
 def _beyond(groups: Mapping[str, list[PointResult]]) -> Figure | None:
     found = {title: ensemble(points) for title, points in groups.items()}
-    names = [name for name in ("B", "triples", "quadruples") if any(name in means for means in found.values())]
-    if not names:
-        return None
     words = {
         "B": "irreducible part of the forces",
+        "nonlocal": r"nonlocal part of $dI_i/d\varphi_j$",
         "triples": "three nearest grains: loops / pairs",
         "quadruples": "four nearest grains: loops / pairs",
     }
+    names = [name for name in words if any(name in means for means in found.values())]
+    if not names:
+        return None
     figure = new_figure(0.6 + 3.6 * len(names), 3.9)
     grid = figure.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(grid, names, strict=True):
@@ -95,29 +100,12 @@ def _points(
     if not rows:
         return
     temperature, mean, error = np.array(rows).T
-    axes.errorbar(
-        temperature,
-        change(mean),
-        yerr=np.nan_to_num(error),
-        fmt=MARKERS[number % 6] + "-",
-        ms=4,
-        lw=1,
-        capsize=2,
-        mfc="white",
-        color=COLOURS[number % 6],
-        label=title or None,
-    )
+    draw_means(axes, temperature, change(mean), error, number, title)
 
 
 def _finished(figure: Figure, grid: Any, groups: int) -> Figure:
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
-
     for axes in grid:
-        axes.set_xlabel("temperature $T$ (K)")
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 4)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        temperature_axis(axes)
     if groups > 1:
         figure.legend(frameon=False, loc="outside lower center", ncols=2)
     return figure

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bdg.jobs.model.results import PointResult
 from bdg.jobs.model.schema import Key
-from bdg.plots.figure import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, STYLE
+from bdg.plots.figure import COLOURS as COLOURS
+from bdg.plots.figure import MARKERS as MARKERS
+from bdg.plots.figure import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,9 +23,6 @@ OUTPUT_KEYS = (
     Key("pdf", "bool", "figures as PDF besides PNG", default=True),
     Key("dpi", "int", "resolution of the PNG figures", default=200, least=50, most=1200),
 )
-
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
-MARKERS = "osD^vP"
 
 
 @contextlib.contextmanager

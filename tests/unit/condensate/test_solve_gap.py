@@ -57,6 +57,23 @@ def test_above_tc_the_solution_is_the_normal_state():
     assert found.converged and not found.delta.any() and found.evidence.normal_state
 
 
+@pytest.mark.parametrize("examined", [True, False])
+def test_beside_imposed_pairing_zero_is_only_a_start(monkeypatch, examined):
+    """A normal start must not pass for a normal state where Delta is imposed nearby, in large systems either."""
+    if not examined:
+        monkeypatch.setattr("bdg.condensate.gap.iteration.LARGEST_DIMENSION", 0)
+    size = 12
+    h = -(np.eye(size, k=1) + np.eye(size, k=-1))
+    inside = np.arange(size) < 3
+    system = bdg.lattices.from_hamiltonian(
+        h, np.arange(size), delta=np.where(inside, 0.4, 0), attraction=np.where(inside, 0, 0.8), grain=inside - 1
+    )
+    found = bdg.solve_gap(system, 0.1, tol=1e-8, method="dense")
+    amplitude = bdg.pair_amplitude(found.system, 0.1, method="dense").values
+    assert not found.evidence.normal_state and abs(found.delta[3]) > 0.05
+    assert abs(system.attraction * amplitude - found.delta)[~inside].max() < 1e-8
+
+
 @functools.cache
 def _composite():
     system = bdg.lattices.grain_composite(

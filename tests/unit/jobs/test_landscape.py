@@ -71,6 +71,15 @@ def test_couplings_are_those_of_the_free_energy(outcome):
     assert 0.5 < found["stiffness_ratio"] < 1 and found["coupling_error_meV"] < 1e-6 * largest
 
 
+def test_the_response_of_currents_to_phases_has_a_nonlocal_part(outcome):
+    """At most what the forces have beyond pairs, times the largest integer of a loop; of single phases nothing."""
+    found, _ = outcome
+    whole, beyond = found["response_meV"], found["nonlocal_meV"]
+    assert found["nonlocal_share"] == pytest.approx(np.sqrt((beyond**2).sum() / (whole**2).sum()))
+    assert 0.3 * found["irreducible"] < found["nonlocal_share"] < 10 * found["irreducible"]
+    assert (whole[~np.eye(4, dtype=bool)] > 0.3 * found["pairs_meV"][~np.eye(4, dtype=bool)]).all()
+
+
 def test_loops_of_the_nearest_grains_are_those_of_phase_harmonics(outcome):
     found, _ = outcome
     system = landscape.build(parameters_of())
