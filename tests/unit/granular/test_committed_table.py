@@ -77,7 +77,6 @@ def test_long_gaps_continued_from_shorter_ones(table):
     assert 0.85 < stiffness[1] / stiffness[0] < 1  # 10 % lost at 6 % of grains
 
 
-@pytest.mark.skip(reason="hosts are being added")
 def test_disorder_and_interfaces_weaken_couplings(table):
     gaps = np.array([2.4, 7.2, 14.0])
     for temperature in (4.2, 19.0):
