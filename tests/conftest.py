@@ -33,6 +33,40 @@ hypothesis.settings.load_profile("bdg")
 
 
 @pytest.hookimpl(optionalhook=True)
+THINNED = {  # families of alike cases: every n-th one runs by default, all of them in `make test-slow`
+    "device/test_public_functions.py::test_the_device_gives_what_the_cpu_gives": 3,
+    "device/test_public_functions.py::test_loops_give_what_they_give_on_the_cpu": 2,
+    "device/test_public_functions.py::test_with_the_fronts_of_each_device": 2,
+    "device/test_chebyshev_kernels.py::test_the_kernel_equals_its_twin": 2,
+    "device/test_kernels.py::test_kernels_equal_their_twin_bit_for_bit": 2,
+    "device/test_thermal_choice.py::test_the_quicker_device_is_taken_and_both_are_named": 2,
+    "device/test_transfers.py::test_few_transfers_and_no_needless_wait": 2,
+    "unit/condensate/test_pair_amplitude.py::test_poles_equal_dense_within_the_stated_error": 2,
+    "unit/condensate/test_gap_error.py::test_a_site_at_its_threshold_beside_another": 2,
+    "unit/condensate/test_critical_temperature_everywhere.py::test_random_systems": 2,
+    "unit/condensate/test_critical_temperature_everywhere.py::test_random_systems_as_if_they_were_large": 2,
+    "unit/currents/test_current_phase.py::test_current_is_the_derivative_of_the_free_energy": 2,
+    "unit/gpu/test_sign_count.py::test_counts_lie_between_those_at_the_ends_of_the_error": 2,
+    "unit/gpu/test_multifrontal.py::test_equals_dense_algebra_on_every_geometry": 2,
+    "unit/gpu/test_multifrontal.py::test_equals_dense_algebra_for_all_sizes_of_blocks": 2,
+    "unit/gpu/test_majorana.py::test_all_blocks_of_the_inverse_equal_dense_algebra": 2,
+    "unit/states/test_bound_states.py::test_sparse_equals_dense": 2,
+    "unit/states/test_bound_states_lanczos.py::test_equals_dense": 2,
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make the cases of `THINNED` slow but every n-th."""
+    seen: dict[str, int] = {}
+    for item in items:
+        family = item.nodeid.removeprefix("tests/").partition("[")[0]
+        if family in THINNED and item.get_closest_marker("slow") is None:
+            if seen.setdefault(family, 0) % THINNED[family]:
+                item.add_marker(pytest.mark.slow)
+            seen[family] += 1
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """``-n auto``: the cores that this process may use, where pytest-xdist would count all of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -49,6 +49,7 @@ def quick(tmp_path_factory):
     return page.read_text(), json.loads((folder / "runs.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_tables_between_its_own_words(quick):
     page, _ = quick
     assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
@@ -68,6 +69,7 @@ def test_the_page_holds_the_tables_between_its_own_words(quick):
     assert len(widths) == 1  # every row has all columns
 
 
+@pytest.mark.slow
 def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick):
     """Rows of both temperatures with an error below the tolerance; promises are for 20^3 only."""
     page, content = quick
@@ -107,6 +109,7 @@ def test_large_benchmarks_have_markers_of_their_own(tmp_path, capsys):
     assert document.LARGE_BEGIN in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_peers_that_are_not_installed_are_named_with_their_cure(quick):
     page, content = quick
     for run in content["runs"]:
@@ -118,6 +121,7 @@ def test_peers_that_are_not_installed_are_named_with_their_cure(quick):
             assert not run["error"]
 
 
+@pytest.mark.slow
 def test_routes_are_compared_on_equal_results(quick):
     """Levels equal to rounding for every peer, pair amplitudes within the stated error."""
     _, content = quick
@@ -260,12 +264,14 @@ def try_out(tmp_path_factory):
     return done, rows, (folder / "out" / "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_gpu_table_needs_neither_kwant_nor_matplotlib_nor_tqdm(try_out):
     done, rows, _ = try_out
     assert done.returncode == 0, done.stderr
     assert not [row for row in rows if "error" in row]
 
 
+@pytest.mark.slow
 def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
     done, rows, table = try_out
     assert done.stdout.strip() == table.strip()
@@ -285,6 +291,7 @@ def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
     assert all(words in table for words in ("DGEMM", "ZGEMM", "copy", "GB/s", "TFLOP"))
 
 
+@pytest.mark.slow
 def test_the_gpu_table_compares_every_observable_for_three_kinds_of_systems(try_out):
     _, rows, table = try_out
     compared = {(row["stage"], row["system"]): row for row in rows if "system" in row}
@@ -292,6 +299,7 @@ def test_the_gpu_table_compares_every_observable_for_three_kinds_of_systems(try_
     assert all(row["agrees"] and row["difference"] <= row["stated"] < 1e-5 for row in compared.values())
 
 
+@pytest.mark.slow
 def test_the_gpu_table_has_chebyshev_steps_beside_the_copy(try_out):
     """12 rows; the share is what a step moves at least, counted by hand here, over its time and the copy's rate."""
     _, rows, table = try_out

@@ -204,6 +204,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert "this installation holds no benchmarks" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_junction_job_agrees_with_the_closed_form(tmp_path):
     """Three phases of the shipped job; exact lattice values E/Delta from a transfer matrix with semi-infinite S."""
     from bdg.jobs.model.results import read_results

@@ -313,6 +313,7 @@ def test_one_failing_point_keeps_the_others(tmp_path):
     assert "reached" in done.stdout + done.stderr + (tmp_path / "out" / "run.log").read_text()
 
 
+@pytest.mark.slow
 def test_plot_draws_the_figures_again(tmp_path):
     (tmp_path / "job.toml").write_text(SNS.format(phases="[0.3, 0.7]", figures="true"))
     assert bdg_here("run", "job.toml", "--out", "out", cwd=tmp_path).returncode == 0

@@ -229,6 +229,7 @@ def test_broken_figures_cost_no_numbers(place, whole):
     assert (place / "out" / "results.h5").read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_second_runner_is_refused_while_the_first_works_and_not_after_its_death(place, whole):
     """Nor do workers outlive their parent, not even in the middle of a point that would take for ever."""
     first = start(place, "--workers", 2, gate=place / "gate")
@@ -322,6 +323,7 @@ def test_kill_nine_at_random_moments_loses_only_the_points_in_flight(place, kill
     assert len(diary(place)) == begun + (18 - kept) + 18
 
 
+@pytest.mark.slow
 def test_kill_nine_during_a_write_leaves_no_half_point(place):
     """A kill may come too late for a write: it is tried until one has not, three times at most."""
     arguments = ["--set", "length=3000000", "--set", "x_nm=1", "--set", "seed={range = [0, 4]}"]
@@ -347,6 +349,7 @@ def composite(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_small_composite_survives_a_kill(composite):
     kill_nine(composite, lambda: wait_for(lambda: point_files(composite / "out")), *SMALL, program=BDG)
     finish_and_compare(composite, 2, *SMALL)

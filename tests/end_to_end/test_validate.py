@@ -28,8 +28,16 @@ SMALLER = {  # constants for the same rows from smaller systems, or fewer rows; 
     "O15": {"SITES": 400, "FIRST": 165, "RECORDED": slice(1)},
     "row 17": {"EDGES_MM": slice(1), "RATIOS": slice(1)},
 }
-LONG = ("O18", "row 07")  # half a minute and more: `slow`, and `bdg validate`
-FAST = [name for name in report.checks() if name not in LONG]
+LONG = ("O18", "row 07", "row 10")  # `slow`, and `bdg validate`
+WHOLE_ONLY = (
+    "O2",
+    "O4",
+    "O6",
+    "O10",
+    "O13",
+    "O15",
+)  # even fewer rows of them take long; their physics is in unit tests, too
+FAST = [name for name in report.checks() if name not in (*LONG, *WHOLE_ONLY)]
 SLOW = [pytest.param(name, True, marks=pytest.mark.slow, id=f"{name}, whole") for name in (*LONG, *SMALLER)]
 
 
@@ -179,7 +187,10 @@ def _other_sign_of_holes(values):
         ("O10", lambda values: 1.001 * values, "normal, w 0.1: worst |(w/pi) sum_j |G_ij|^2 / rho_i - 1|"),
         ("O15", lambda values: 1.001 * values, "T 0.05, d 4: E_J/Delta^2"),
         ("O10", np.conj, "normal, w 0.1: worst |(w/pi) sum_j |G_ij|^2 / rho_i - 1|"),
-        ("O15", _other_sign_of_holes, "d 8, Delta 0.2: [F(pi) - F(0)]/2 from G, from all levels"),
+        pytest.param(
+            *("O15", _other_sign_of_holes, "d 8, Delta 0.2: [F(pi) - F(0)]/2 from G, from all levels"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["factor, O10", "factor, O15", "advanced for retarded, O10", "sign of the hole block, O15"],
 )

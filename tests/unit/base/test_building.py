@@ -93,7 +93,15 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("name", BUILT)
+# one of each builder, shape and dtype by default; the others are slow: each is a process of its own
+FEW = "chain, disordered cylinder, cube, complex, bar, discs in two phases, layers, long correlations"
+FEW_TOO = "packing, open packing, spheres in two phases, spins, dense"
+QUICK = {*FEW.split(", "), *FEW_TOO.split(", ")}
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in BUILT]
+)
 def test_bytes_are_those_of_the_largest_moment(name):
     _check_bytes(BUILT[name])
 

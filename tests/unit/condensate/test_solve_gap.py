@@ -106,6 +106,7 @@ def test_linear_mixing_finds_the_same_and_needs_more():
     assert anderson.iterations < linear.iterations
 
 
+@pytest.mark.slow
 def test_early_sums_are_rough_and_the_last_ones_are_not(monkeypatch):
     """As few iterations and the same result as with exact sums; the last evaluation has the accuracy of the result."""
     tol, film = 1e-6, _film()
@@ -136,6 +137,7 @@ def _film(phase=0.0):
 
 
 @pytest.mark.parametrize("phase", [0.0, pytest.param(1.1, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_near_the_transition_smooth_changes_are_accelerated(phase):
     """The largest eigenvalue of the slope is 0.89; without the model it takes 1.5 times as many iterations."""
     film = _film(phase)

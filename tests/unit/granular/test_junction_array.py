@@ -82,6 +82,7 @@ def integrated(pairs, critical, resistances, source, drain, current, turns):
     return 2 * np.pi * turns / done.t_events[0][0]
 
 
+@pytest.mark.slow
 def test_an_array_without_a_closed_form():
     """Wheatstone's bridge of unequal junctions, one of them a resistor."""
     critical, resistances = np.array([1.0, 0.6, 0.0, 1.5, 0.8]), np.array([1.0, 2.0, 1.5, 0.5, 1.0])

@@ -64,6 +64,7 @@ def test_a_junction_gives_the_harmonics_of_its_current_phase_relation():
 
 
 @pytest.mark.parametrize("norbs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_both_methods_agree_within_their_error(norbs, spinful):
     system = bdg.lattices.grain_composite((5, 5, 5), 1, volume_fraction=0.2, diameter=3, disorder=1.0, seed=1)
     grains = [0, 1]

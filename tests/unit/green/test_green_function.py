@@ -121,6 +121,7 @@ def test_a_wrong_selected_inverse_is_refused(grid, monkeypatch):
 
 
 @pytest.mark.parametrize("sites", [None, [3, 100]])
+@pytest.mark.slow
 def test_auto_goes_on_where_factors_are_of_no_use(grid, sites, monkeypatch):
     """Twelve levels of a clean cube of 8^3 lie at E = delta: pivots vanish there, the dense inverse does not."""
     cube, z = grid((8, 8, 8), mu=0.0, delta=0.2), np.array([0.5 + 1e-6j, 0.2 + 1e-6j])

@@ -74,6 +74,7 @@ def results(table_path):
     return JobResults("chain", "job", "", (one,))
 
 
+@pytest.mark.slow
 def test_both_routes_are_those_of_the_library(results, table_path):
     (point,) = results
     table = CouplingTable.load(table_path)
@@ -91,6 +92,7 @@ def test_both_routes_are_those_of_the_library(results, table_path):
     assert (np.diff(point["lambda_um"]) > 0).all() and (point["lambda_um"] > point["lambda_relaxed_um"]).all()
 
 
+@pytest.mark.slow
 def test_the_scan_knows_what_matters(results):
     (point,) = results
     share = dict(zip(chain.UNKNOWNS, point["scan_sensitivity"], strict=True))
@@ -98,6 +100,7 @@ def test_the_scan_knows_what_matters(results):
     assert len(point["scan_locking_K"]) == 32
 
 
+@pytest.mark.slow
 def test_words_and_figures(results, tmp_path):
     text = chain.summarise(results)
     assert "T_c2 from BdG couplings" in text and "over all unknowns" in text

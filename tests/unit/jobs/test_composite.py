@@ -152,6 +152,7 @@ def test_outlines_run_along_the_edges_of_grain_sites():
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_figures_of_an_unfinished_sweep_with_lengths_that_are_not_resolved(tmp_path, outcome, monkeypatch):
     """One of eight points is missing; lengths that are infinite, too short or no number are drawn or left out.
 

@@ -196,7 +196,7 @@ def test_a_bad_job_is_refused(job, change, rule):
         parse_job(job.replace(*change).encode(), "job.toml", "job")
 
 
-@pytest.mark.parametrize(("kind", "text"), [(dos, DOS), (ldos, LDOS)])
+@pytest.mark.parametrize(("kind", "text"), [(dos, DOS), pytest.param(ldos, LDOS, marks=pytest.mark.slow)])
 def test_summary_and_figures_of_an_unfinished_sweep(tmp_path, kind, text, monkeypatch):
     """Two of four points, with and without what belongs to the normal state; these are laid out once."""
     sweep = text.replace("= 22", "= [12, 22]").replace("seed = 5", "seed = [5, 6]")

@@ -92,6 +92,7 @@ def test_it_says_what_the_system_itself_would(monkeypatch, case, largest_built):
     assert "expect a factor of three" in text and "EXTRAPOLATED" not in str(whole)
 
 
+@pytest.mark.slow
 def test_a_million_sites_are_estimated_in_seconds(monkeypatch, largest_built):
     """No system of more than 3e4 sites is begun."""
     monkeypatch.setattr(extrapolation, "available_bytes", lambda backend: 2.0**37)  # whatever this machine has

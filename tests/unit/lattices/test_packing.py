@@ -269,6 +269,7 @@ def test_a_fraction_that_cannot_be_packed_says_how_far_it_went():
         pack_spheres((50, 50), volume_fraction=0.6, diameter=3, seed=0)
 
 
+@pytest.mark.slow
 def test_a_large_packing_out_of_reach_is_refused_after_a_small_one_failed():
     with pytest.raises(ValueError, match=r"volume_fraction = 0.5 could not be packed .* reached 0\.3") as info:
         pack_spheres((1000, 1000, 1000), volume_fraction=0.5, diameter=10, seed=0)
