@@ -32,7 +32,6 @@ hypothesis.settings.register_profile("bdg", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("bdg")
 
 
-@pytest.hookimpl(optionalhook=True)
 THINNED = {  # families of alike cases: every n-th one runs by default, all of them in `make test-slow`
     "device/test_public_functions.py::test_the_device_gives_what_the_cpu_gives": 3,
     "device/test_public_functions.py::test_loops_give_what_they_give_on_the_cpu": 2,
@@ -67,6 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen[family] += 1
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """``-n auto``: the cores that this process may use, where pytest-xdist would count all of the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

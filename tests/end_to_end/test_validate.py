@@ -36,7 +36,7 @@ WHOLE_ONLY = (
     "O10",
     "O13",
     "O15",
-)  # even fewer rows of them take long; their physics is in unit tests, too
+)  # fewer rows take long, too; unit tests hold their physics
 FAST = [name for name in report.checks() if name not in (*LONG, *WHOLE_ONLY)]
 SLOW = [pytest.param(name, True, marks=pytest.mark.slow, id=f"{name}, whole") for name in (*LONG, *SMALLER)]
 
