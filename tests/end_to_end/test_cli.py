@@ -146,6 +146,7 @@ def test_run_status_and_plot(place, tiny, monkeypatch):
     assert answer.stderr.count("\n") == 1 and "got 'tiny'" in answer.stderr
 
 
+@pytest.mark.slow
 def test_a_bar_with_the_time_left_on_a_terminal(place):
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

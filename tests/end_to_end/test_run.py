@@ -305,6 +305,7 @@ def finish_and_compare(place, total, *arguments, **how):
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_kill_nine_at_random_moments_loses_only_the_points_in_flight(place, kills):
     """Six points wait at the gate, so that no run is over before it is killed."""
     arguments = ["--set", "seed={range = [0, 6]}", "--set", "seconds=0.05"]

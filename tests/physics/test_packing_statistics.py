@@ -13,6 +13,7 @@ def overlap_of_exclusion_spheres(r):
     return 4 * np.pi / 3 * (1 - 0.75 * r + r**3 / 16)
 
 
+@pytest.mark.slow
 def test_pair_correlation_follows_the_low_density_expansion():
     r"""g(r) = 1 + (2/3) rho V(r) + O(rho^2), V: overlap of two exclusion spheres, D = 1.
 

@@ -159,6 +159,7 @@ def _solved():
     return bdg.solve_gap(_composite(), 0.1)
 
 
+@pytest.mark.slow
 def test_warm_start_in_temperature():
     cold = _solved()
     warm = bdg.solve_gap(bdg.solve_gap(_composite(), 0.099).system, 0.10)

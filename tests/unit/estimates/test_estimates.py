@@ -191,13 +191,16 @@ def test_the_command_prints_a_table(tmp_path, capsys):
 FOLDER = Path(__file__).parents[3] / "runs"
 RUNS = sorted(path for path in FOLDER.rglob("*.toml") if "out" not in path.relative_to(FOLDER).parts)
 WITHOUT_SYSTEM = ["composite_chain"]  # networks of grains
+LARGE = ["dense", "metallic", "large"]  # 2e4 sites and more
 
 
 def test_every_kind_has_an_example():
     assert {parse_job(path.read_bytes(), str(path), path.stem).kind.name for path in RUNS} == set(kind_names())
 
 
-@pytest.mark.parametrize("path", [p for p in RUNS if p.stem not in WITHOUT_SYSTEM], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [p for p in RUNS if p.stem not in (*WITHOUT_SYSTEM, *LARGE)], ids=lambda path: path.stem
+)
 def test_the_jobs_of_this_package_say_what_they_compute(path):
     """Their first point: steps that `estimate` knows, on the system of the point."""
     name = path.stem

@@ -160,6 +160,7 @@ def test_a_cut_box_is_the_same_box():
             assert cut.transmission(eta, 1e-9) == pytest.approx(grains.transmission(eta, 1e-9), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_resistance_of_a_box_is_that_of_its_transmission():
     """Against the Green function of the whole box, whose grains absorb."""
     import scipy.constants

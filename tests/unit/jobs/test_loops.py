@@ -113,6 +113,7 @@ def test_the_grains_of_many_are_the_nearest_too():
     assert loops.nearest_grains(system, 3) == [7, 20, 41]
 
 
+@pytest.mark.slow
 def test_summary_and_figures_of_an_unfinished_sweep(tmp_path, outcome):
     """Points of one seed share their numbers: figures and summary take them as they come."""
     sweep = JOB.replace("= 10", "= [10, 25]").replace("seed = 5", "seed = [5, 6]")

@@ -87,6 +87,7 @@ def test_dense_packings_of_equal_spheres_are_reached(dim, fraction):
     assert packing.surface_gaps.min() >= -ROUNDING
 
 
+@pytest.mark.slow
 def test_large_spheres_are_placed_first():
     """Ten spheres of D = 30 among a thousand of D = 6, 30 % in all: no room would be left for them at the end."""
     diameters = np.concatenate([np.full(1000, 6.0), np.full(10, 30.0)])

@@ -111,6 +111,7 @@ def test_jobs_and_template_ask_for_the_same_samples(rows):
     assert {tuple(row[name] for name in loops.KEYS) for row in rows} <= wanted
 
 
+@pytest.mark.slow
 def test_figures_are_drawn(tmp_path):
     figures.main([str(tmp_path), "--format", "png"])
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.png" for name in figures.FIGURES}
