@@ -5,7 +5,7 @@ The exact sphere has it at r/delta = 2.41, not where delta is r.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,15 +18,16 @@ RADIUS_M, FREQUENCY_HZ, FIELD_A_M = 1.5e-3, 1550.0, 16.0
 PAPER_K = 37.0
 
 
-def bare_sphere(residual_uohm_cm: float) -> AcSusceptibility:
-    """Return chi(T) of bare magnesium with a residual resistivity, the ideal part by linear interpolation."""
+def magnesium(residual_uohm_cm: float) -> Callable[[float], float]:
+    """Return rho(T) in ohm m with a residual resistivity, the ideal part by linear interpolation."""
     table = material("Mg")["resistivity"]
     points, ideal = [0.0, *table.temperature_K], [0.0, *table.value]  # type: ignore[misc]
+    return lambda temperature: 1e-8 * (residual_uohm_cm + float(np.interp(temperature, points, ideal)))
 
-    def resistivity(temperature: float) -> float:
-        return 1e-8 * (residual_uohm_cm + float(np.interp(temperature, points, ideal)))
 
-    sphere = CoatedSphere(RADIUS_M, resistivity)
+def bare_sphere(residual_uohm_cm: float) -> AcSusceptibility:
+    """Return chi(T) of bare magnesium with a residual resistivity."""
+    sphere = CoatedSphere(RADIUS_M, magnesium(residual_uohm_cm))
     return AcSusceptometer(FREQUENCY_HZ, FIELD_A_M, amplitude_is="peak").sweep(sphere, np.linspace(4, 90, 345))
 
 
