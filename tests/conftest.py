@@ -52,6 +52,8 @@ THINNED = {  # families of alike cases: every n-th one runs by default, all of t
     "unit/jobs/test_extrapolation.py::test_it_says_what_the_system_itself_would": 2,
     "unit/states/test_hard_walls.py::test_levels_between_walls_are_those_of_the_cut_lattice": 2,
     "device/test_chebyshev_kernels.py::test_a_planted_error_is_found": 2,
+    "unit/gpu/test_schur_complement.py::test_against_dense_inverses": 2,
+    "unit/gpu/test_multifrontal.py::test_a_few_columns_are_solved_as_many_are": 2,
     "unit/states/test_bound_states.py::test_sparse_equals_dense": 2,
     "unit/states/test_bound_states_lanczos.py::test_equals_dense": 2,
 }

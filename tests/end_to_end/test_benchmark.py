@@ -93,6 +93,7 @@ def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick
     assert len(self_consistent.row(20, 0.1, failed)) == len(self_consistent.HEAD)
 
 
+@pytest.mark.slow
 def test_large_benchmarks_have_markers_of_their_own(tmp_path, capsys):
     page = tmp_path / "page.md"
     marks = (document.BEGIN, document.END, document.LARGE_BEGIN, document.LARGE_END)

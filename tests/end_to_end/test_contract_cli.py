@@ -453,6 +453,7 @@ def test_other_bad_input_of_the_command_line(tmp_path, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------- info, validate, runs/
+@pytest.mark.slow
 def test_the_command_equals_the_module(tmp_path):
     script = Path(sys.executable).with_name("bdg")
     if not script.exists():
@@ -499,6 +500,7 @@ def test_validate_prints_one_line_a_row_and_passes(table, tmp_path):
             assert any(key in field for field in row), (key, row)
 
 
+@pytest.mark.slow
 def test_numbers_of_a_seed_repeat_bit_for_bit(tmp_path):
     """In a worker process and in this one."""
     (tmp_path / "job.toml").write_text(COMPOSITE.format(path=10, seed=2, temperature=15.0))
