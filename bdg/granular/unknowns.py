@@ -1,8 +1,10 @@
-r"""What nobody measured, carried through a computation: a low-discrepancy scan that ends at a wanted error.
+r"""What nobody measured, carried through a computation: a stratified scan that ends at a wanted error.
 
-Unknowns are drawn from their ranges with Sobol' sequences, several of them scrambled independently: the scatter of
-their means is the error of the scan (A. B. Owen, SIAM J. Numer. Anal. 34, 1884 (1997)). All are doubled until it is
-small enough. How much of the variance of a value an unknown alone explains is the first-order index
+Unknowns are drawn from their ranges by Latin hypercubes (M. D. McKay, R. J. Beckman, W. J. Conover, Technometrics 21,
+239 (1979)), several independent ones: the scatter of their means is the error of the scan. All are doubled until it is
+small enough. (Of few points Sobol' sequences correlate pairs of unknowns.)
+
+How much of the variance of a value an unknown alone explains is the first-order index
 
 .. math:: S_k = \mathrm{Var}_{x_k}\big[\mathrm{E}(f \mid x_k)\big] / \mathrm{Var} f
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCALES = ("linear", "log")
-SEQUENCES, FIRST = 4, 2  # scrambled independently; points of each at first
+SEQUENCES, FIRST = 4, 2  # independent ones; points of each at first
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,7 +90,7 @@ def scan_unknowns(
     most : int
         Calls of the function at most; >= 8.
     seed : int, optional
-        Of the scrambling. None draws a seed, which the evidence keeps.
+        Of the points. None draws a seed, which the evidence keeps.
     progress : bool
 
     Returns
@@ -113,7 +115,7 @@ def scan_unknowns(
     if isinstance(most, bool) or not isinstance(most, int) or most < SEQUENCES * FIRST:
         raise ValueError(f"most must be a whole number >= {SEQUENCES * FIRST}; got {most!r}")
     number = resolve_seed(seed)
-    sequences = [scipy.stats.qmc.Sobol(len(ranges), scramble=True, seed=_stream(number, k)) for k in range(SEQUENCES)]
+    sequences = [scipy.stats.qmc.LatinHypercube(len(ranges), seed=_stream(number, k)) for k in range(SEQUENCES)]
     points, values, batch = np.zeros((SEQUENCES, 0, len(ranges))), np.zeros((SEQUENCES, 0)), FIRST
     while True:
         new = np.array([_scaled(sequence.random(batch), ranges.values()) for sequence in sequences])
@@ -143,7 +145,7 @@ def scan_unknowns(
         quantiles=np.quantile(reached, [0.16, 0.5, 0.84]),
         sensitivity=first_order(_unscaled(flat, ranges.values()), reached),
         evidence=Evidence(
-            {"method": "sobol", "device": "cpu", "seed": number, "seconds": time.perf_counter() - start},
+            {"method": "latin_hypercube", "device": "cpu", "seed": number, "seconds": time.perf_counter() - start},
             sequences=SEQUENCES,
             scales=[scale for *_, scale in ranges.values()],
         ),
