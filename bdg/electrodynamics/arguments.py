@@ -33,6 +33,15 @@ def positive_values(name: str, values: Any, unit: str) -> np.ndarray:
     return array.astype(float)
 
 
+def length_ratio(name: str, values: Any, depth: Any) -> np.ndarray:
+    """Return lengths over penetration depths, each > 0 and one of them possibly infinite; at most 1e100."""
+    lengths = positive_values(name, values, "length")
+    depths = positive_values("penetration_depth", depth, f"the unit of {name}")
+    if (np.isinf(lengths) & np.isinf(depths)).any():
+        raise ValueError(f"{name} and penetration_depth must not both be infinite; give one of them a finite value")
+    return np.minimum(lengths / depths, 1e100)  # its square is a number
+
+
 def as_given(values: np.ndarray) -> Any:
     """Return a Python number for an array without axes, else the array."""
     return values.item() if values.ndim == 0 else values

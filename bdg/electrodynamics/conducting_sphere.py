@@ -22,7 +22,7 @@ import scipy  # its parts load on use
 from scipy.constants import mu_0
 
 from bdg.base.arguments import real_array
-from bdg.electrodynamics.arguments import as_given, positive_values
+from bdg.electrodynamics.arguments import as_given, length_ratio, positive_values
 from bdg.lattices.arguments import positive_number
 
 _SERIES_UP_TO = 1.5  # |x|: the series in (x/pi)^2 then has 30 terms to 1e-18
@@ -165,11 +165,7 @@ def london_sphere_susceptibility(radius: Any, penetration_depth: Any) -> Any:
     ----------
     F. London, Superfluids I (1950), section 8.
     """
-    radii = positive_values("radius", radius, "length")
-    depths = positive_values("penetration_depth", penetration_depth, "the unit of radius")
-    if (np.isinf(radii) & np.isinf(depths)).any():
-        raise ValueError("radius and penetration_depth must not both be infinite; give one of them a finite value")
-    ratio = np.minimum(radii / depths, 1e100)  # its square is a number
+    ratio = length_ratio("radius", radius, penetration_depth)
     return as_given(1.5 * interior(-(ratio**2) + 0j)[0].real)
 
 

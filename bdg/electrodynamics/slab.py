@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.electrodynamics.arguments import as_given, positive_values
+from bdg.electrodynamics.arguments import as_given, length_ratio
 
 _SMALL = 2.0  # half thickness over lambda up to which a continued fraction is used
 _TERMS = range(31, 1, -2)
@@ -40,11 +40,7 @@ def slab_screening(thickness: Any, penetration_depth: Any) -> Any:
     ----------
     F. London, Superfluids I (1950), section 5.
     """
-    d = positive_values("thickness", thickness, "length")
-    depth = positive_values("penetration_depth", penetration_depth, "the unit of thickness")
-    if (np.isinf(d) & np.isinf(depth)).any():
-        raise ValueError("thickness and penetration_depth must not both be infinite; give one of them a finite value")
-    return as_given(screened(np.minimum(d / depth, 1e100)))
+    return as_given(screened(length_ratio("thickness", thickness, penetration_depth)))
 
 
 def screened(ratio: np.ndarray) -> np.ndarray:

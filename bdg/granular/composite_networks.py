@@ -111,7 +111,8 @@ class CompositeNetworks:
         noise = math.sqrt(sum(float((run.helicity_error**2).mean()) for run in runs)) / len(runs)
         scatter = float(found.std(ddof=1)) / math.sqrt(found.size) if found.size > 1 else 0.0
         relaxed = float(np.mean([network.relaxed_stiffness().mean() for network in networks]))
-        return tuple(value * self.spacing_nm for value in (float(found.mean()), max(noise, scatter), relaxed))  # type: ignore[return-value]
+        spacing = self.spacing_nm
+        return float(found.mean()) * spacing, max(noise, scatter) * spacing, relaxed * spacing
 
     def share_of_long_bonds(self, temperature_K: float, gap_nm: float) -> float:
         """Return which share of the stiffness at rest comes from bonds with gaps above ``gap_nm``."""
