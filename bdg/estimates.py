@@ -20,6 +20,7 @@ from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, MemoryBudgetError, select_backend
 from bdg.gpu.device.memory import GIB
+from bdg.gpu.device.threads import require_threads
 from bdg.granular import choice as granular_choice
 from bdg.granular import landscape_choice
 from bdg.green import choice as green_choice
@@ -139,6 +140,7 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
     select_backend(device)
     require_seed(arguments.pop("seed", None))  # neither of them changes what it takes
     arguments.pop("progress", None)
+    require_threads(arguments.pop("threads", "auto"))
     task, asked = TASKS[what], arguments.pop("method", "auto")
     unknown = arguments.keys() - task.arguments
     if unknown:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests are many small problems
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+os.environ.setdefault("BDG_THREADS", "1")  # as many tests run side by side as there are cores
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is written to anybody's home
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.callers import caller_of
 from bdg.base.errors import ClosedSystemWarning
 from bdg.lattices.arguments import non_negative_number, whole_number
 from bdg.lattices.site_values import mixes_booleans
@@ -43,11 +44,11 @@ def _require_type(system: Any) -> System:
 
 
 def _warn_of_leads(systems: Sequence[System]) -> None:
-    """Warn, three frames up, whoever called the public function, if that is outside of this package."""
+    """Warn whoever called the public function, two frames up, if that is outside of this package."""
     leads = max((len(system.leads) for system in systems), default=0)
     if not leads:
         return
-    public, caller = sys._getframe(2), sys._getframe(3)
+    public, (caller, level) = sys._getframe(2), caller_of(2)
     if caller.f_globals.get("__name__", "").partition(".")[0] == "bdg":
         return
     warnings.warn(
@@ -55,7 +56,7 @@ def _warn_of_leads(systems: Sequence[System]) -> None:
         "open systems are not solved yet: this is the answer for the closed system, its finite part alone. If that is "
         "meant, pass system.without_leads()",
         ClosedSystemWarning,
-        stacklevel=4,
+        stacklevel=level,
     )
 
 

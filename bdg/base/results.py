@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from bdg.base.result_fields import checked_fields
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
 from bdg.lattices.system import System
 
@@ -39,7 +40,8 @@ class Choice:
 class Evidence(Mapping[str, Any]):
     """How a result was obtained: a mapping whose entries are also attributes (``evidence.method``).
 
-    Always present: ``method``, ``device``, ``dtype``, ``seconds``, ``why`` (the reason of each automatic choice).
+    Always present: ``method``, ``device``, ``dtype``, ``threads`` (used at once), ``seconds``, ``why`` (the reason
+    of each automatic choice).
     """
 
     def __init__(self, entries: Mapping[str, Any] | None = None, **more: Any) -> None:
@@ -54,6 +56,7 @@ class Evidence(Mapping[str, Any]):
                 "device": choice.backend.device,
                 "device_name": choice.backend.device_name,
                 "dtype": str(dtype),
+                "threads": threads_used(),
                 "why": choice.why,
                 **facts,
                 "seconds": time.perf_counter() - start,

@@ -31,6 +31,7 @@ from bdg.condensate.largest_root import FINE, Curve, Point, Root
 from bdg.condensate.linear_response import ResponseKernel, has_time_reversal
 from bdg.condensate.pair_kernel import LevelKernel
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.methods import choice
@@ -76,12 +77,14 @@ class CriticalTemperature(Result):
         return plot_site_map(self.positions, abs(self.mode), r"$|\Delta|$ at $T_c$ (arb. units)", ax)
 
 
+@threaded
 def critical_temperature(
     system: System,
     *,
     tol: float = 1e-6,
     method: str = "auto",
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> CriticalTemperature:
@@ -110,6 +113,8 @@ def critical_temperature(
         parts up to that size, and leaves the pair amplitude of larger ones to what is quickest.
     device : {"auto", "cpu", "gpu"}
         "auto" takes a GPU for large parts if one can be used, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the random vectors; None means 0.
     progress : bool

@@ -31,6 +31,7 @@ from bdg.condensate.amplitude_choice import (
 )
 from bdg.gpu.chebyshev import columns as chebyshev
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number
@@ -75,6 +76,7 @@ class PairAmplitude(Result):
         return plot_site_map(self.positions, abs(self.values), "|F|", ax)
 
 
+@threaded
 def pair_amplitude(
     system: System,
     temperature: float,
@@ -83,6 +85,7 @@ def pair_amplitude(
     method: str = "auto",
     tol: float = 1e-6,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> PairAmplitude:
@@ -107,6 +110,8 @@ def pair_amplitude(
         Error relative to max|F| over the chosen sites ("chebyshev", "poles").
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the estimate of the spectral bound; None means 0.
     progress : bool

@@ -23,6 +23,7 @@ from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import products_with, strongest_hopping
@@ -72,6 +73,7 @@ class BondCurrents(Result):
         return plot_bond_currents(self.positions, self.bonds, self.currents, self.field, self.grain, ax)
 
 
+@threaded
 def bond_currents(
     system: System,
     temperature: float,
@@ -79,6 +81,7 @@ def bond_currents(
     method: str = "auto",
     tol: float = 1e-8,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> BondCurrents:
@@ -100,6 +103,8 @@ def bond_currents(
         Absolute error of the elements of tanh, from 1e-12 to 0.1; ``error`` says what follows for the currents.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed, progress
         Without influence; accepted for uniformity.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.base.arguments import require_sites, require_system
+from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
@@ -26,6 +27,7 @@ from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
 from bdg.currents.phase_bias import PhaseBias
 from bdg.currents.phase_curves import BRANCHES, phase_curve, series
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import strongest_hopping
@@ -117,6 +119,7 @@ class CurrentPhase(Result):
         return plot_current_phase(self.phases, self.current, line, label, top, ax)
 
 
+@threaded
 def current_phase(
     system: System,
     phases: Any,
@@ -129,6 +132,7 @@ def current_phase(
     tol: float | None = None,
     max_iterations: int = 200,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> CurrentPhase:
@@ -164,6 +168,8 @@ def current_phase(
         Of each self-consistent solution.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
@@ -308,7 +314,7 @@ class PhaseSweep:
         misplaced = max(point.misplaced for point in points)
         warning = _warning(misplaced, current, max(point.floor for point in points), self.how["self_consistent"])
         if warning:
-            warnings.warn(warning, ConservationWarning, stacklevel=3)
+            warnings.warn(warning, ConservationWarning, stacklevel=caller_of(1)[1])
         evidence = Evidence.of(
             self.choice,
             dtype=points[-1].dtype,

@@ -29,6 +29,7 @@ from bdg.currents.choice import METHODS, choose_route
 from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
 from bdg.currents.twists import require_directions
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 
@@ -75,6 +76,7 @@ class SuperfluidStiffness(Result):
         return plot_stiffness(list(names), *parts, ax)
 
 
+@threaded
 def superfluid_stiffness(
     system: System,
     temperature: float,
@@ -83,6 +85,7 @@ def superfluid_stiffness(
     method: str = "auto",
     tol: float = 1e-11,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> SuperfluidStiffness:
@@ -113,6 +116,8 @@ def superfluid_stiffness(
         Absolute error of the elements of tanh ("current", "twist"), from 1e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
         "auto" takes a GPU if one can be used, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool

@@ -26,6 +26,7 @@ from bdg.gpu.chebyshev.kernel_polynomial import density, exact_moments, squared_
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.chebyshev.traces import Trace, exact_trace, single_is_enough, single_precision_error, stochastic_trace
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen import dense
 from bdg.lattices.system import System
 
@@ -73,6 +74,7 @@ class DensityOfStates(Result):
         return plot_density(self.energies, self.values, self.error, self.broadening, ax)
 
 
+@threaded
 def density_of_states(
     system: System,
     energies: Any,
@@ -82,6 +84,7 @@ def density_of_states(
     moments: int | None = None,
     vectors: int | str = 8,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> DensityOfStates:
@@ -112,6 +115,8 @@ def density_of_states(
         column for each.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the random vectors; None means 0.
     progress : bool

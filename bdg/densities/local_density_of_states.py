@@ -25,6 +25,7 @@ from bdg.densities.local_choice import _WHAT, METHODS, Request, _ways, require_e
 from bdg.densities.resolution import require_broadening
 from bdg.densities.spectral_weights import SpectralWeights, site_weights
 from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.threads import side_by_side, threaded
 from bdg.gpu.eigen import dense
 from bdg.green.resolvent import Resolvent
 from bdg.lattices.system import System
@@ -70,6 +71,7 @@ class LocalDensityOfStates(Result):
         return plot_local_densities(self.energies, self.values, self.sites, self.positions, ax)
 
 
+@threaded
 def local_density_of_states(
     system: System,
     energies: Any,
@@ -80,6 +82,7 @@ def local_density_of_states(
     moments: int | None = None,
     vectors: int | str = 8,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> LocalDensityOfStates:
@@ -111,6 +114,8 @@ def local_density_of_states(
         Without influence: columns are exact.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
     progress : bool
@@ -215,20 +220,24 @@ def _green(
     request: Request, backend: Backend, seed: int, progress: bool
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     energies, sites, eta = request.energies, request.sites, request.eta
-    plan, _ = ldos_plan.green_plan(request, backend)
+    plan, option = ldos_plan.green_plan(request, backend)
     resolvent = Resolvent(request.hamiltonian, backend)
-    rng = np.random.default_rng(seed)
+    asked = [np.flatnonzero(plan.which == number) for number in range(plan.energies.size)]
+    # rows 0: electrons at E; rows 1: holes at E, which are the electrons at -E
+    parts = [np.where(energies[those] < 0, 1, 0) for those in asked]
+
+    def solved(number: int) -> tuple[str, np.ndarray, np.ndarray]:
+        at = resolvent.at(complex(plan.energies[number], eta))
+        rng = np.random.default_rng((seed, number))
+        return at.form, *local_green.densities(at, plan.route, sites, np.unique(parts[number]), rng)
+
     values, error = np.empty((energies.size, sites.size)), np.empty((energies.size, sites.size))
     forms = set()
-    for number, energy in enumerate(progress_bar(progress, "local density of states", "energy", plan.energies)):
-        asked = np.flatnonzero(plan.which == number)
-        # rows 0: electrons at E; rows 1: holes at E, which are the electrons at -E
-        parts = np.where(energies[asked] < 0, 1, 0)
-        at = resolvent.at(complex(energy, eta))
-        forms.add(at.form)
-        density, bound = local_green.densities(at, plan.route, sites, np.unique(parts), rng)
-        values[asked] = density[parts]
-        error[asked] = bound[parts] + (plan.shift[asked] / eta)[:, None] * density[parts]
-        del at  # its factors, before the next are made
+    found = side_by_side(solved, range(plan.energies.size), backend, each_bytes=option.bytes)
+    bar = progress_bar(progress, "local density of states", "energy", found, total=plan.energies.size)
+    for those, part, (form, density, bound) in zip(asked, parts, bar, strict=True):
+        forms.add(form)
+        values[those] = density[part]
+        error[those] = bound[part] + (plan.shift[those] / eta)[:, None] * density[part]
     facts = {"error_is": "bound" if plan.route == "columns" else "estimate", **plan.facts(forms)}
     return values, error, facts

@@ -23,6 +23,7 @@ from bdg.densities.resolution import require_resolution
 from bdg.densities.spectral_weights import vector_weights
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.system import System
 from bdg.methods import choice
 from bdg.methods.task import Arguments, Found, Task
@@ -62,6 +63,7 @@ class SpectralFunction(Result):
         return plot_spectral_function(self.energies, self.values, ax)
 
 
+@threaded
 def spectral_function(
     system: System,
     momenta: Any,
@@ -70,6 +72,7 @@ def spectral_function(
     broadening: float | None = None,
     moments: int | None = None,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> SpectralFunction:
@@ -94,6 +97,8 @@ def spectral_function(
         Number of moments instead: ``broadening = pi s/moments`` with s the spectral bound in the evidence.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the spectral bound; without influence on the values beyond rounding.
     progress : bool

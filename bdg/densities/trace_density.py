@@ -18,6 +18,7 @@ from bdg.densities import local_choice as ldos_plan
 from bdg.densities import site_densities as local_green
 from bdg.densities.local_choice import Request
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import side_by_side
 from bdg.green.resolvent import Resolvent
 
 
@@ -34,17 +35,22 @@ def trace_density(
     FactorError
         If eta is so small that the factors are of no use.
     """
-    plan, _ = ldos_plan.green_plan(request, backend)
-    resolvent, rng = Resolvent(request.hamiltonian, backend), np.random.default_rng(seed)
-    both = np.array([0, 1])
+    plan, option = ldos_plan.green_plan(request, backend)
+    resolvent, both = Resolvent(request.hamiltonian, backend), np.array([0, 1])
+
+    def solved(number: int) -> tuple[str, float, float]:
+        at = resolvent.at(complex(plan.energies[number], request.eta))
+        rng = np.random.default_rng((seed, number))
+        density, error = local_green.densities(at, plan.route, request.sites, both, rng)
+        return at.form, float(density.sum()), float(error.sum())
+
     found, missing = np.empty((2, plan.energies.size))
     forms = set()
-    for number, energy in enumerate(progress_bar(progress, "density of states", "energy", plan.energies)):
-        at = resolvent.at(complex(energy, request.eta))
-        forms.add(at.form)
-        density, error = local_green.densities(at, plan.route, request.sites, both, rng)
-        found[number], missing[number] = density.sum(), error.sum()
-        del at  # its factors, before the next are made
+    sums = side_by_side(solved, range(plan.energies.size), backend, each_bytes=option.bytes)
+    bar = progress_bar(progress, "density of states", "energy", sums, total=plan.energies.size)
+    for number, (form, density, error_of_sum) in enumerate(bar):
+        forms.add(form)
+        found[number], missing[number] = density, error_of_sum
     values = found[plan.which]
     error = missing[plan.which] + (plan.shift / request.eta + 1e-14) * values
     bound = plan.route == "columns"

@@ -18,6 +18,7 @@ import numpy as np
 from bdg.base.arguments import require_seed, require_system, require_temperature
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.poles.tanh_poles import Poles
 from bdg.granular.harmonic_terms import PhaseGrid, PhaseHarmonics, fourier_terms
 from bdg.granular.integrated_host import integrate_out, orbitals_of
@@ -226,12 +227,14 @@ class LandscapeGrid(PhaseGrid):
         return np.atleast_1d(self._landscape.free_energy(points)).tolist()
 
 
+@threaded
 def grain_landscape(
     system: System,
     temperature: float,
     *,
     grains: Sequence[int] | None = None,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> GrainLandscape:
@@ -253,6 +256,8 @@ def grain_landscape(
     grains : sequence of int, optional
         Whose phases are free, in this order; default: all. Others keep their pairing and the phases of the system.
     device : {"auto", "cpu", "gpu"}
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed
         Without influence; accepted for uniformity.
     progress : bool

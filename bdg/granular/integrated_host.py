@@ -22,6 +22,8 @@ from bdg.base.progress import progress_bar
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.memory import require_memory
+from bdg.gpu.device.threads import side_by_side
+from bdg.gpu.multifrontal import predict_memory
 from bdg.gpu.multifrontal.factors.schur_complement import SchurComplement
 from bdg.gpu.poles.tanh_poles import Poles, tanh_poles
 from bdg.lattices.system import System
@@ -82,10 +84,17 @@ def integrate_out(system: System, temperature: float, backend: Backend, progress
     )
     symbolic = host_symbolic(system, backend, sites)
     hamiltonian = symbolic.pattern.split(system.hamiltonian)
-    green = np.empty((poles.frequencies.size, size, size), dtype=complex)
-    for number, frequency in enumerate(progress_bar(progress, "host integrated out", "pole", poles.frequencies)):
+
+    def between_grains(frequency: float) -> np.ndarray:
         schur = SchurComplement(symbolic, hamiltonian, 1j * float(frequency), backend).complement
-        green[number] = backend.to_host(backend.xp.linalg.inv(schur))
+        return backend.to_host(backend.xp.linalg.inv(schur))
+
+    green = np.empty((poles.frequencies.size, size, size), dtype=complex)
+    each = predict_memory(symbolic, complex).count_peak + 3 * 16.0 * size**2
+    found = side_by_side(between_grains, poles.frequencies, backend, each_bytes=each)
+    bar = progress_bar(progress, "host integrated out", "pole", found, total=poles.frequencies.size)
+    for number, matrix in enumerate(bar):
+        green[number] = matrix
     return IntegratedHost(sites, poles, green, bound)
 
 

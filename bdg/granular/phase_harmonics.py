@@ -22,6 +22,7 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.granular.choice import (
     EXPECTED_POINTS,
     FIT_TOL,
@@ -39,6 +40,7 @@ from bdg.lattices.system import System
 from bdg.thermal.elements import thermal_elements
 
 
+@threaded
 def phase_harmonics(
     system: System,
     grains: Sequence[int],
@@ -48,6 +50,7 @@ def phase_harmonics(
     tol: float = 1e-3,
     method: str = "auto",
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> PhaseHarmonics:
@@ -76,6 +79,8 @@ def phase_harmonics(
         T = 0, else what is expected to be done first.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool

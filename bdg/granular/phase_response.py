@@ -22,6 +22,7 @@ from bdg.base.arguments import require_seed, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.system import System
 from bdg.states.bound_states import BoundStates
@@ -72,12 +73,14 @@ class PhaseResponse(Result):
         return plot_phase_response(self.energies, self.slopes, self.grains_touched, ax)
 
 
+@threaded
 def phase_response(
     system: System,
     states: BoundStates,
     *,
     degeneracy: float | None = None,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> PhaseResponse:
@@ -98,7 +101,7 @@ def phase_response(
     degeneracy : float, optional
         Levels that differ by less form a multiplet, in the unit of the hopping. Default: what the residuals of the
         states and rounding leave uncertain, for each level.
-    device, seed, progress
+    device, threads, seed, progress
         Without influence (a few sparse products on the host); accepted for uniformity.
 
     Returns

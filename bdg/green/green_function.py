@@ -14,6 +14,7 @@ from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import require_memory
+from bdg.gpu.device.threads import side_by_side, threaded
 from bdg.gpu.multifrontal import FactorError
 from bdg.green.choice import _PROBES, _WHAT, METHODS, UNNOTICED, _ways
 from bdg.green.resolvent import UNUSABLE, Resolvent, ResolventAt, site_rows
@@ -71,6 +72,7 @@ class GreenFunction(Result):
         return plot_site_map(positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
 
 
+@threaded
 def green_function(
     system: System,
     z: Any,
@@ -79,6 +81,7 @@ def green_function(
     sources: Any = None,
     method: str = "auto",
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> GreenFunction:
@@ -100,6 +103,8 @@ def green_function(
         where factors turn out to be of no use and it fits; the evidence says so.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the sites that check a selected inverse; None means 0.
     progress : bool
@@ -143,7 +148,8 @@ def green_function(
     probes = np.random.default_rng(seed).permutation(system.n_sites)[:_PROBES]
 
     def run(way: str, on: Backend) -> tuple[list[np.ndarray], float, set[str]]:
-        return _blocks(way, Resolvent(hamiltonian, on), points, chosen, origin, probes, progress)
+        each = next(option.bytes for option in options if (option.method, option.device) == (way, on.device))
+        return _blocks(way, Resolvent(hamiltonian, on), points, chosen, origin, probes, each, progress)
 
     found, choice = first_working(method, options, backends, run, _WHAT, task, UNNOTICED)
     results, residual, forms = found
@@ -167,22 +173,21 @@ def _blocks(
     sites: np.ndarray | None,
     sources: np.ndarray | None,
     probes: np.ndarray,
+    each_bytes: float,
     progress: bool,
 ) -> tuple[list[np.ndarray], float, set[str]]:
     """Return the blocks at each point, their largest residual, and the forms of the factors."""
-    results, worst, forms = [], 0.0, set()
-    for point in progress_bar(progress, "Green function", "energy", points):
+
+    def solved(point: complex) -> tuple[np.ndarray, float, str]:
         if method == "dense":
-            values, residual = _dense(resolvent, complex(point), sites, sources)
-            form = "dense"
-        else:
-            at = resolvent.at(complex(point))
-            form = at.form
-            if sites is None or sources is None:
-                values, residual = _site_diagonal(at, probes)
-            else:
-                values, residual = _between(at, sites, sources)
-            del at  # its factors, before the next are made
+            return *_dense(resolvent, complex(point), sites, sources), "dense"
+        at = resolvent.at(complex(point))
+        found = _site_diagonal(at, probes) if sites is None or sources is None else _between(at, sites, sources)
+        return *found, at.form
+
+    results, worst, forms = [], 0.0, set()
+    found = side_by_side(solved, points, resolvent.backend, each_bytes=each_bytes)
+    for values, residual, form in progress_bar(progress, "Green function", "energy", found, total=points.size):
         results.append(values)
         worst = max(worst, residual)
         forms.add(form)

@@ -22,6 +22,7 @@ from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen.scales import level_scales
 from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
@@ -78,6 +79,7 @@ class LevelCurves(Result):
         return plot_level_curves(self.values, self.minigap, self.fine_values, self.fine_energies, self.crossings, ax)
 
 
+@threaded
 def spectrum_along(
     system: System,
     values: Sequence[float] | np.ndarray,
@@ -89,6 +91,7 @@ def spectrum_along(
     method: str = "auto",
     tol: float = 1e-9,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> LevelCurves:
@@ -124,6 +127,8 @@ def spectrum_along(
         Largest residual that is accepted, as for `bdg.bound_states`.
     device : {"auto", "cpu", "gpu"}
         "shift_invert" runs on the CPU only.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the start vectors; None means 0.
     progress : bool

@@ -37,6 +37,7 @@ import scipy.sparse as sp
 from bdg.base.arguments import require_choice, require_seed, require_systems, require_window
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import whole_number
 from bdg.lattices.system import System
 from bdg.levels.level_curvature import level_curvatures, outside_response
@@ -95,6 +96,7 @@ class ThoulessEnergy(Result):
         return plot_twist_responses(self.levels, self.responses, self.evidence.method == "shift", mean, title, ax)
 
 
+@threaded
 def thouless_energy(
     system: System | Sequence[System],
     axis: int | str | None = None,
@@ -103,6 +105,7 @@ def thouless_energy(
     k: int = 64,
     window: tuple[float, float] | None = None,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> ThoulessEnergy:
@@ -131,6 +134,8 @@ def thouless_energy(
         Levels of h (Fermi energy 0) with a <= E <= b instead, in the unit of the hopping.
     device : {"auto", "cpu", "gpu"}
         "auto" and "cpu" run on the CPU.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the start vector of the sparse solver.
     progress : bool

@@ -14,7 +14,7 @@ import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
-from bdg.gpu.multifrontal import BlockMatrix, Restriction, Symbolic
+from bdg.gpu.multifrontal import BlockMatrix, Restriction, Symbolic, predict_memory
 from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm, MajoranaInverse
 from bdg.gpu.multifrontal.imaginary.quaternion import NambuInverse, QuaternionFactor
 from bdg.gpu.multifrontal.imaginary.solve import majorana_solve, quaternion_solve
@@ -33,8 +33,6 @@ class ImaginaryForm(ABC):
         Real matrices that a factor consists of.
     general : bool
         Whether H is complex, so that factors may be neither symmetric nor Hermitian.
-    factor_bytes : int
-        Of the largest factor that was made.
     """
 
     name: str
@@ -43,7 +41,7 @@ class ImaginaryForm(ABC):
     def __init__(self, hamiltonian: BdGHamiltonian, backend: Backend) -> None:
         self._hamiltonian, self._backend = hamiltonian, backend
         self.general = hamiltonian.dtype.kind == "c"
-        self.factor_bytes = 0
+        self._kept: list[int] = []  # bytes of each factor, in the order in which threads made them
 
     @property
     @abstractmethod
@@ -51,9 +49,20 @@ class ImaginaryForm(ABC):
         """Symbolic factorisation that the factors follow."""
 
     @property
+    def factor_bytes(self) -> int:
+        """Bytes of the largest factor that was made."""
+        return max(self._kept, default=0)
+
+    @property
     def variant(self) -> str:
         """The name, with what has been found out about the symmetry of the factors."""
         return self.name
+
+    @property
+    def bytes_at_once(self) -> float:
+        """Bytes of a factor with its selected inverse, without the index arrays that all share."""
+        found = predict_memory(self.symbolic, float, self.general, on_device=self._backend.device != "cpu")
+        return self.planes * max(found.factor_peak, found.releasing_peak)
 
     @cached_property
     def whole(self) -> BlockMatrix:
@@ -68,7 +77,7 @@ class ImaginaryForm(ABC):
     def factorise(self, frequency: float, single: bool = False, log_determinant: bool = False) -> Any:
         """Return the factors at ``i frequency``, optionally in single precision or with ``log_determinant``."""
         factor = self._factorised(float(frequency), single, log_determinant)
-        self.factor_bytes = max(self.factor_bytes, factor.kept_bytes)
+        self._kept.append(factor.kept_bytes)
         return factor
 
     @abstractmethod

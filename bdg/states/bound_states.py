@@ -12,10 +12,12 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_window
+from bdg.base.callers import caller_of
 from bdg.base.errors import AccuracyWarning
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen import certified as states_of
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Engine, residual_norms
@@ -87,6 +89,7 @@ class StateCount(Result):
         return plot_count(self.energy, self.count, ax)
 
 
+@threaded
 def bound_states(
     system: System,
     k: int = 32,
@@ -95,6 +98,7 @@ def bound_states(
     method: str = "auto",
     tol: float = 1e-9,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> BoundStates:
@@ -123,6 +127,8 @@ def bound_states(
         of H, or of ``|| |H| |psi| ||`` for a state among rows of very different size.
     device : {"auto", "cpu", "gpu"}
         "shift_invert" runs on the CPU only.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Of the start vector; None means 0, so that calls repeat bit for bit.
     progress : bool
@@ -183,7 +189,7 @@ def bound_states(
             f"bound_states: {note} (tol = {allowed:.1e}). The energies are within the residuals of true levels, but "
             "nothing is proven about their number; take another method ('lanczos', 'dense'), or a larger tol",
             AccuracyWarning,
-            stacklevel=2,
+            stacklevel=caller_of()[1],
         )
     evidence = Evidence.of(
         choice,
@@ -209,12 +215,14 @@ def bound_states(
     )
 
 
+@threaded
 def count_states(
     system: System,
     energy: float,
     *,
     method: str = "auto",
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> StateCount:
@@ -233,6 +241,8 @@ def count_states(
         As for `bound_states`.
     device : {"auto", "cpu", "gpu"}
         "shift_invert" runs on the CPU only.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed, progress
         Without influence; accepted for uniformity.
 

@@ -15,7 +15,6 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
 from bdg.methods import choice
@@ -42,8 +41,7 @@ def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1
 def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
     """Return the bytes of a factor with its selected inverse at one pole."""
     form = form_of(hamiltonian, backend)
-    found = predict_memory(form.symbolic, float, form.general, on_device=backend.device != "cpu")
-    return form.planes * max(found.factor_peak, found.releasing_peak) + cost.index_bytes(form.symbolic)
+    return form.bytes_at_once + cost.index_bytes(form.symbolic)
 
 
 def elements_options(

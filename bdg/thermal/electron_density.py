@@ -16,6 +16,7 @@ from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.choice import choose_place
@@ -51,6 +52,7 @@ class ElectronDensity(Result):
         return plot_site_map(self.positions, self.values, "n", ax)
 
 
+@threaded
 def electron_density(
     system: System,
     temperature: float,
@@ -58,6 +60,7 @@ def electron_density(
     method: str = "auto",
     tol: float = 1e-6,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> ElectronDensity:
@@ -77,6 +80,8 @@ def electron_density(
         Absolute error of n, from 2e-12 to 0.1.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed, progress
         Without influence; accepted for uniformity.
 

@@ -21,6 +21,7 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice
+from bdg.gpu.device.threads import side_by_side
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.scales import level_scales
 from bdg.gpu.multifrontal import SitePattern
@@ -179,16 +180,19 @@ def _poles(
     poles, bound = fit_for(hamiltonian, temperature, tol)
     form = form_of(hamiltonian, choice.backend)
     normal, anomalous = form.linear(poles.linear)
-    logs = []
-    for frequency, weight in zip(poles.frequencies, poles.weights, strict=True):
+
+    def at(frequency: float) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
         factor = form.factorise(frequency, log_determinant=log_cosh)
-        if log_cosh:
-            logs.append(factor.log_determinant())
-        if elements:
-            g_normal, g_anomalous = form.elements(factor)
-            normal -= weight * g_normal
-            anomalous -= weight * g_anomalous
-        del factor  # before the next is made
+        logarithm = factor.log_determinant() if log_cosh else np.nan
+        return logarithm, form.elements(factor) if elements else None
+
+    logs = []
+    found = side_by_side(at, poles.frequencies, choice.backend, each_bytes=form.bytes_at_once)
+    for weight, (logarithm, green) in zip(poles.weights, found, strict=True):
+        logs.append(logarithm)
+        if green is not None:
+            normal -= weight * green[0]
+            anomalous -= weight * green[1]
     trace, trace_error = np.nan, np.nan
     if log_cosh:
         dimension = hamiltonian.shape[0]

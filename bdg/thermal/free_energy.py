@@ -16,6 +16,7 @@ from bdg.base.arguments import require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import products_with
@@ -56,6 +57,7 @@ class FreeEnergy(Result):
         return plot_free_energy(self.value, self.entropy, self.condensation, self.temperature, ax)
 
 
+@threaded
 def free_energy(
     system: System,
     temperature: float,
@@ -63,6 +65,7 @@ def free_energy(
     method: str = "auto",
     tol: float = 1e-10,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> FreeEnergy:
@@ -86,6 +89,8 @@ def free_energy(
         Absolute error of tanh in the fit, from 1e-12 to 0.1; ``error`` says what follows for F.
     device : {"auto", "cpu", "gpu"}
         "auto" takes the one that is expected to be done first, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed, progress
         Without influence; accepted for uniformity.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import side_by_side
 from bdg.gpu.multifrontal import Restriction, Symbolic
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
 from bdg.gpu.poles.tanh_poles import Poles
@@ -52,34 +53,77 @@ def pair_amplitude_by_poles(
     restriction, share = _restriction(form.symbolic, sites)
     places = form.places(sites)
 
-    def onsite(frequency: float, single: bool) -> np.ndarray:
-        return form.onsite_pairing(form.factorise(frequency, single=single), places, restriction)
+    def onsite(asked: tuple[int, bool]) -> np.ndarray:
+        number, single = asked
+        factor = form.factorise(poles.frequencies[number], single=single)
+        return form.onsite_pairing(factor, places, restriction)
 
     delta = system.pairing_block.diagonal().reshape(-1, system.norbs).mean(axis=1)[sites]
     values = 0.5 * poles.linear * delta.astype(complex)
-    expected, scale = single_precision_errors(poles), SINGLE_SAFETY
-    fit_error, single_error, first_single = 0.5 * poles.error, 0.0, poles.frequencies.size
-    for number, (frequency, weight) in enumerate(zip(poles.frequencies, poles.weights, strict=True)):
-        elements = onsite(frequency, number >= first_single)
-        values -= 0.5 * weight * elements
-        rest = float(np.linalg.norm(expected[number + 1 :]))  # rounding errors of different poles are independent
-        if number >= first_single or number + WORTH_A_CHECK >= poles.frequencies.size:
-            continue
-        if fit_error + scale * rest < allowed:
-            change = 0.5 * abs(weight) * abs(onsite(frequency, True) - elements).max()
-            scale = SINGLE_SAFETY * max(float(change) / expected[number], 0.5)
-            if fit_error + scale * rest < allowed:
-                single_error, first_single = float(scale * rest), number + 1
+    precision, done = _Precision(poles, allowed), 0
+    while done < poles.frequencies.size:  # once, unless a check fails
+        asked = precision.expected(done)
+        found = side_by_side(onsite, asked, backend, each_bytes=form.bytes_at_once)
+        elements = np.empty(0)
+        for (number, single), new in zip(asked, found, strict=True):
+            if single and number < done:  # computed in both
+                if not precision.holds(number, float(abs(new - elements).max())):
+                    break
+                continue
+            elements, done = new, number + 1
+            values -= 0.5 * poles.weights[number] * elements
     facts = {
         "poles": int(poles.frequencies.size),
         "frequencies": "matsubara" if poles.matsubara else "free",
-        "single_precision_poles": int(poles.frequencies.size - first_single),
-        "single_precision_error": single_error,
+        "single_precision_poles": precision.poles,
+        "single_precision_error": precision.error,
         "form": form.variant,
         "factor_bytes": form.factor_bytes,
         "inverse_share": share,
     }
-    return PoleSum(values, fit_error + single_error, "float64", facts)
+    return PoleSum(values, 0.5 * poles.error + precision.error, "float64", facts)
+
+
+class _Precision:
+    """Which poles are computed in single precision, from the lowest to the highest.
+
+    Attributes
+    ----------
+    poles : int
+        How many are.
+    error : float
+        What that is expected to change F by, at most.
+    """
+
+    def __init__(self, poles: Poles, allowed: float) -> None:
+        self._expected, self._weights = single_precision_errors(poles), poles.weights
+        self._left = allowed - 0.5 * poles.error
+        self._scale = SINGLE_SAFETY
+        self.poles, self.error = 0, 0.0
+
+    def _rest(self, number: int) -> float:
+        """Return the expected error of single precision at all poles after one; they are independent."""
+        return self._scale * float(np.linalg.norm(self._expected[number + 1 :]))
+
+    def expected(self, begin: int) -> list[tuple[int, bool]]:
+        """Return poles from ``begin`` on, and whether each is computed in single precision, as far as is foreseen.
+
+        The last one in double precision follows in single precision: `holds` takes the difference.
+        """
+        total = self._expected.size
+        worth = (number for number in range(begin, total - WORTH_A_CHECK) if self._rest(number) < self._left)
+        last = next(worth, total - 1)
+        double = [(number, False) for number in range(begin, last + 1)]
+        return double + [(number, True) for number in range(last, total)] if last < total - 1 else double
+
+    def holds(self, number: int, change: float) -> bool:
+        """Return whether all poles after this one may be computed in single precision, which changes G by so much."""
+        change *= 0.5 * abs(float(self._weights[number]))
+        self._scale = SINGLE_SAFETY * max(change / self._expected[number], 0.5)
+        if not self._rest(number) < self._left:
+            return False
+        self.poles, self.error = self._expected.size - number - 1, self._rest(number)
+        return True
 
 
 def single_precision_errors(poles: Poles) -> np.ndarray:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bdg.base.arguments import require_choice, require_system
+from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
 from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
@@ -31,6 +32,7 @@ from bdg.condensate.gap.iteration import GapIteration
 from bdg.condensate.gap.mixing import AndersonMixing
 from bdg.condensate.gap.slow_modes import SlowModes
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number, real_number, whole_number
 from bdg.lattices.system import System
 from bdg.thermal.elements import require_thermal_arguments
@@ -88,6 +90,7 @@ class Gap(Result):
         return plot_site_map(self.system.positions, abs(self.delta), r"$|\Delta|$", ax)
 
 
+@threaded
 def solve_gap(
     system: System,
     temperature: float,
@@ -101,6 +104,7 @@ def solve_gap(
     method: str = "auto",
     max_iterations: int = 200,
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> Gap:
@@ -138,6 +142,8 @@ def solve_gap(
         Evaluations of the thermal sums, at least 1.
     device : {"auto", "cpu", "gpu"}
         "auto" takes a GPU if one can be used, "gpu" never falls back.
+    threads : int or "auto"
+        Of the host; "auto" takes ``BDG_THREADS``, else the cores at hand. Results do not depend on it.
     seed : int, optional
         Without influence; accepted for uniformity.
     progress : bool
@@ -209,7 +215,7 @@ def solve_gap(
         warnings.warn(
             f"solve_gap: {iteration.open_phases} relative phases of parts that hardly touch stay about where the "
             "start had them: the energies that decide them are below rounding. Amplitudes are not affected",
-            stacklevel=2,
+            stacklevel=caller_of()[1],
         )
     normal = iteration.normal
     lost = np.zeros(0, dtype=int) if normal else unknowns.without_amplitude(point, tol)

@@ -39,6 +39,7 @@ from bdg.condensate.proximity.decay import (
 )
 from bdg.condensate.proximity.kinetics import expected_lengths
 from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.geometry import nearest_distance
 from bdg.lattices.system import System
@@ -124,6 +125,7 @@ class ProximityLength(Result):
         return plot_decay(shown.distance, shown.amplitude, shown.standard_error, shown.fitted, label, ax)
 
 
+@threaded
 def proximity_length(
     system: System,
     amplitude: PairAmplitude | Any,
@@ -135,6 +137,7 @@ def proximity_length(
     bin_width: float | None = None,
     geometry: str = "auto",
     device: str = "auto",
+    threads: int | str = "auto",
     seed: int | None = None,
     progress: bool = False,
 ) -> ProximityLength:
@@ -171,7 +174,7 @@ def proximity_length(
         In the unit of the positions. Default: one spacing.
     geometry : {"auto", "flat", "spherical"}
         Spreading around the superconductor. "auto" compares both where the grains are compact, else takes "flat".
-    device, seed, progress
+    device, threads, seed, progress
         Without influence; accepted for uniformity.
 
     Returns

@@ -1,0 +1,175 @@
+"""Threads of the host: how many a call may use, and independent pieces of work side by side on them.
+
+Each piece runs on one thread of Python with one thread of BLAS; NumPy's calls into BLAS release the interpreter lock.
+Pieces are handed out and their results returned in their order, and what one of them computes does not depend on which
+others run beside it: results have the same bits whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import available_bytes
+
+VARIABLE = "BDG_THREADS"
+_SWITCH_SECONDS = 1e-4  # threads that wait for the interpreter lock get it after that, instead of 5e-3
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+_Arguments = ParamSpec("_Arguments")
+
+
+@dataclass(eq=False)
+class _Team:
+    """What one public call may use, and has used."""
+
+    size: int
+    used: int = 1
+
+
+_TEAM: contextvars.ContextVar[_Team | None] = contextvars.ContextVar("team", default=None)
+
+
+def cores() -> int:
+    """Return how many cores this process may use: its affinity, and the share that its control group grants."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _QUOTA.read_text().split()
+    except (OSError, ValueError):
+        return found
+    return max(1, min(found, int(quota) // int(period))) if quota.isdigit() else found
+
+
+def require_threads(threads: Any = "auto") -> int:
+    """Return a number of threads; "auto": ``BDG_THREADS`` where it is set, else the cores that this process may use.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither "auto" nor a whole number >= 1, or ``BDG_THREADS`` is none.
+    """
+    if isinstance(threads, str) and threads == "auto":
+        told = os.environ.get(VARIABLE, "").strip()
+        if not told:
+            return cores()
+        if not told.isdigit() or not int(told):
+            raise ValueError(f"{VARIABLE} must be a whole number >= 1; got {told!r}. Unset it for all cores")
+        return int(told)
+    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+        raise TypeError(f"threads must be 'auto' or a whole number >= 1; got {threads!r:.80}")
+    if int(threads) < 1:
+        raise ValueError(f"threads must be 'auto' or a whole number >= 1; got {threads!r:.80}")
+    return int(threads)
+
+
+def threaded(function: Callable[_Arguments, _Made]) -> Callable[_Arguments, _Made]:
+    """Let a public function use the threads that its keyword ``threads`` grants.
+
+    A function that is called by another one, and is not told otherwise, shares the threads of that.
+    """
+
+    @functools.wraps(function)
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Made:
+        asked: Any = kwargs.get("threads", "auto")
+        known = _TEAM.get()
+        if known is not None and isinstance(asked, str) and asked == "auto":
+            return function(*args, **kwargs)
+        token = _TEAM.set(_Team(require_threads(asked)))
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _TEAM.reset(token)
+
+    return call
+
+
+def threads_granted() -> int:
+    """Return how many threads may be used here."""
+    team = _TEAM.get()
+    return 1 if team is None else team.size
+
+
+def threads_used() -> int:
+    """Return how many threads the public call that is going on has used at once so far."""
+    team = _TEAM.get()
+    return 1 if team is None else team.used
+
+
+def side_by_side(
+    work: Callable[[_Given], _Made], items: Iterable[_Given], backend: Backend, *, each_bytes: float = 0.0
+) -> Iterator[_Made]:
+    """Yield ``work(item)`` in the order of the items, computed on as many threads as are granted and fit.
+
+    Work that was not begun is not done if the iterator is closed, or if a piece raises.
+
+    Parameters
+    ----------
+    work : callable
+        Must not depend on the order of calls. What it shares with other calls must be made before.
+    items : iterable
+    backend : Backend
+        On a GPU pieces follow one another.
+    each_bytes : float
+        What one piece takes beside the others: no more of them than fit into the memory that is left.
+    """
+    number = threads_granted() if backend.device == "cpu" else 1
+    if number > 1 and each_bytes > 0:
+        number = max(1, min(number, int(available_bytes(backend) // each_bytes)))
+    with _one_blas_thread():
+        if number == 1:
+            yield from map(work, items)
+            return
+        yield from _pooled(work, iter(items), number)
+
+
+def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: int) -> Iterator[_Made]:
+    team = _TEAM.get()
+    waiting: list[Future[_Made]] = []
+
+    def submit(item: _Given) -> None:
+        context = contextvars.copy_context()
+        context.run(_TEAM.set, _Team(1))  # no threads within threads
+        waiting.append(pool.submit(context.run, work, item))
+        if team is not None:
+            team.used = max(team.used, min(number, len(waiting)))
+
+    interval = sys.getswitchinterval()
+    pool = ThreadPoolExecutor(number, thread_name_prefix="bdg")
+    try:
+        sys.setswitchinterval(min(interval, _SWITCH_SECONDS))
+        for item in islice(items, 2 * number):  # whoever is done finds more to do while the first in order is not
+            submit(item)
+        while waiting:
+            found = waiting.pop(0).result()
+            for item in islice(items, 1):
+                submit(item)
+            yield found
+    finally:
+        sys.setswitchinterval(interval)
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Keep BLAS at one thread: the pieces take the cores, and a product is not split differently with other numbers."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _controller() -> Any:
+    import scipy.linalg  # noqa: F401  its BLAS is a library of its own, which has to be loaded to be found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
