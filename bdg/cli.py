@@ -17,6 +17,8 @@ from pathlib import Path
 
 from bdg.base.errors import JobError
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError, select_backend
+from bdg.gpu.device.threads import require_threads
+from bdg.gpu.kernels.host_library import host_library
 from bdg.jobs.folder.provenance import installed_version, package_versions
 from bdg.jobs.folder.store import RunFolder, recorded_points
 from bdg.jobs.job import JOB_KEYS, load_job
@@ -156,7 +158,7 @@ def _add_job(command: argparse.ArgumentParser) -> None:
     command.add_argument("job", metavar="JOB.toml", help="job file")
     command.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: auto")
     command.add_argument(
-        "--workers", type=_positive, default=1, metavar="N", help="worker processes, one thread each (default: 1)"
+        "--workers", type=_positive, default=1, metavar="N", help="worker processes, which share the cores (default: 1)"
     )
     command.add_argument(
         "--set",
@@ -368,6 +370,7 @@ def _info(chosen: argparse.Namespace) -> int:
     print(f"machine: {platform.platform()}, {os.cpu_count()} processor cores")
     backend = select_backend("auto")
     print(f"device 'auto' is {backend.device}: {backend.device_name}")
+    print(f"threads 'auto' are {require_threads()}; kernels of the CPU: {host_library().about}")
     print("extras:")
     for extra, (distributions, use) in _EXTRAS.items():
         found = [f"{name} {version}" for name in distributions if (version := installed_version(name))]

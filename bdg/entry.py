@@ -72,7 +72,7 @@ def estimate(
     device : {"auto", "cpu", "gpu"}
         "auto" compares all that there are, "gpu" never falls back.
     workers : int
-        Of a job: processes, one thread each.
+        Of a job: processes; the estimate counts one thread for each.
     overrides : sequence of str
         Of a job file, as after ``--set``.
     **arguments : object

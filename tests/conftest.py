@@ -12,6 +12,7 @@ for _library in ("OMP", "OPENBLAS", "MKL"):  # before NumPy is imported; tests a
 os.environ.setdefault("BDG_THREADS", "1")  # as many tests run side by side as there are cores
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ["BDG_CALIBRATION"] = "off"  # choices by fixed rates, and nothing is written to anybody's home
+os.environ.setdefault("BDG_KERNELS", str(Path(__file__).resolve().parents[1] / ".pytest_cache" / "kernels"))
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
     # Nothing is written beside the sources, yet neither this process nor those that tests start compile all anew.
     _cache = Path(__file__).resolve().parents[1] / ".pytest_cache"

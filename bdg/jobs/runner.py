@@ -74,7 +74,8 @@ def run_job(
     out : path, optional
         Run directory; ``runs/out/<name of the job>`` if not given.
     workers : int
-        Processes that compute points, each with one BLAS thread. Results do not depend on their number.
+        Processes that compute points, each with one BLAS thread and its share of the cores. Results do not depend on
+        their number.
     device : {"auto", "cpu", "gpu"}
     bar : bool, optional
         Show a progress bar; None: where ``stream`` is a terminal.

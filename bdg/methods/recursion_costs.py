@@ -6,7 +6,9 @@ import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.chebyshev import moments
 from bdg.gpu.chebyshev.moments import BLOCK_BYTES
+from bdg.gpu.chebyshev.nambu_operator import steps_are_compiled
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
@@ -19,7 +21,6 @@ _REFERENCES = 8  # columns besides those asked for, that bound the truncation
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
 # of a step by its dot products: seconds relative to "squares", array calls where H is real and where it is complex
 _DOTS = {"squares": (1.0, 12.0, 12.0), "norms": (1.2, 12.0, 40.0), "partners": (1.2, 24.0, 24.0)}
-_WIDEST = 64.0  # columns of a block
 
 
 def columns_option(hamiltonian: BdGHamiltonian, backend: Backend, columns: float, steps: float, single: bool) -> Option:
@@ -84,7 +85,5 @@ def widest_block(
     hamiltonian: BdGHamiltonian, backend: Backend, single: bool, block_bytes: float = BLOCK_BYTES
 ) -> float:
     """Return the most columns that are worked on at a time: on the CPU blocks that stay in the cache."""
-    if backend.device != "cpu":
-        return _WIDEST
-    column = hamiltonian.shape[0] * vector_dtype(hamiltonian, single).itemsize
-    return float(np.clip(block_bytes // column, 8.0, _WIDEST))
+    rows, itemsize = hamiltonian.shape[0], vector_dtype(hamiltonian, single).itemsize
+    return float(moments.widest_block(rows, itemsize, backend.device, steps_are_compiled(), block_bytes))

@@ -18,9 +18,10 @@ import numpy as np
 import scipy  # its parts load on use
 import scipy.sparse as sp
 
-from bdg.gpu.chebyshev.moments import OVERFLOW, BoundViolatedError, Recursion
+from bdg.gpu.chebyshev.moments import OVERFLOW, BoundViolatedError, Recursion, column_blocks
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import side_by_side
 
 __all__ = [
     "BoundViolatedError",
@@ -159,20 +160,27 @@ def partner_elements(
         If a vector grows, that is if ``bound`` was too small.
     """
     operator = NambuOperator(matrix, 1 if doubled else 2, backend, single=single)
-    width = int(np.clip(BLOCK_BYTES // (matrix.shape[0] * operator.dtype.itemsize), 8, 64))
     columns = _Columns(operator, bound, offset, doubled, check_every=max(4, coefficients.size // 20))
     _, reference = columns.summed(reference_rows, Expansion.of(coefficients), 0.0, 0.0)
     expansion = Expansion.of(coefficients, reference.moments)
     values = np.empty(rows.size, dtype=complex)
     error, degree, products, largest = 0.0, 0, reference.steps * reference_rows.size, 0.0
-    for begin in range(0, rows.size, width):
-        block = rows[begin : begin + width]
-        sums, run = columns.summed(block, expansion, tol, largest)
-        values[begin : begin + width] = sums
-        largest = max(largest, float(abs(sums).max()))
-        error, degree = max(error, run.error), max(degree, run.degree)
-        products += run.steps * sums.size
-        report(sums.size)
+
+    def summed(part: slice) -> tuple[np.ndarray, _Run]:
+        return columns.summed(rows[part], expansion, tol, largest)
+
+    parts = column_blocks(operator, rows.size, BLOCK_BYTES)
+    for some in (
+        parts[:1],
+        parts[1:],
+    ):  # all others stop by the largest value of the first ones, whoever is done before
+        found = side_by_side(summed, some, backend)
+        for part, (sums, run) in zip(some, found, strict=True):
+            values[part] = sums
+            error, degree = max(error, run.error), max(degree, run.degree)
+            products += run.steps * sums.size
+            report(sums.size)
+        largest = float(abs(values[: some[-1].stop]).max()) if some else largest
     return ElementSums(values, error, degree, products)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from bdg.gpu.chebyshev.moments import block_moments, column_blocks
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.threads import side_by_side
 
 
 def unit_moments(
@@ -29,8 +30,12 @@ def unit_moments(
     BoundViolatedError
         If ``bound`` is too small.
     """
-    for part in column_blocks(operator, rows.size):
-        yield part, block_moments(operator, operator.unit_vectors(rows[part]), bound, n_moments, report=report)
+
+    def moments_of(part: slice) -> np.ndarray:
+        return block_moments(operator, operator.unit_vectors(rows[part]), bound, n_moments, report=report)
+
+    parts = column_blocks(operator, rows.size)
+    yield from zip(parts, side_by_side(moments_of, parts, operator.backend), strict=True)
 
 
 def vector_moments(
@@ -45,8 +50,12 @@ def vector_moments(
     Where H is real, real and imaginary parts of complex vectors are two columns: their cross terms cancel.
     """
     split = vectors.dtype.kind == "c" and operator.dtype.kind != "c"
-    for part in column_blocks(operator, vectors.shape[1]):
+
+    def moments_of(part: slice) -> np.ndarray:
         chosen = vectors[:, part]
         columns = np.concatenate([chosen.real, chosen.imag], axis=1) if split else chosen
         moments = block_moments(operator, operator.to_device(columns), bound, n_moments, report=report)
-        yield part, moments[:, : chosen.shape[1]] + moments[:, chosen.shape[1] :] if split else moments
+        return moments[:, : chosen.shape[1]] + moments[:, chosen.shape[1] :] if split else moments
+
+    parts = column_blocks(operator, vectors.shape[1])
+    yield from zip(parts, side_by_side(moments_of, parts, operator.backend), strict=True)

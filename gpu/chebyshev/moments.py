@@ -20,6 +20,8 @@ from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 
 BLOCK_BYTES = 8 << 20  # of one block of vectors on the CPU: three of them, and products of wide rows are quicker
 _WIDEST = 64
+_IN_REGISTERS = 8
+_SMALL = 4000  # rows: below, a step on 8 columns takes less than a tenth of a millisecond
 OVERFLOW = 1.01  # T_m of a vector of norm 1 has norm <= 1 while the bound holds
 
 
@@ -64,12 +66,22 @@ class Recursion:
         return self.sign * self._before
 
 
-def column_blocks(operator: NambuOperator, n_columns: int) -> list[slice]:
+def widest_block(rows: int, itemsize: int, device: str, compiled: bool, block_bytes: float = BLOCK_BYTES) -> int:
+    """Return the most columns that are worked on at a time.
+
+    All that there are on a GPU; on the CPU as many as registers hold of a site, and more where a call takes longer than
+    what it does. Without compiled kernels blocks of ``block_bytes``, three of which stay in cache.
+    """
+    if device != "cpu":
+        return _WIDEST
+    width = int(np.clip(block_bytes // (rows * itemsize), _IN_REGISTERS, _WIDEST))
+    return max(_IN_REGISTERS, min(width, _IN_REGISTERS * (_SMALL // rows))) if compiled else width
+
+
+def column_blocks(operator: NambuOperator, n_columns: int, block_bytes: float = BLOCK_BYTES) -> list[slice]:
     """Return how many columns are worked on at a time, evenly."""
-    width = int(np.clip(BLOCK_BYTES // (operator.n_rows * operator.dtype.itemsize), 8, _WIDEST))
-    if operator.backend.device == "gpu":
-        width = _WIDEST
-    n_blocks = -(-n_columns // width)
+    rows, itemsize, device = operator.n_rows, operator.dtype.itemsize, operator.backend.device
+    n_blocks = -(-n_columns // widest_block(rows, itemsize, device, operator.compiled, block_bytes))
     edges = np.linspace(0, n_columns, n_blocks + 1).round().astype(int)
     return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 

@@ -1,8 +1,8 @@
 r"""A BdG matrix acting on blocks of vectors (N, 2 norbs, R): the step of all polynomial recursions, on each device.
 
-On a GPU a step is one kernel that stores h and D only. On the CPU it is SciPy's product of a CSR matrix with a block,
-added to what the result holds already, in real arithmetic where H is real; other array modules run the twin of the
-kernel.
+On a GPU, and on a CPU with a compiler, a step is one kernel that stores h and D only. Without a compiler the CPU takes
+SciPy's product of a CSR matrix with a block, added to what the result holds already, in real arithmetic where H is
+real; other array modules run the twin of the kernel.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.kernels.compiled_step import CompiledStep
+from bdg.gpu.kernels.host_library import host_library
 from bdg.gpu.kernels.launch import Launch, cupy_launcher
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, Dots, NambuStep, SparseRows, check_vectors
 
@@ -51,6 +53,11 @@ class NambuOperator:
         self._place = np.argsort(self._order)
         self.kernel = _step(matrix, self._order, norbs, backend, self.dtype)
 
+    @property
+    def compiled(self) -> bool:
+        """Whether steps are those of the compiled kernel of the CPU."""
+        return isinstance(self.kernel, CompiledStep)
+
     def zeros(self, n_columns: int) -> Any:
         """Return vectors (N, 2 norbs, n_columns) of zeros on the device."""
         return self.backend.xp.zeros((self.n_sites, 2 * self.norbs, n_columns), dtype=self.dtype)
@@ -85,27 +92,36 @@ class NambuOperator:
         return y
 
 
+def kernels_of_the_host() -> str:
+    """Return what runs the steps on the CPU."""
+    return host_library().about
+
+
+def steps_are_compiled() -> bool:
+    """Return whether the CPU has compiled kernels."""
+    return host_library().library is not None
+
+
 def launcher(xp: Any) -> Callable[[Launch], None] | None:
     """Return what runs kernels on arrays of ``xp``; None where there are none."""
     return cupy_launcher() if xp.__name__ == "cupy" else None
 
 
 def _step(matrix: sp.csr_matrix, order: np.ndarray, norbs: int, backend: Backend, dtype: np.dtype) -> NambuStep:
-    xp = backend.xp
-    if (launch := launcher(xp)) is not None:
+    xp, launch = backend.xp, launcher(backend.xp)
+    library = host_library().library if backend.device == "cpu" else None
+    if launch is not None or library is not None:
         half = matrix.shape[0] // 2
         normal, pairing = sp.csr_matrix(matrix[:half, :half]), sp.csr_matrix(matrix[:half, half:])
         delta = pairing.diagonal().reshape(-1, norbs)
         further = sp.csr_matrix(pairing - sp.diags_array(np.repeat(delta[:, 0], norbs), format="csr"))
         further.eliminate_zeros()
-        return DeviceStep(
+        parts = (
             SparseRows.of(normal, dtype, xp),
             xp.asarray(delta[:, 0].astype(dtype)) if delta.any() else None,
             SparseRows.of(further, dtype, xp) if further.nnz else None,
-            norbs,
-            xp,
-            launch,
         )
+        return DeviceStep(*parts, norbs, xp, launch) if launch is not None else CompiledStep(*parts, norbs, library)
     ordered = sp.csr_matrix(matrix[order][:, order])
     ordered.sort_indices()
     if backend.device == "cpu":
@@ -114,7 +130,7 @@ def _step(matrix: sp.csr_matrix, order: np.ndarray, norbs: int, backend: Backend
 
 
 class HostStep:
-    """The step on the CPU, with SciPy.
+    """The step on the CPU without a compiler, with SciPy.
 
     Parameters
     ----------
@@ -157,16 +173,17 @@ class HostStep:
         return host_dots(y, x, dots)
 
     def _scaled(self, alpha: float, beta: float) -> sp.csr_matrix:
-        if (alpha, beta) not in self._made:
-            if len(self._made) >= _KEPT_MATRICES:
-                self._made.pop(next(iter(self._made)))
+        made = self._made.get((alpha, beta))
+        if made is None:
             made = self._matrix * self._matrix.dtype.type(alpha)
             if beta:
                 made = made + sp.diags_array(np.full(made.shape[0], beta, made.dtype), format="csr")
             made = sp.csr_matrix(made, dtype=self._matrix.dtype)
             made.sort_indices()
+            while len(self._made) >= _KEPT_MATRICES:
+                self._made.pop(next(iter(tuple(self._made))), None)  # another thread may have been here
             self._made[alpha, beta] = made
-        return self._made[alpha, beta]
+        return made
 
 
 def _add_product(matrix: sp.csr_matrix, x: np.ndarray, y: np.ndarray) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from bdg.gpu.chebyshev.moments import block_moments, column_blocks
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
+from bdg.gpu.device.threads import side_by_side
 
 SINGLE_PRECISION_ERROR = 1e-7, 4e-9  # of moment k of a unit vector: first + k * second; matrix elements are rounded
 _FAR_BELOW = 0.02  # of the noise may be the error of single precision
@@ -62,10 +63,12 @@ def stochastic_trace(
     BoundViolatedError
         If ``bound`` is too small.
     """
-    parts = []
-    for block in column_blocks(operator, n_vectors):
+
+    def moments_of(block: slice) -> np.ndarray:
         start = np.stack([random_vector(operator, seed, number) for number in range(block.start, block.stop)], axis=1)
-        parts.append(block_moments(operator, operator.to_device(start), bound, n_moments, even=True, report=report))
+        return block_moments(operator, operator.to_device(start), bound, n_moments, even=True, report=report)
+
+    parts = list(side_by_side(moments_of, column_blocks(operator, n_vectors), operator.backend))
     return Trace(np.concatenate(parts, axis=1), False, n_vectors * (n_moments // 2))
 
 
@@ -81,9 +84,13 @@ def exact_trace(
     """
     half = operator.n_rows // 2
     total = np.zeros(n_moments)
-    for block in column_blocks(operator, half):
+
+    def moments_of(block: slice) -> np.ndarray:
         start = operator.unit_vectors(np.arange(block.start, block.stop))
-        total += block_moments(operator, start, bound, n_moments, even=True, report=report).sum(axis=1)
+        return block_moments(operator, start, bound, n_moments, even=True, report=report).sum(axis=1)
+
+    for part in side_by_side(moments_of, column_blocks(operator, half), operator.backend):
+        total += part
     return Trace(2 * total[:, None], True, half * (n_moments // 2))
 
 

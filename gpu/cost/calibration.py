@@ -25,12 +25,13 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from bdg.gpu.chebyshev.nambu_operator import kernels_of_the_host
 from bdg.gpu.cost.measured_rates import THREADS, measure
 from bdg.gpu.cost.model import BUILT_IN, FORMS, Rates
 from bdg.gpu.device.backend import Backend, select_backend
 
 VARIABLE = "BDG_CALIBRATION"
-VERSION = 3  # of the file and of what its numbers mean
+VERSION = 4  # of the file and of what its numbers mean
 _OFF = ("off", "0", "none")
 _BUSY = 0.7  # processes that wait for a core, on average over a minute
 _known: dict[str, Rates] = {}
@@ -103,7 +104,7 @@ def folder() -> Path | None:
 def machine_key(backend: Backend) -> str:
     """Return a short name of everything that the rates depend on."""
     parts = [VERSION, processor(), THREADS, np.__version__, scipy.__version__, platform.python_version()]
-    parts += [backend.device] if backend.device == "cpu" else [backend.device_name, backend.xp.__version__]
+    parts += [kernels_of_the_host()] if backend.device == "cpu" else [backend.device_name, backend.xp.__version__]
     digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
     return f"{backend.device}-{digest}"
 

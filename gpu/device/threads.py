@@ -24,6 +24,7 @@ from bdg.gpu.device.memory import available_bytes
 
 VARIABLE = "BDG_THREADS"
 _SWITCH_SECONDS = 1e-4  # threads that wait for the interpreter lock get it after that, instead of 5e-3
+_SHARE = 0.5  # of the memory that is left: other processes look at the same time
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
@@ -125,7 +126,7 @@ def side_by_side(
     """
     number = threads_granted() if backend.device == "cpu" else 1
     if number > 1 and each_bytes > 0:
-        number = max(1, min(number, int(available_bytes(backend) // each_bytes)))
+        number = max(1, min(number, int(_SHARE * available_bytes(backend) // each_bytes)))
     with _one_blas_thread():
         if number == 1:
             yield from map(work, items)

@@ -1,3 +1,5 @@
+// One text for both devices: on a GPU a thread takes one column, on a CPU the columns of a site lie in vector registers.
+//
 // One step of a polynomial recursion on H = [[h, D], [D^+, hole]] together with the dot products that follow it:
 //
 //     y <- alpha H x + beta x + gamma z - damp y
@@ -19,6 +21,18 @@ struct Parts<Complex<R>> {
     using Real = R;
 };
 
+// A column of a vector, or on the CPU several neighbouring ones (host_lanes.h), as the body below takes it: `load` and
+// `store`, products with an element of H, sums of dot products. Every sum takes one product at a time, so that it is
+// rounded alike in one column and in many.
+template <class T>
+__device__ inline void load(T& columns, const T* from) {
+    columns = *from;
+}
+template <class T>
+__device__ inline void store(T* to, const T& columns) {
+    *to = columns;
+}
+
 // sum += a * b
 template <class R>
 __device__ inline void add_product(R& sum, const R& a, const R& b) {
@@ -26,63 +40,79 @@ __device__ inline void add_product(R& sum, const R& a, const R& b) {
 }
 template <class R>
 __device__ inline void add_product(Complex<R>& sum, const Complex<R>& a, const Complex<R>& b) {
-    sum.re += a.re * b.re - a.im * b.im;
-    sum.im += a.re * b.im + a.im * b.re;
+    sum.re += a.re * b.re;
+    sum.re -= a.im * b.im;
+    sum.im += a.re * b.im;
+    sum.im += a.im * b.re;
 }
 
 // sum += sign * conj(a) * b, sign = 1 or -1
 template <class R>
 __device__ inline void add_conjugate(R& sum, const R& sign, const R& a, const R& b) {
-    sum += sign * a * b;
+    sum += (sign * a) * b;
 }
 template <class R>
 __device__ inline void add_conjugate(Complex<R>& sum, const R& sign, const Complex<R>& a, const Complex<R>& b) {
-    sum.re += sign * (a.re * b.re + a.im * b.im);
-    sum.im += sign * (a.re * b.im - a.im * b.re);
+    const R re = sign * a.re, im = sign * a.im;
+    sum.re += re * b.re;
+    sum.re += im * b.im;
+    sum.im += re * b.im;
+    sum.im -= im * b.re;
 }
 
+// sum += factor * a
 template <class R>
-__device__ inline R scaled(const R& factor, const R& a) {
-    return factor * a;
+__device__ inline void add_scaled(R& sum, const R& factor, const R& a) {
+    sum += factor * a;
 }
 template <class R>
-__device__ inline Complex<R> scaled(const R& factor, const Complex<R>& a) {
-    return {factor * a.re, factor * a.im};
+__device__ inline void add_scaled(Complex<R>& sum, const R& factor, const Complex<R>& a) {
+    sum.re += factor * a.re;
+    sum.im += factor * a.im;
 }
 
-// Dot products of one element, always in double precision.
-template <class R>
-__device__ inline double squared(const R& a) {
-    return (double)a * (double)a;
-}
-template <class R>
-__device__ inline double squared(const Complex<R>& a) {
-    return squared(a.re) + squared(a.im);
-}
-template <class R>
-__device__ inline double real_dot(const R& a, const R& b) {
-    return (double)a * (double)b;
-}
-template <class R>
-__device__ inline double real_dot(const Complex<R>& a, const Complex<R>& b) {
-    return real_dot(a.re, b.re) + real_dot(a.im, b.im);
-}
-template <class R>
-__device__ inline double real_product(const R& a, const R& b) {  // Re a b, without conjugation
-    return (double)a * (double)b;
-}
-template <class R>
-__device__ inline double real_product(const Complex<R>& a, const Complex<R>& b) {
-    return real_dot(a.re, b.re) - real_dot(a.im, b.im);
-}
-template <class R>
-__device__ inline double imaginary_product(const R&, const R&) {
-    return 0;
-}
-template <class R>
-__device__ inline double imaginary_product(const Complex<R>& a, const Complex<R>& b) {
-    return real_dot(a.re, b.im) + real_dot(a.im, b.re);
-}
+// The two dot products of a step, always in double precision.
+template <class T>
+struct Sums {
+    double first = 0, second = 0;
+
+    // |y|^2
+    template <class R>
+    __device__ inline void add_square(const R& y) {
+        first += (double)y * (double)y;
+    }
+    template <class R>
+    __device__ inline void add_square(const Complex<R>& y) {
+        add_square(y.re);
+        add_square(y.im);
+    }
+    // Re <y|x>
+    template <class R>
+    __device__ inline void add_overlap(const R& y, const R& x) {
+        second += (double)y * (double)x;
+    }
+    template <class R>
+    __device__ inline void add_overlap(const Complex<R>& y, const Complex<R>& x) {
+        add_overlap(y.re, x.re);
+        add_overlap(y.im, x.im);
+    }
+    // sign * (a b) without conjugation: real and imaginary part
+    template <class R>
+    __device__ inline void add_partners(double sign, const R& a, const R& b) {
+        first += (sign * (double)a) * (double)b;
+    }
+    template <class R>
+    __device__ inline void add_partners(double sign, const Complex<R>& a, const Complex<R>& b) {
+        first += (sign * (double)a.re) * (double)b.re;
+        first -= (sign * (double)a.im) * (double)b.im;
+        second += (sign * (double)a.re) * (double)b.im;
+        second += (sign * (double)a.im) * (double)b.re;
+    }
+    __device__ inline void put(double* sums) const {
+        sums[0] = first;
+        sums[1] = second;
+    }
+};
 
 // Place of orbital `row` of h in a vector: its electron part (nambu 0) or its hole part (1).
 template <int norbs>
@@ -95,66 +125,107 @@ __device__ inline long long flipped(long long row) {
     return norbs == 1 ? row : row ^ 1;
 }
 
-enum Dots { NO_DOTS, NORMS, PARTNERS };
+enum Dots { NO_DOTS, NORMS, PARTNERS, SQUARES };
 
-template <int norbs, class T, class Real>
-__device__ inline void step_column(T* __restrict__ y, const T* __restrict__ x, const T* __restrict__ z,
-                                   const long long* __restrict__ start, const int* __restrict__ neighbour,
-                                   const T* __restrict__ value, const T* __restrict__ delta,
-                                   const long long* __restrict__ pair_start, const int* __restrict__ pair_neighbour,
-                                   const T* __restrict__ pair_value, double* __restrict__ sums, long long slot,
-                                   long long n_slots, long long n_rows, int n_columns, int column, int has_delta, int has_pairing, Real alpha, Real beta,
-                                   Real gamma, Real damp, int dots) {
+// What a step is made with.
+template <class T>
+struct Step {
+    using Real = typename Parts<T>::Real;
+    T* __restrict__ y;
+    const T* __restrict__ x;
+    const T* __restrict__ z;
+    const long long* __restrict__ start;
+    const int* __restrict__ neighbour;
+    const T* __restrict__ value;
+    const T* __restrict__ delta;
+    const long long* __restrict__ pair_start;
+    const int* __restrict__ pair_neighbour;
+    const T* __restrict__ pair_value;
+    int n_columns, has_delta, has_pairing;
+    Real alpha, beta, gamma, damp;
+    int dots;
+};
+
+// y <- alpha made + beta x + gamma z - damp y at one place; returns what was written.
+template <class V, class T>
+__device__ inline V written(const Step<T>& with, const V& made, const V& own, long long at) {
+    V result{}, other;
+    if (with.damp != 0) {
+        load(other, with.y + at);
+        add_scaled(result, -with.damp, other);
+    }
+    if (with.gamma != 0) {
+        load(other, with.z + at);
+        add_scaled(result, with.gamma, other);
+    }
+    if (with.beta != 0) add_scaled(result, with.beta, own);
+    add_scaled(result, with.alpha, made);
+    store(with.y + at, result);
+    return result;
+}
+
+// Rows begin, begin + stride, ... below end of the columns from `column` on, as many as V holds; the sums of these rows.
+template <int norbs, class V, class T>
+__device__ inline Sums<V> step_columns(const Step<T>& with, long long begin, long long end, long long stride,
+                                       int column) {
+    using Real = typename Parts<T>::Real;
     const Real one = 1;
-    double first = 0, second = 0;
-    for (long long row = slot; row < n_rows; row += n_slots) {
-        const long long here[2] = {place<norbs>(row, 0) * n_columns + column,
-                                   place<norbs>(flipped<norbs>(row), 1) * n_columns + column};
-        T made[2] = {T{}, T{}};  // electron part of `row`, hole part of its partner
+    const long long width = with.n_columns;
+    const T* __restrict__ x = with.x + column;
+    const long long* __restrict__ start = with.start;
+    const int* __restrict__ neighbour = with.neighbour;
+    const T* __restrict__ value = with.value;
+    Sums<V> sums;
+    for (long long row = begin; row < end; row += stride) {
+        V electron{}, hole{}, from_u, from_v;  // electron part of `row`, hole part of its partner
         for (long long k = start[row]; k < start[row + 1]; ++k) {
             const long long from = neighbour[k];
             const Real sign = norbs == 1 || ((row ^ from) & 1) == 0 ? one : -one;
-            add_product(made[0], value[k], x[place<norbs>(from, 0) * n_columns + column]);
-            add_conjugate(made[1], -sign, value[k], x[place<norbs>(flipped<norbs>(from), 1) * n_columns + column]);
+            load(from_u, x + place<norbs>(from, 0) * width);
+            load(from_v, x + place<norbs>(flipped<norbs>(from), 1) * width);
+            add_product(electron, value[k], from_u);
+            add_conjugate(hole, -sign, value[k], from_v);
         }
-        if (has_delta) {
-            const T gap = delta[row / norbs];
-            add_product(made[0], gap, x[place<norbs>(row, 1) * n_columns + column]);
-            add_conjugate(made[1], one, gap, x[place<norbs>(flipped<norbs>(row), 0) * n_columns + column]);
+        if (with.has_delta) {
+            const T gap = with.delta[row / norbs];
+            load(from_u, x + place<norbs>(flipped<norbs>(row), 0) * width);
+            load(from_v, x + place<norbs>(row, 1) * width);
+            add_product(electron, gap, from_v);
+            add_conjugate(hole, one, gap, from_u);
         }
-        if (has_pairing)
-            for (long long k = pair_start[row]; k < pair_start[row + 1]; ++k) {
-                const long long from = pair_neighbour[k];
+        if (with.has_pairing)
+            for (long long k = with.pair_start[row]; k < with.pair_start[row + 1]; ++k) {
+                const long long from = with.pair_neighbour[k];
                 const Real sign = norbs == 1 || ((row ^ from) & 1) == 0 ? one : -one;
-                add_product(made[0], pair_value[k], x[place<norbs>(from, 1) * n_columns + column]);
-                add_conjugate(made[1], sign, pair_value[k],
-                              x[place<norbs>(flipped<norbs>(from), 0) * n_columns + column]);
+                load(from_u, x + place<norbs>(flipped<norbs>(from), 0) * width);
+                load(from_v, x + place<norbs>(from, 1) * width);
+                add_product(electron, with.pair_value[k], from_v);
+                add_conjugate(hole, sign, with.pair_value[k], from_u);
             }
-        for (int part = 0; part < 2; ++part) {
-            T result = scaled(alpha, made[part]);
-            if (beta != 0) result += scaled(beta, x[here[part]]);
-            if (gamma != 0) result += scaled(gamma, z[here[part]]);
-            if (damp != 0) result += scaled(-damp, y[here[part]]);
-            y[here[part]] = result;
-            made[part] = result;
-            if (dots == NORMS) {
-                first += squared(result);
-                second += real_dot(result, x[here[part]]);
-            }
+        const long long here = place<norbs>(row, 0) * width, there = place<norbs>(flipped<norbs>(row), 1) * width;
+        load(from_u, x + here);
+        load(from_v, x + there);
+        electron = written(with, electron, from_u, column + here);
+        hole = written(with, hole, from_v, column + there);
+        if (with.dots == NORMS || with.dots == SQUARES) {
+            sums.add_square(electron);
+            sums.add_square(hole);
         }
-        if (dots == PARTNERS) {  // (u of y)(v of x) - (v of y)(u of x)
-            first += real_product(made[0], x[here[1]]) - real_product(made[1], x[here[0]]);
-            second += imaginary_product(made[0], x[here[1]]) - imaginary_product(made[1], x[here[0]]);
+        if (with.dots == NORMS) {
+            sums.add_overlap(electron, from_u);
+            sums.add_overlap(hole, from_v);
+        }
+        if (with.dots == PARTNERS) {  // (u of y)(v of x) - (v of y)(u of x)
+            sums.add_partners(1.0, electron, from_v);
+            sums.add_partners(-1.0, hole, from_u);
         }
     }
-    if (dots != NO_DOTS) {
-        sums[(slot * n_columns + column) * 2] = first;
-        sums[(slot * n_columns + column) * 2 + 1] = second;
-    }
+    return sums;
 }
 
-// sums (slots, columns, 2): |y|^2 and Re <y|x> (dots = 1), or the product with the particle-hole partner of x (dots = 2,
-// norbs = 1) of rows slot, slot + n_slots, ... z and y are read only if gamma and damp are not 0.
+#ifndef BDG_HOST
+// sums (slots, columns, 2): |y|^2 and Re <y|x> (dots = 1), |y|^2 (3), or the product with the particle-hole partner of x
+// (2, norbs = 1) of rows slot, slot + n_slots, ... z and y are read only if gamma and damp are not 0.
 template <class T>
 __global__ void nambu_step(T* __restrict__ y, const T* __restrict__ x, const T* __restrict__ z,
                            const long long* __restrict__ start, const int* __restrict__ neighbour,
@@ -164,15 +235,14 @@ __global__ void nambu_step(T* __restrict__ y, const T* __restrict__ x, const T* 
                            long long n_rows, int n_columns, int norbs, int has_delta, int has_pairing, double alpha,
                            double beta, double gamma, double damp, int dots) {
     using Real = typename Parts<T>::Real;
+    const Step<T> with = {y, x, z, start, neighbour, value, delta, pair_start, pair_neighbour, pair_value, n_columns, has_delta,
+                          has_pairing, (Real)alpha, (Real)beta, (Real)gamma, (Real)damp, dots};
     for (int column = blockIdx.y * blockDim.x + threadIdx.x; column < n_columns; column += gridDim.y * blockDim.x)
         for (long long slot = (long long)blockIdx.x * blockDim.y + threadIdx.y; slot < n_slots;
-             slot += (long long)gridDim.x * blockDim.y)
-            if (norbs == 1)
-                step_column<1, T, Real>(y, x, z, start, neighbour, value, delta, pair_start, pair_neighbour, pair_value, sums,
-                                        slot, n_slots, n_rows, n_columns, column, has_delta, has_pairing, alpha, beta,
-                                        gamma, damp, dots);
-            else
-                step_column<2, T, Real>(y, x, z, start, neighbour, value, delta, pair_start, pair_neighbour, pair_value,
-                                        sums, slot, n_slots, n_rows, n_columns, column, has_delta, has_pairing, alpha,
-                                        beta, gamma, damp, dots);
+             slot += (long long)gridDim.x * blockDim.y) {
+            const Sums<T> found = norbs == 1 ? step_columns<1, T>(with, slot, n_rows, n_slots, column)
+                                             : step_columns<2, T>(with, slot, n_rows, n_slots, column);
+            if (dots != NO_DOTS) found.put(sums + (slot * n_columns + column) * 2);
+        }
 }
+#endif

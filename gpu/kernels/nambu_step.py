@@ -17,7 +17,7 @@ from bdg.gpu.kernels.source import instance
 
 Dots = Literal["none", "squares", "norms", "partners"]
 
-_DOTS = {"none": 0, "squares": 1, "norms": 1, "partners": 2}  # the kernel gives both for the price of one
+DOTS = {"none": 0, "squares": 3, "norms": 1, "partners": 2}  # as chebyshev.cuh numbers them
 _LANES = 32  # columns of a block: rows of more columns are taken in turn, so that a plane of sites stays in cache
 _THREADS = 256  # of a block
 _MOST_SLOTS = 1 << 18  # threads in all: about what one device holds at a time
@@ -182,7 +182,7 @@ class DeviceStep:
                     np.float64(beta),
                     np.float64(gamma),
                     np.float64(damp),
-                    np.int32(_DOTS[dots]),
+                    np.int32(DOTS[dots]),
                 ),
             )
         )
@@ -219,7 +219,7 @@ def check_vectors(y: Any, x: Any, z: Any, gamma: float, norbs: int, dots: Dots) 
         raise ValueError("y must not be x or z: rows of x are read after rows of y are written")
     if gamma and z is None:
         raise ValueError(f"gamma = {gamma} needs vectors z")
-    if dots not in _DOTS or (dots == "partners" and norbs != 1):
+    if dots not in DOTS or (dots == "partners" and norbs != 1):
         raise ValueError(
             f"dots must be 'none', 'squares', 'norms' or, for norbs = 1, 'partners'; got {dots!r}, norbs = {norbs}"
         )

@@ -1,5 +1,10 @@
-"""The fused step of polynomial recursions: the CUDA source on the host against its twin, and both against algebra."""
+"""The fused step of polynomial recursions: the CUDA source on the host against its twin, and both against algebra.
 
+The same source compiled for the registers of the CPU is held to the same, and to bits that do not depend on the columns
+that lie beside one.
+"""
+
+import ctypes
 import os
 from dataclasses import replace
 from functools import partial
@@ -9,13 +14,14 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from checking_module import checking_backend
-from host_kernels import HostKernels
+from host_kernels import HostKernels, require_compiler
 
 import bdg
 from bdg.gpu.chebyshev import nambu_operator
 from bdg.gpu.chebyshev.nambu_operator import HostStep, NambuOperator
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
-from bdg.gpu.kernels import nambu_step
+from bdg.gpu.kernels import host_library, nambu_step
+from bdg.gpu.kernels.compiled_step import CompiledStep
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, SparseRows, check_vectors
 from bdg.gpu.kernels.source import CPP_TYPES, instances, kernel_source
 
@@ -35,6 +41,19 @@ def host(tmp_path_factory):
     kernels = HostKernels(tmp_path_factory.mktemp("chebyshev"), kernel_source("chebyshev"), instances("chebyshev"))
     assert kernels.warnings == ""
     return kernels
+
+
+@pytest.fixture(scope="session")
+def compiled():
+    require_compiler()
+    found = host_library.host_library()
+    assert found.library is not None, found.about
+    return found.library
+
+
+@pytest.fixture
+def without_library(monkeypatch):
+    monkeypatch.setattr(nambu_operator, "host_library", lambda: host_library.HostLibrary(None, "none"))
 
 
 def _system(n_sites, norbs, is_complex, bonds, seed=0):
@@ -74,7 +93,9 @@ def _steps(system, dtype, launch, xp=np, to_csr=lambda matrix, dtype: matrix.ast
     arrays = SparseRows.of(system.hamiltonian, dtype, xp), xp.asarray(system.delta.astype(dtype)), bonds
     order = np.arange(matrix.shape[0]).reshape(2, -1, norbs).transpose(1, 0, 2).ravel()
     ordered = sp.csr_matrix(matrix[order][:, order])
-    return DeviceStep(*arrays, norbs, xp, launch), ArrayStep(to_csr(ordered, dtype), norbs, xp)
+    compiled = isinstance(launch, ctypes.CDLL)
+    step = CompiledStep(*arrays, norbs, launch) if compiled else DeviceStep(*arrays, norbs, xp, launch)
+    return step, ArrayStep(to_csr(ordered, dtype), norbs, xp)
 
 
 def _compare(system, dtype, launch, n_columns, shape=None, to_host=np.asarray, xp=np, to_csr=None):
@@ -116,9 +137,37 @@ def test_the_kernel_equals_its_twin(host, dtype, norbs, shape):
 
 
 @pytest.mark.parametrize("norbs", [1, 2])
+@pytest.mark.parametrize("dtype", CPP_TYPES)
+def test_the_compiled_step_equals_its_twin(compiled, dtype, norbs):
+    is_complex = np.dtype(dtype).kind == "c"
+    for n_sites in (1, 7, 150):  # less than a part of the rows, and several
+        for n_columns in (1, 2, 7, 8, 29):
+            _compare(_system(n_sites, norbs, is_complex, n_sites > 1), dtype, compiled, n_columns)
+    _compare(_system(9, norbs, is_complex, False), dtype, compiled, 5)
+
+
+@pytest.mark.parametrize("norbs", [1, 2])
+@pytest.mark.parametrize("dtype", CPP_TYPES)
+def test_a_column_has_the_same_bits_alone(compiled, dtype, norbs):
+    system = _system(150, norbs, np.dtype(dtype).kind == "c", True)
+    step, _ = _steps(system, dtype, compiled)
+    x, z, start = (_vectors(150, norbs, 15, dtype, seed) for seed in range(3))
+    for scalars in SCALARS:
+        if scalars.get("dots") == "partners" and norbs == 2:
+            continue
+        together = start.copy()
+        sums = step.step(together, x, z=z, **scalars)
+        for column in range(15):
+            alone, others = (np.ascontiguousarray(part[:, :, column : column + 1]) for part in (start, x))
+            own = step.step(alone, others, z=np.ascontiguousarray(z[:, :, column : column + 1]), **scalars)
+            assert np.array_equal(alone[:, :, 0], together[:, :, column])
+            assert sums is None or np.array_equal(own[0], sums[column])
+
+
+@pytest.mark.parametrize("norbs", [1, 2])
 @pytest.mark.parametrize("is_complex", [False, True])
-def test_every_step_equals_the_matrix(host, norbs, is_complex, monkeypatch):
-    """Kernel, twin and the step of the CPU through the operator: H as `BdGHamiltonian` writes it."""
+def test_every_step_equals_the_matrix(host, compiled, norbs, is_complex, monkeypatch):
+    """Kernel, twin and both steps of the CPU through the operator: H as `BdGHamiltonian` writes it."""
     system = _system(11, norbs, is_complex, True)
     matrix = bdg.BdGHamiltonian(system).matrix
     rng = np.random.default_rng(3)
@@ -126,15 +175,17 @@ def test_every_step_equals_the_matrix(host, norbs, is_complex, monkeypatch):
     block = block + 1j * rng.standard_normal(block.shape) if is_complex else block
     expected = 0.3 * (matrix @ block) - 0.8 * block
     found = {}
-    for name in ("cpu", "kernel"):
-        if name == "kernel":
+    for kind in (CompiledStep, HostStep, DeviceStep):
+        if kind is HostStep:
+            monkeypatch.setattr(nambu_operator, "host_library", lambda: host_library.HostLibrary(None, "none"))
+        if kind is DeviceStep:
             monkeypatch.setattr(nambu_operator, "launcher", lambda xp: host.launch)
         operator = NambuOperator(matrix, norbs, CPU)
-        assert isinstance(operator.kernel, HostStep if name == "cpu" else DeviceStep)
+        assert isinstance(operator.kernel, kind) and operator.compiled == (kind is CompiledStep)
         x = operator.to_device(block)
         y = operator.zeros(5)
         sums = operator.step(y, x, alpha=0.3, beta=-0.8, dots="norms")
-        found[name] = operator.to_host(y)
+        found[kind] = operator.to_host(y)
         np.testing.assert_allclose(sums[:, 0], np.linalg.norm(expected, axis=0) ** 2, rtol=1e-12)
         np.testing.assert_allclose(sums[:, 1], np.einsum("ij,ij->j", expected.conj(), block).real, atol=1e-10)
         np.testing.assert_allclose(operator.to_host(operator.apply(x)), matrix @ block, atol=1e-12)
@@ -146,7 +197,7 @@ def test_every_step_equals_the_matrix(host, norbs, is_complex, monkeypatch):
 
 
 @pytest.mark.parametrize("is_complex", [False, True])
-def test_partner_products(host, is_complex):
+def test_partner_products(host, compiled, is_complex):
     """<S y|x> with the particle-hole operator of the Hamiltonian."""
     system = _system(12, 1, is_complex, True)
     hamiltonian = bdg.BdGHamiltonian(system)
@@ -155,14 +206,14 @@ def test_partner_products(host, is_complex):
     x = operator.to_device(_vectors(12, 1, 4, dtype, 5).reshape(24, 4))
     block = operator.to_host(x)
     expected = np.einsum("ij,ij->j", hamiltonian.particle_hole_partner(hamiltonian @ block).conj(), block)
-    for step in (*_steps(system, dtype, host.launch), operator.kernel):
+    for step in (*_steps(system, dtype, host.launch), *_steps(system, dtype, compiled), operator.kernel):
         sums = step.step(operator.zeros(4), x, alpha=1.0, dots="partners")
         np.testing.assert_allclose(sums[:, 0] + 1j * sums[:, 1], expected, atol=1e-11)
 
 
 @pytest.mark.parametrize("single", [False, True])
 @pytest.mark.parametrize("is_complex", [False, True])
-def test_the_step_of_the_cpu_equals_the_twin(is_complex, single, monkeypatch):
+def test_the_step_of_the_cpu_equals_the_twin(is_complex, single, without_library, monkeypatch):
     """Also where SciPy's inner routine is missing, and with more rows than one chunk of the sums."""
     system = _system(203, 1, is_complex, False)
     matrix = bdg.BdGHamiltonian(system).matrix
@@ -196,26 +247,24 @@ def test_single_precision_sums_are_as_good_as_double_ones():
 
 PLANTED = {  # what, and by what
     "sign of the hole block": (
-        "one : -one;\n            add_product(made[0], value[k]",
-        "-one : one;\n            add_product(made[0], value[k]",
+        "add_conjugate(hole, -sign, value[k], from_v)",
+        "add_conjugate(hole, sign, value[k], from_v)",
     ),
-    "no conjugate": ("sum.im += sign * (a.re * b.im - a.im * b.re);", "sum.im += sign * (a.re * b.im + a.im * b.re);"),
+    "no conjugate": ("sum.im -= im * b.re;", "sum.im += im * b.re;"),
     "hole of the wrong spin": ("return norbs == 1 ? row : row ^ 1;", "return row;"),
-    "pairing of the wrong site": ("delta[row / norbs]", "delta[row / norbs / 2]"),
-    "bond pairing forgotten": ("if (has_pairing)", "if (has_pairing > 1)"),
+    "pairing of the wrong site": ("with.delta[row / norbs]", "with.delta[row / norbs / 2]"),
+    "bond pairing forgotten": ("if (with.has_pairing)", "if (with.has_pairing > 1)"),
     "last element of a row": ("k < start[row + 1]", "k + 1 < start[row + 1]"),
-    "no damping": ("scaled(-damp, y", "scaled(damp, y"),
-    "y read where it is not": ("if (damp != 0)", ""),
-    "beta and gamma exchanged": ("scaled(gamma, z[here[part]])", "scaled(gamma, x[here[part]])"),
-    "imaginary part of the product": ("sum.im += a.re * b.im + a.im * b.re;", "sum.im += a.re * b.im - a.im * b.re;"),
-    "norm of one half": ("first += squared(result);", "if (part) first += squared(result);"),
-    "sums of the last row only": ("second += real_dot(result", "second = real_dot(result"),
-    "partner product": (
-        "first += real_product(made[0], x[here[1]]) - ",
-        "first += real_product(made[0], x[here[1]]) + ",
-    ),
+    "no damping": ("add_scaled(result, -with.damp, other);", "add_scaled(result, with.damp, other);"),
+    "y read where it is not": ("if (with.damp != 0)", ""),
+    "beta and gamma exchanged": ("load(other, with.z + at);", "other = own;"),
+    "imaginary part of the product": ("sum.im += a.im * b.re;", "sum.im -= a.im * b.re;"),
+    "norm of one half": ("sums.add_square(hole);", ""),
+    "squares without norms": ("if (with.dots == NORMS || with.dots == SQUARES)", "if (with.dots == NORMS)"),
+    "sums of the last row only": ("second += (double)y * (double)x;", "second = (double)y * (double)x;"),
+    "partner product": ("sums.add_partners(-1.0, hole, from_u);", "sums.add_partners(1.0, hole, from_u);"),
     "last column": ("column < n_columns; column +=", "column < n_columns - 1; column +="),
-    "one row a thread": ("row < n_rows; row += n_slots", "row == slot && row < n_rows; row += n_slots"),
+    "one row a thread": ("row < end; row += stride", "row == begin && row < end; row += stride"),
 }
 
 
@@ -312,3 +361,56 @@ def test_the_step_through_the_checking_module(host):
     expected = _vectors(9, 2, 3, "complex128", 1)
     host_kernel.step(expected, _vectors(9, 2, 3, "complex128", 0), alpha=0.5, damp=1.0)
     assert np.array_equal(backend.to_host(y), expected)
+
+
+# ------------------------------------------------------------------------------------------------------- the library
+
+
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A library that nobody asked for yet, in a folder of its own."""
+    monkeypatch.setenv("BDG_KERNELS", str(tmp_path / "kernels"))
+    host_library.host_library.cache_clear()
+    yield tmp_path / "kernels"
+    host_library.host_library.cache_clear()
+
+
+def test_it_can_be_turned_off(fresh, monkeypatch):
+    monkeypatch.setenv("BDG_KERNELS", "off")
+    found = host_library.host_library()
+    assert found.library is None and found.about == "SciPy: BDG_KERNELS=off"
+
+
+def test_without_a_compiler_scipy_does_the_same(fresh, monkeypatch):
+    monkeypatch.setattr(host_library.shutil, "which", lambda name: None)
+    found = host_library.host_library()
+    assert found.library is None and found.about.startswith("SciPy: no C++ compiler")
+    assert not fresh.exists()
+    assert isinstance(NambuOperator(bdg.BdGHamiltonian(_system(5, 1, False, False)).matrix, 1, CPU).kernel, HostStep)
+
+
+def test_a_compiler_that_fails_is_told_and_leaves_nothing(fresh, monkeypatch, tmp_path):
+    broken = tmp_path / "c++"
+    broken.write_text("#!/bin/sh\ncase $1 in --version) echo 1;; *) echo no such option >&2; exit 1;; esac\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("CXX", str(broken))
+    found = host_library.host_library()
+    assert (
+        found.library is None and found.about == "SciPy: the kernels could not be compiled (c++ failed: no such option)"
+    )
+    assert list(fresh.iterdir()) == []
+
+
+def test_each_processor_has_a_file_of_its_own(fresh, monkeypatch, tmp_path):
+    require_compiler()
+    quick = tmp_path / "c++"  # takes no time, and what it makes is never loaded here
+    quick.write_text(
+        "#!/bin/sh\ncase $1 in --version) echo 1;; *)\n"
+        'for last; do :; done; touch "$(dirname $last)/kernels.so";; esac\n'
+    )
+    quick.chmod(0o755)
+    paths = set()
+    for flags in ("flags: sse", "flags: avx2"):
+        monkeypatch.setattr(host_library, "_processor", lambda flags=flags: flags)
+        paths |= {host_library._built(str(quick), fresh) for _ in range(2)}
+    assert len(paths) == 2 == len(list(fresh.iterdir()))

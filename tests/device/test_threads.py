@@ -74,7 +74,7 @@ def test_results_come_in_order_and_several_at_a_time():
 
 
 def test_no_more_than_fit_into_memory(monkeypatch):
-    monkeypatch.setattr(threads, "available_bytes", lambda backend: 10.0)
+    monkeypatch.setattr(threads, "available_bytes", lambda backend: 20.0)
     assert collected(abs, range(8), each_bytes=4.0, threads=5)[1] == 2
     assert collected(abs, range(8), each_bytes=40.0, threads=5)[1] == 1
 

@@ -81,7 +81,7 @@ class Crew:
         resource_tracker.ensure_running()  # its start would unblock SIGINT in between
         here, there = self._context.Pipe()
         process = self._context.Process(target=worker_module.main, args=(there, self._task), daemon=True)
-        with worker_environment():
+        with worker_environment(self._size):
             process.start()
         there.close()
         return _Member(process, here)

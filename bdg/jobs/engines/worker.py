@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, wait
 
+from bdg.gpu.device.threads import VARIABLE, require_threads
 from bdg.jobs.engines.engine import Report, Task
 from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.model.sweep import Point
@@ -22,7 +23,7 @@ from bdg.lattices.storage import disk_is_full
 
 _PR_SET_PDEATHSIG = 1
 
-# One thread per worker whatever their number, so that no sum is split differently with other --workers; and one
+# One thread of BLAS per worker whatever their number, so that no sum is split differently with other --workers; and one
 # hash seed, so that nothing hangs on the order of a set of texts.
 WORKER_ENVIRONMENT = {
     **{f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMEXPR")},
@@ -84,13 +85,15 @@ def _exit_after(sentinel: int) -> None:
 
 
 @contextlib.contextmanager
-def worker_environment() -> Iterator[None]:
+def worker_environment(workers: int = 1) -> Iterator[None]:
     """Set the environment that workers are to be born with, and restore this process's own afterwards.
 
-    SIGINT is held back meanwhile, and stays blocked in the child: Ctrl-C reaches the parent alone.
+    Each of them has its share of the threads that this process may use (`bdg.gpu.device.threads`), which changes no
+    result. SIGINT is held back meanwhile, and stays blocked in the child: Ctrl-C reaches the parent alone.
     """
-    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
-    os.environ.update(WORKER_ENVIRONMENT)
+    wanted = {**WORKER_ENVIRONMENT, VARIABLE: str(max(1, require_threads() // workers))}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -88,15 +88,14 @@ def test_products_with_narrow_blocks_go_by_the_rate_of_one_column(rates):
 
 @pytest.mark.parametrize("phase", [0.0, 0.3])
 @pytest.mark.parametrize("single", [False, True])
-def test_blocks_are_as_wide_as_those_that_are_worked_on(grid, monkeypatch, phase, single):
+def test_blocks_are_as_wide_as_those_that_are_worked_on(grid, phase, single):
     system = grid((8, 8, 4), delta=0.3, disorder=1.0).with_delta(0.3 * np.exp(1j * phase * np.arange(256)))
     hamiltonian = bdg.BdGHamiltonian(system)
     operator = NambuOperator(hamiltonian.matrix, 1, CPU, single=single)
     assert recursion_costs.vector_dtype(hamiltonian, single) == operator.dtype
     for most in (1, 20 * 512 * operator.dtype.itemsize, 8 << 20):
-        monkeypatch.setattr("bdg.gpu.chebyshev.moments.BLOCK_BYTES", most)
         for columns in (1, 7, 16, 23, 64, 130):
-            blocks = column_blocks(operator, columns)
+            blocks = column_blocks(operator, columns, most)
             expected = columns / len(blocks)
             assert recursion_costs.block_width(hamiltonian, CPU, columns, single, most) == pytest.approx(expected)
 

@@ -16,7 +16,7 @@ from bdg.gpu.cost.model import BUILT_IN
 from bdg.lattices import Layer, stack
 
 PHASES = np.linspace(0.1, 3.0, 4)
-OF_EVERY_FUNCTION = {"system", "method", "device", "seed", "progress"}  # those that `estimate` takes itself
+OF_EVERY_FUNCTION = {"system", "method", "device", "threads", "seed", "progress"}  # those that `estimate` takes itself
 # what estimates of before take or leave out: no method goes by it, or it is part of another argument
 OTHERWISE = {
     "electron_density": {"elements"},
