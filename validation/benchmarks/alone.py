@@ -18,7 +18,7 @@ import bdg
 from bdg.validation.benchmarks.child import MARK
 from bdg.validation.benchmarks.tasks import TASKS
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "BDG_THREADS")
 CHILD = "bdg.validation.benchmarks.child"
 
 
