@@ -11,13 +11,15 @@ import contextvars
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
 
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.memory import available_bytes
@@ -107,6 +109,14 @@ def threads_used() -> int:
     return 1 if team is None else team.used
 
 
+def threads_taken(number: int) -> int:
+    """Return a number of threads, and note that the public call that is going on uses so many at once."""
+    team = _TEAM.get()
+    if team is not None:
+        team.used = max(team.used, number)
+    return number
+
+
 def side_by_side(
     work: Callable[[_Given], _Made], items: Iterable[_Given], backend: Backend, *, each_bytes: float = 0.0
 ) -> Iterator[_Made]:
@@ -124,7 +134,10 @@ def side_by_side(
     each_bytes : float
         What one piece takes beside the others: no more of them than fit into the memory that is left.
     """
-    number = threads_granted() if backend.device == "cpu" else 1
+    if isinstance(items, Sequence | np.ndarray) and len(items) == 1:  # it may use the threads itself
+        number = 1
+    else:
+        number = threads_granted() if backend.device == "cpu" else 1
     if number > 1 and each_bytes > 0:
         number = max(1, min(number, int(_SHARE * available_bytes(backend) // each_bytes)))
     with _one_blas_thread():
@@ -135,15 +148,13 @@ def side_by_side(
 
 
 def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: int) -> Iterator[_Made]:
-    team = _TEAM.get()
     waiting: list[Future[_Made]] = []
 
     def submit(item: _Given) -> None:
         context = contextvars.copy_context()
         context.run(_TEAM.set, _Team(1))  # no threads within threads
         waiting.append(pool.submit(context.run, work, item))
-        if team is not None:
-            team.used = max(team.used, min(number, len(waiting)))
+        threads_taken(min(number, len(waiting)))
 
     interval = sys.getswitchinterval()
     pool = ThreadPoolExecutor(number, thread_name_prefix="bdg")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.device.threads import threads_granted, threads_taken
 from bdg.gpu.kernels.nambu_step import DOTS, Dots, SparseRows, check_vectors
 
 _POINTERS, _INTEGERS, _REALS = 11, 5, 4
@@ -15,8 +16,9 @@ _ARGUMENTS = [
     ctypes.c_longlong,
     *[ctypes.c_int] * (_INTEGERS - 1),
     *[ctypes.c_double] * _REALS,
-    ctypes.c_int,
+    *[ctypes.c_int] * 2,
 ]
+_WORTH_THREADS = 1 << 16  # elements of a vector: below, a step takes less than some wake-ups
 
 
 class CompiledStep:
@@ -82,6 +84,7 @@ class CompiledStep:
             gamma,
             damp,
             DOTS[dots],
+            threads_taken(threads_granted() if x.size >= _WORTH_THREADS else 1),
         )
         return None if dots == "none" else sums
 

@@ -1,10 +1,9 @@
 """The kernels compiled for the processor at hand: one text for GPU and CPU, a C++ compiler, a file in the user's cache.
 
-The library is built when it is first needed, or ahead by ``python -m bdg.gpu.kernels.host_library``, on the machine
-that will run it: it uses all instructions of its processor, which a wheel may not. The file stands in
-``$BDG_KERNELS``, else in ``bdg`` below the user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``); its name holds
-text, compiler and processor. ``BDG_KERNELS=off`` builds and loads nothing. Without a compiler SciPy does the same,
-slower.
+The library is built when it is first needed, or ahead by ``bdg info``, on the machine that will run it: it uses all
+instructions of its processor, which a wheel may not. The file stands in ``$BDG_KERNELS``, else in ``bdg`` below the
+user's cache folder (``$XDG_CACHE_HOME`` or ``~/.cache``); its name holds text, compiler and processor.
+``BDG_KERNELS=off`` builds and loads nothing. Without a compiler SciPy does the same, slower.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +34,7 @@ _FLAGS = (
     "-fvisibility=hidden",
     "-fPIC",
     "-shared",
+    "-pthread",
 )
 _MACROS = "#define BDG_HOST\n#define __device__ __attribute__((always_inline))\n"
 _SECONDS = 120
@@ -59,7 +58,7 @@ class HostLibrary:
 def host_source() -> str:
     """Return the text of the library: the kernels of the GPU, registers for columns, and the calls from outside."""
     folder = Path(__file__).parent
-    own = [(folder / name).read_text(encoding="utf-8") for name in ("host_lanes.h", "host_step.cpp")]
+    own = [(folder / name).read_text(encoding="utf-8") for name in ("host_lanes.h", "host_crew.h", "host_step.cpp")]
     return "\n".join([_MACROS, kernel_source("chebyshev"), *own])
 
 
@@ -111,9 +110,3 @@ def _processor() -> str:
     except OSError:
         known = [platform.processor()]
     return "\n".join([platform.machine(), *known])
-
-
-if __name__ == "__main__":
-    found = host_library()
-    print(f"kernels of the CPU: {found.about}")
-    sys.exit(0 if found.library is not None or os.environ.get(VARIABLE, "").lower() in _OFF else 1)

@@ -6,6 +6,8 @@ that lie beside one.
 
 import ctypes
 import os
+import signal
+import warnings
 from dataclasses import replace
 from functools import partial
 from unittest.mock import patch
@@ -20,10 +22,12 @@ import bdg
 from bdg.gpu.chebyshev import nambu_operator
 from bdg.gpu.chebyshev.nambu_operator import HostStep, NambuOperator
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
-from bdg.gpu.kernels import host_library, nambu_step
+from bdg.gpu.device.threads import threaded, threads_used
+from bdg.gpu.kernels import compiled_step, host_library, nambu_step
 from bdg.gpu.kernels.compiled_step import CompiledStep
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, SparseRows, check_vectors
 from bdg.gpu.kernels.source import CPP_TYPES, instances, kernel_source
+from bdg.lattices import grain_composite
 
 CPU = select_backend("cpu")
 SHAPES = {"own": None, "(1, 1)": ((1, 1, 1), (1, 1, 1)), "(3, 7)": ((3, 2, 1), (5, 7, 1))}
@@ -162,6 +166,54 @@ def test_a_column_has_the_same_bits_alone(compiled, dtype, norbs):
             own = step.step(alone, others, z=np.ascontiguousarray(z[:, :, column : column + 1]), **scalars)
             assert np.array_equal(alone[:, :, 0], together[:, :, column])
             assert sums is None or np.array_equal(own[0], sums[column])
+
+
+@pytest.mark.parametrize("norbs", [1, 2])
+def test_threads_of_the_library_change_no_bit(compiled, norbs, monkeypatch):
+    """Many calls one after the other, as of a recursion: a thread that wakes late finds the work closed."""
+    monkeypatch.setattr(compiled_step, "_WORTH_THREADS", 1)
+    system = grain_composite((16.0, 16.0, 10.0), 1.0, volume_fraction=0.1, diameter=4.0, t=1.0, delta=0.3, seed=1)
+    if norbs == 2:
+        system = _system(600, 2, False, False)
+    step, _ = _steps(system, "float64", compiled)
+    x = _vectors(system.n_sites, norbs, 5, "float64", 0)
+
+    @threaded
+    def run(times, threads="auto"):
+        first, second, sums = x.copy(), np.zeros_like(x), []
+        for _ in range(times):
+            sums.append(step.step(second, first, alpha=1e-3, damp=-0.9, dots="norms"))
+            first, second = second, first
+        return first, np.array(sums), threads_used()
+
+    one, sums, used = run(60, threads=1)
+    assert used == 1
+    for number in (2, 3, 7):
+        many, others, used = run(60, threads=number)
+        assert used == number and np.array_equal(one, many) and np.array_equal(sums, others)
+
+
+def test_a_child_of_fork_has_its_own_threads(compiled, monkeypatch):
+    """Threads do not survive fork: a child that waited for those of its parent would never end."""
+    monkeypatch.setattr(compiled_step, "_WORTH_THREADS", 1)
+    system = _system(700, 2, False, True)
+    step, _ = _steps(system, "float64", compiled)
+    x = _vectors(700, 2, 5, "float64", 0)
+
+    @threaded
+    def once(threads="auto"):
+        y = np.zeros_like(x)
+        step.step(y, x, alpha=0.5)
+        return y
+
+    expected = once(threads=2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of fork beside threads, which is what is tested
+        child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if np.array_equal(once(threads=2), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize("norbs", [1, 2])
