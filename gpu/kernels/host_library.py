@@ -37,6 +37,7 @@ _FLAGS = (
     "-pthread",
 )
 _MACROS = "#define BDG_HOST\n#define __device__ __attribute__((always_inline))\n"
+_OWN = ("host_lanes.h", "host_crew.h", "host_step.cpp", "host_stacks.cpp")
 _SECONDS = 120
 
 
@@ -58,7 +59,10 @@ class HostLibrary:
 def host_source() -> str:
     """Return the text of the library: the kernels of the GPU, registers for columns, and the calls from outside."""
     folder = Path(__file__).parent
-    own = [(folder / name).read_text(encoding="utf-8") for name in ("host_lanes.h", "host_crew.h", "host_step.cpp")]
+    own = [
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("host_lanes.h", "host_crew.h", "host_step.cpp", "host_stacks.cpp")
+    ]
     return "\n".join([_MACROS, kernel_source("chebyshev"), *own])
 
 

@@ -65,7 +65,7 @@ class DeviceKernels:
 
     def extend_add(self, front: Any, schur: Any, parents: Any, rows: Any, places: Any, upper: bool) -> None:
         """See `KernelSet`; adds the upper triangles only if ``upper``."""
-        call = _between_stacks("extend_add", front, _with_unit_stride(schur), parents, rows, places)
+        call = _between_stacks("extend_add", front, with_unit_stride(schur), parents, rows, places)
         self._run(call, np.int32(upper))
 
     def gather(self, inverse: Any, parents: Any, rows: Any, places: Any, out: Any) -> Any:
@@ -73,7 +73,7 @@ class DeviceKernels:
         if out is None:
             size = places.shape[1]
             out = self._xp.empty((*inverse.shape[:-3], rows.size, size, size), inverse.dtype)
-        self._run(_between_stacks("gather", _with_unit_stride(inverse), out, parents, rows, places))
+        self._run(_between_stacks("gather", with_unit_stride(inverse), out, parents, rows, places))
         return out
 
     def _run(self, call: Launch, *more: Any) -> None:
@@ -89,16 +89,8 @@ def kernel_set(xp: Any) -> KernelSet:
 def _between_stacks(kernel: str, above: Any, below: Any, parents: Any, rows: Any, places: Any) -> Launch:
     """Return the launch for a stack of parents and one of children; the arguments that both kernels begin with."""
     name = instance(kernel, above.dtype)
-    if below.dtype != above.dtype:
-        raise TypeError(f"both stacks must have one dtype; got {above.dtype} for the parents, {below.dtype}")
-    if above.ndim not in (3, 4) or below.ndim != above.ndim or below.shape[:-3] != above.shape[:-3]:
-        raise ValueError(f"stacks must be (n, m, m) or planes (p, n, m, m), both; got {above.shape}, {below.shape}")
+    require_stacks(above, below, parents, rows, places)
     n_children, size = places.shape
-    if below.shape[-2:] != (size, size) or parents.shape != (n_children,) or rows.shape != (n_children,):
-        raise ValueError(
-            f"places {places.shape} must have a row for each of parents {parents.shape} and rows {rows.shape}, with "
-            f"as many columns as the children's matrices have rows and columns; got matrices {below.shape[-2:]}"
-        )
     columns = min(128, max(8, 1 << (size - 1).bit_length())) if size else 8
     at_a_time = _THREADS // columns  # rows of a block
     n_planes = above.shape[0] if above.ndim == 4 else 1
@@ -109,12 +101,12 @@ def _between_stacks(kernel: str, above: Any, below: Any, parents: Any, rows: Any
         (columns, at_a_time, 1),
         (
             above,
-            *_strides(above),
+            *strides(above),
             below,
-            *_strides(below),
-            _exact(parents, np.int64),
-            _exact(rows, np.int64),
-            _exact(places, np.int32),
+            *strides(below),
+            exact_index(parents, np.int64),
+            exact_index(rows, np.int64),
+            exact_index(places, np.int32),
             np.int64(n_children),
             np.int32(n_planes),
             np.int32(size),
@@ -122,7 +114,21 @@ def _between_stacks(kernel: str, above: Any, below: Any, parents: Any, rows: Any
     )
 
 
-def _strides(stack: Any) -> tuple[Any, ...]:
+def require_stacks(above: Any, below: Any, parents: Any, rows: Any, places: Any) -> None:
+    """Raise an error unless a stack of parents, one of children and the arrays of a link fit together."""
+    if below.dtype != above.dtype:
+        raise TypeError(f"both stacks must have one dtype; got {above.dtype} for the parents, {below.dtype}")
+    if above.ndim not in (3, 4) or below.ndim != above.ndim or below.shape[:-3] != above.shape[:-3]:
+        raise ValueError(f"stacks must be (n, m, m) or planes (p, n, m, m), both; got {above.shape}, {below.shape}")
+    n_children, size = places.shape
+    if below.shape[-2:] != (size, size) or parents.shape != (n_children,) or rows.shape != (n_children,):
+        raise ValueError(
+            f"places {places.shape} must have a row for each of parents {parents.shape} and rows {rows.shape}, with "
+            f"as many columns as the children's matrices have rows and columns; got matrices {below.shape[-2:]}"
+        )
+
+
+def strides(stack: Any) -> tuple[Any, ...]:
     """Return the distances between planes, matrices and rows in elements."""
     if not _has_unit_stride(stack):
         raise ValueError(f"a stack that is written to must have unit stride along its rows; got {stack.strides} bytes")
@@ -134,11 +140,12 @@ def _has_unit_stride(stack: Any) -> bool:
     return stack.size == 0 or stack.shape[-1] == 1 or stack.strides[-1] == stack.itemsize
 
 
-def _with_unit_stride(stack: Any) -> Any:
+def with_unit_stride(stack: Any) -> Any:
+    """Return the stack, or a copy whose rows lie in one piece."""
     return stack if _has_unit_stride(stack) else stack.copy()
 
 
-def _exact(index: Any, dtype: Any) -> Any:
+def exact_index(index: Any, dtype: Any) -> Any:
     """Return an index array as the kernels read it; those of `Link` are so already."""
     index = index if index.dtype == dtype else index.astype(dtype)
     return index if index.flags.c_contiguous else index.copy()

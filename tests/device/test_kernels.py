@@ -17,6 +17,8 @@ from host_kernels import HostKernels, require, require_compiler
 import bdg.gpu.multifrontal.factors.extend_add as extend_add_module
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.kernels import kernel_set
+from bdg.gpu.kernels.host_library import host_library
+from bdg.gpu.kernels.host_stacks import HostStacks
 from bdg.gpu.kernels.launch import OPTIONS, Launch, cupy_launcher
 from bdg.gpu.kernels.source import CPP_TYPES, TEMPLATES, instance, instances, kernel_source
 from bdg.gpu.kernels.stack_kernels import ArrayCalls, DeviceKernels
@@ -161,6 +163,32 @@ def test_kernels_equal_their_twin_bit_for_bit(host, dtype, planes, shape):
             _check_against_twin(_Case(np, size, dtype, whole, planes), kernels)
 
 
+@pytest.fixture(scope="session")
+def compiled():
+    require_compiler()
+    found = host_library()
+    assert found.library is not None, found.about
+    return HostStacks(found.library)
+
+
+@pytest.mark.parametrize("dtype", CPP_TYPES)
+@pytest.mark.parametrize("planes", [(), (4,)], ids=["matrices", "planes"])
+def test_compiled_kernels_equal_their_twin_bit_for_bit(compiled, dtype, planes):
+    for size in SIZES:
+        for whole in (True, False):
+            _check_against_twin(_Case(np, size, dtype, whole, planes), compiled)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_compiled_kernels_add_runs_as_elements(compiled, upper):
+    """Places in unbroken runs, as those of fronts are, at the ends of the front, too."""
+    case = _Case(np, 12, "float64", whole=True)
+    case.places[:] = [*range(3), *range(5, 9), 10, *range(13, 17)]
+    case.link = case.parents, case.rows, case.places
+    _check_against_twin(case, compiled)
+    assert np.array_equal(case.extended(compiled, upper)[case.parents[0], 3], case.front[case.parents[0], 3])
+
+
 def test_the_twin_equals_plain_loops():
     case = _Case(np, 7, "complex128", whole=False)
     expected, blocks = case.front.copy(), np.full_like(case.schur, 7)
@@ -173,9 +201,11 @@ def test_the_twin_equals_plain_loops():
     assert np.array_equal(case.gathered(ArrayCalls()), blocks)
 
 
-def test_views_are_read_and_written_in_place(host):
+@pytest.mark.parametrize("where", ["shim", "compiled"])
+def test_views_are_read_and_written_in_place(host, compiled, where):
     """Parts of larger arrays, as Schur complements and fronts may be, and a transposed one."""
-    kernels, case = DeviceKernels(np, host.launch), _Case(np, 7, "float64", whole=False)
+    kernels = DeviceKernels(np, host.launch) if where == "shim" else compiled
+    case = _Case(np, 7, "float64", whole=False)
     expected = case.extended(ArrayCalls(), False)
     room = np.zeros((9, 20, 30))
     schur, front = room[1:7, 4:11, 3:10], np.zeros((8, 14, 13))[1:, ::-1][:, :12, 1:]
@@ -228,9 +258,10 @@ FAR = {"matrices": ((1 << 31) + 64, 8), "rows": (8, (1 << 31) + 64)}
 
 @pytest.mark.parametrize("far_parents", [True, False])
 @pytest.mark.parametrize("strides", FAR.values(), ids=FAR)
-def test_offsets_beyond_32_bits(host, strides, far_parents):
-    found, expected = _far_results(DeviceKernels(np, host.launch), strides, far_parents)
-    assert np.array_equal(found, expected)
+def test_offsets_beyond_32_bits(host, compiled, strides, far_parents):
+    for kernels in (DeviceKernels(np, host.launch), compiled):
+        found, expected = _far_results(kernels, strides, far_parents)
+        assert np.array_equal(found, expected)
 
 
 def test_nothing_is_launched_for_nothing(host):
@@ -242,8 +273,10 @@ def test_nothing_is_launched_for_nothing(host):
     assert host.launches == before
 
 
-def test_wrong_operands_are_refused(host):
-    kernels, case = DeviceKernels(np, host.launch), _Case(np, 3, "float64", whole=True)
+@pytest.mark.parametrize("where", ["shim", "compiled"])
+def test_wrong_operands_are_refused(host, compiled, where):
+    kernels = DeviceKernels(np, host.launch) if where == "shim" else compiled
+    case = _Case(np, 3, "float64", whole=True)
     front, schur, (parents, rows, places) = case.front, case.schur, case.link
     for error, message, wrong in (
         (TypeError, "arrays of float32, float64, .*got int64", (front.astype(int), schur, parents, rows, places)),
@@ -320,6 +353,28 @@ def test_a_planted_error_is_found(planted, error):
     assert check == "twin" or _passes(planted(error), "twin")  # only the far offsets show it
 
 
+@pytest.mark.parametrize("is_complex", [False, True])
+def test_factors_without_compiled_kernels_have_the_same_bits(compiled, monkeypatch, is_complex):
+    """Runs and index arrays, as the CPU takes them without a compiler, on the links of a real tree."""
+    rng = np.random.default_rng(0)
+    number = np.arange(9 * 8 * 7).reshape(9, 8, 7)
+    ends = [(np.delete(number, -1, axis).ravel(), np.delete(number, 0, axis).ravel()) for axis in range(3)]
+    start, end = np.concatenate(ends, axis=1)
+    values = rng.standard_normal(start.size) + (1j * rng.standard_normal(start.size) if is_complex else 0)
+    upper = sp.csr_matrix((values, (start, end)), shape=(number.size,) * 2)
+    matrix = sp.csr_matrix(upper + upper.conj().T + sp.diags(rng.standard_normal(number.size)))
+    pattern = SitePattern.of(matrix)
+    settings = FrontSettings(leaf=8, base=16, upper=24, pivots=20)
+    symbolic = analyse(np.argwhere(number >= 0).astype(float), pattern, settings)
+    found = []
+    for library in (compiled, None):
+        monkeypatch.setattr(extend_add_module, "stack_kernels", lambda xp, library=library: library)
+        factor = Factor(symbolic, pattern.split(matrix), 0.1 + 0.2j, CPU)
+        found.append((factor.selected_inverse().blocks, factor.solve(np.eye(number.size)[:, :3] + 0j)))
+    for first, second in zip(*found, strict=True):
+        assert np.array_equal(first, second)
+
+
 def test_wrong_argument_types_are_found(host):
     def narrowed(call):
         host.launch(replace(call, arguments=(*call.arguments[:-1], np.int64(call.arguments[-1]))))
@@ -335,7 +390,9 @@ def test_wrong_argument_types_are_found(host):
 def with_kernels(host, monkeypatch):
     """Backend of the checking module whose extend-add runs the compiled kernels."""
     backend, module = checking_backend()
-    monkeypatch.setattr(extend_add_module, "kernel_set", lambda xp: DeviceKernels(xp, host.launch))
+    monkeypatch.setattr(
+        extend_add_module, "stack_kernels", lambda xp: None if xp is np else DeviceKernels(xp, host.launch)
+    )
     before = host.launches
     yield backend, module
     assert host.launches > before
@@ -409,12 +466,11 @@ def test_an_error_in_the_kernels_shows_in_the_inverse(planted, monkeypatch):
     positions, h, _ = _cube(4)
     pattern = SitePattern.of(sp.csr_matrix(h + 0j))
     symbolic = analyse(positions, pattern, SETTINGS["deep"])
-    blocks = []
+    host, blocks = Factor(symbolic, pattern.split(h), 0.2j, CPU).selected_inverse().blocks, []
     for error in ("none", "imaginary part", "swapped index"):
-        monkeypatch.setattr(extend_add_module, "kernel_set", lambda xp, error=error: planted(error, xp))
+        monkeypatch.setattr(extend_add_module, "stack_kernels", lambda xp, error=error: planted(error, xp))
         backend, module = checking_backend()
         blocks.append(module.asnumpy(Factor(symbolic, pattern.split(h), 0.2j, backend).selected_inverse().blocks))
-    host = Factor(symbolic, pattern.split(h), 0.2j, CPU).selected_inverse().blocks
     assert [np.array_equal(found, host) for found in blocks] == [True, False, False]
 
 

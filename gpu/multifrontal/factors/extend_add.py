@@ -1,8 +1,9 @@
 """Adding the children's Schur complements into their parents' fronts, and reading parents' inverses for the children.
 
 Locations are unique within one call (siblings go in separate calls, padded rows to unused places), so plain addition
-loses nothing and the result does not depend on the order. On a GPU each call is one kernel. On the CPU large fronts go
-run by run: U of a child is a few unbroken runs of its parent's front, and a pair of runs is one slice of the matrix.
+loses nothing and the result does not depend on the order. On a GPU, and with the compiled kernels of the CPU, each call
+is one kernel. Without them large fronts go run by run: U of a child is a few unbroken runs of its parent's front, and a
+pair of runs is one slice of the matrix.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.kernels import kernel_set
+from bdg.gpu.kernels import stack_kernels
 from bdg.gpu.multifrontal.analysis.links import Link
 from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
@@ -29,15 +30,15 @@ def extend_add(xp: Any, front: Any, link: Link, schur: Any, upper: bool) -> None
     upper : bool
         Only the upper triangle is needed; what the lower one holds is not said.
     """
-    if xp is not np:
-        kernel_set(xp).extend_add(front, schur, link.parents, link.rows, link.places, upper)
-        return
     if isinstance(schur, UpperRows):
         runs = link.runs[0]
         if runs is not None:
             schur.add_to(front[link.parents[0]], runs)
             return
         schur = schur.whole()
+    if (kernels := stack_kernels(xp)) is not None:
+        kernels.extend_add(front, schur, link.parents, link.rows, link.places, upper)
+        return
     fronts, children = (front, schur) if front.ndim == 4 else (front[None], schur[None])
     by_index = []
     for k, runs in enumerate(link.runs):
@@ -64,8 +65,8 @@ def gather(xp: Any, inverse: Any, link: Link, out: Any) -> Any:
 
     ``out`` is None where the link fills a whole stack and nothing has to be kept. Both may be planes (4, n, m, m).
     """
-    if xp is not np:
-        return kernel_set(xp).gather(inverse, link.parents, link.rows, link.places, out)
+    if (kernels := stack_kernels(xp)) is not None:
+        return kernels.gather(inverse, link.parents, link.rows, link.places, out)
     if out is None:
         size = link.places.shape[1]
         out = np.zeros((*inverse.shape[:-3], link.rows.size, size, size), inverse.dtype)
