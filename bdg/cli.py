@@ -194,6 +194,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
             "density_of_states",
             "self_consistent",
             "grain_phases",
+            "threads",
             "grid",
             "predictions",
         ),

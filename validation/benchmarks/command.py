@@ -22,6 +22,7 @@ _TITLES = {
     "density_of_states": "Density of states around E = 0, 8 random vectors",
     "self_consistent": "Self-consistent gap of a disordered S/N/S cube",
     "grain_phases": "Free energy of the phases of four grains, 112 points of a grid",
+    "threads": "One thread and two",
     "grid": "Assembly of a regular grid",
     "predictions": "Predicted against measured",
 }
@@ -43,8 +44,8 @@ def main(
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
     large : bool
         Only what takes too long for everyday: the self-consistent gap of 32^3 sites, about ten minutes.
-    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "grid",
-        "predictions"}
+    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "threads",
+        "grid", "predictions"}
         Parts to measure; all by default.
     write : path, optional
         Page that takes the tables between its markers; the large ones have markers of their own.

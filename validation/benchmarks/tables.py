@@ -30,6 +30,7 @@ from bdg.validation.benchmarks.plan import (
     Measured,
     Plan,
     gap_route,
+    thread_route,
 )
 
 _BUSY = 1.1  # processor seconds per second from which more than one thread must have run
@@ -220,6 +221,31 @@ def self_consistent(best: Measured, plan: Plan) -> str:
     """Return the table of self-consistent gaps."""
     cells = [(size, share, best.get((size, gap_route(share).name))) for size, share in plan.gaps]
     return markdown(gaps.HEAD, [gaps.row(size, share, found) for size, share, found in cells if found is not None])
+
+
+THREADED = {
+    "poles": "pair amplitude on all sites",
+    "ldos": "local density of states on all sites, 4 energies",
+    "expansion": "density of states, 8 vectors, 512 moments",
+}
+
+
+def threads(best: Measured, plan: Plan) -> str:
+    """Return the table of one thread beside two: on the clock, with the processor seconds of both."""
+    head = ("what", "size", "1 thread: s", "2 threads: s", "times", "CPU s", "CPU s", "same bits")
+    rows: list[tuple[str, ...]] = []
+    for task, size in plan.threads:
+        one, two = (best.get((size, thread_route(task, number).name)) for number in (1, 2))
+        if one is None or two is None:
+            continue
+        if one.error or two.error:
+            rows.append((THREADED[task], f"{size}^3", "-", "-", "-", "-", "-", one.error or two.error))
+            continue
+        same = one.found["digest"] == two.found["digest"]
+        times = f"{one.seconds / two.seconds:.2f}"
+        clock, processor = ([f"{getattr(x, name):.2f}" for x in (one, two)] for name in ("seconds", "cpu_seconds"))
+        rows.append((THREADED[task], f"{size}^3", *clock, times, *processor, "yes" if same else "NO"))
+    return markdown(head, rows)
 
 
 def grain_phases(best: Measured, plan: Plan) -> str:

@@ -7,6 +7,7 @@ elimination included.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 import warnings
 from collections.abc import Callable
@@ -145,6 +146,19 @@ def columns(size: int, tol: float = 1e-5, n_columns: int = 128) -> tuple[Call, D
     )
 
 
+def ldos(size: int, energies: int = 4) -> tuple[Call, Describe]:
+    """Local density of states on all sites at some energies."""
+    system, points = composite(size), np.linspace(0.05, 0.4, energies)
+    return lambda: bdg.local_density_of_states(system, points, broadening=0.02, method="green", device="cpu"), _values
+
+
+def expansion(size: int, moments: int = 512) -> tuple[Call, Describe]:
+    """Density of states by the expansion with 8 random vectors, this package alone."""
+    system, points = composite(size), np.linspace(-5, 5, 101)
+    options: dict[str, Any] = {"method": "chebyshev", "moments": moments, "vectors": 8, "seed": 0, "device": "cpu"}
+    return lambda: bdg.density_of_states(system, points, **options), _values
+
+
 def dense(size: int) -> tuple[Call, Describe]:
     """Pair amplitude on all sites by one dense ``eigh`` of the real matrix of dimension 2N."""
     system = composite(size)
@@ -201,6 +215,8 @@ TASKS = {
     "dense": Task(dense),
     "densities": Task(densities, warm_up=False),
     "gap": Task(gap),
+    "ldos": Task(ldos),
+    "expansion": Task(expansion),
     "landscape": Task(landscape),
     "harmonics": Task(harmonics),
     "grid": Task(grid, "kwant", warm_up=False),
@@ -231,10 +247,15 @@ def _amplitude(found: bdg.PairAmplitude) -> dict[str, Any]:
         "sites": found.sites.tolist(),
         "values": [[value.real, value.imag] for value in found.values.tolist()],
         "error": found.error,
+        **_values(found),
         "poles": found.evidence.get("poles"),
         "degree": found.evidence.get("degree"),
         "dtype": found.evidence.dtype,
     }
+
+
+def _values(found: Any) -> dict[str, Any]:
+    return {"digest": hashlib.sha256(found.values.tobytes()).hexdigest(), "threads": found.evidence.threads}
 
 
 def _terms(found: bdg.PhaseHarmonics) -> dict[str, Any]:
