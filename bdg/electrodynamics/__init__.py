@@ -9,7 +9,11 @@ from bdg.electrodynamics.conducting_sphere import (
 from bdg.electrodynamics.critical_state import bean_disc, bean_slab
 from bdg.electrodynamics.demagnetisation import demagnetisation_factor
 from bdg.electrodynamics.layer_stack import LayerStack
-from bdg.electrodynamics.screening_plate import disc_susceptibility, plate_susceptibility
+from bdg.electrodynamics.screening_plate import (
+    disc_susceptibility,
+    london_plate_susceptibility,
+    plate_susceptibility,
+)
 from bdg.electrodynamics.shell_network import ShellNetwork, ShellResponse
 from bdg.electrodynamics.slab import slab_screening
 from bdg.electrodynamics.vortex_field import VortexField
@@ -23,6 +27,7 @@ __all__ = [
     "bean_slab",
     "demagnetisation_factor",
     "disc_susceptibility",
+    "london_plate_susceptibility",
     "london_sphere_susceptibility",
     "moment_decay_time",
     "plate_susceptibility",

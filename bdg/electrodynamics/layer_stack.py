@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from bdg.electrodynamics.screening_plate import plate_susceptibility
+from bdg.electrodynamics.screening_plate import london_plate_susceptibility
 from bdg.electrodynamics.slab import bar_screening, slab_screening
 from bdg.lattices.arguments import positive_number
 
@@ -90,34 +90,27 @@ class LayerStack:
         return -bar - (1 - bar) * alone
 
     def perpendicular_susceptibility(self, a_um: float, b_um: float, c_um: float) -> float:
-        """Return M/H in a field across the layers, of a cuboid much wider than the depth of the currents in it.
+        """Return M/H in a field across the layers, of a cuboid: currents in the layers suffice to screen it.
 
         Parameters
         ----------
         a_um, b_um, c_um : float
-            Half axes, c across the layers. ``a b/(a + b)`` must be at least ten times the effective depth, lambda_ab or
-            that of a thin plate, ``lambda_ab^2/c``.
+            Half axes, c across the layers.
 
         Returns
         -------
         float
-            That of a body that screens fully, since currents in the layers suffice.
+            That of a London cuboid with lambda_ab, as accurate as `london_plate_susceptibility`.
 
         Raises
         ------
         TypeError, ValueError
-            If a length is not positive, or the sample too small to screen.
+            If a length is not positive.
         """
         a_um, b_um, c_um = (
             positive_number(name, value, "um") for name, value in (("a_um", a_um), ("b_um", b_um), ("c_um", c_um))
         )
-        depth = max(self.in_plane_depth_um, self.in_plane_depth_um**2 / c_um)
-        if a_um * b_um / (a_um + b_um) < 10 * depth:
-            raise ValueError(
-                f"a_um and b_um must be large against the depth {depth:.3g} um of the currents in the layers, "
-                f"a b/(a + b) >= {10 * depth:.3g}; got {a_um:g} and {b_um:g}: such a sample does not screen fully"
-            )
-        return plate_susceptibility(a_um, b_um, c_um)
+        return london_plate_susceptibility(a_um, b_um, c_um, self.in_plane_depth_um)
 
     def anisotropy(self, width_um: float, thickness_um: float) -> float:
         """Return the ratio of the moments of a square plate, field across its layers over field along them.
@@ -134,7 +127,7 @@ class LayerStack:
         Raises
         ------
         TypeError, ValueError
-            If a length is not positive, or the plate too small to screen.
+            If a length is not positive.
         """
         half, thin = positive_number("width_um", width_um, "um") / 2, positive_number("thickness_um", thickness_um) / 2
         across = self.perpendicular_susceptibility(half, half, thin)

@@ -10,6 +10,9 @@ Omega_i(y) the solid angle of panel i seen from y. Since the solid angles of all
 surface add up to exactly 2 pi, the sum of the charges is exactly zero (without that the parallel position errs by 8 %).
 Panels shrink geometrically towards the edges, where sigma diverges as the distance to the power -1/3. The moment errs
 by the square of their width, so that two sets of panels, the second in halves, give its limit.
+
+A penetration depth lambda is between two limits, chi_0 where it is small and, where it is large, currents that only
+answer the applied field and flow alike in each section across it.
 """
 
 from __future__ import annotations
@@ -17,15 +20,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
+from bdg.electrodynamics.slab import bar_screening
 from bdg.lattices.arguments import positive_number
 
 _FINEST = 0.01  # width of the panels at the edges, over the smallest half axis
 _GROWTH, _WIDEST = 3.0, 0.25  # of the width from one panel to the next; over the length of the face
 _POINTS = np.polynomial.legendre.leggauss(2)  # on a panel that is looked from
 _SMALL = 0.005  # ratio of axes below which what it changes is linear in it
+_THICK = 1e100  # over lambda: its square is a number
+_WEAK = 1e-4  # shorter side of a section over lambda that shows what weak screening is
 
 
 def plate_susceptibility(a: float, b: float, c: float) -> float:
@@ -60,6 +67,51 @@ def plate_susceptibility(a: float, b: float, c: float) -> float:
     """
     a, b, c = (positive_number(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
     return _susceptibility(max(a, b), min(a, b), c)
+
+
+def london_plate_susceptibility(a: float, b: float, c: float, penetration_depth: float) -> float:
+    r"""Return M/H of a cuboid of penetration depth lambda, whatever lambda is.
+
+    .. math:: -\frac{H}{M} = \frac{1 - N}{S} + \frac{N}{S_\infty}, \qquad \chi_0 = -\frac{1}{1 - N}
+
+    with S the screening of a long bar of the section across the field and ``S_inf`` its form for large lambda, of the
+    order of ``a b/lambda^2``: exact for large lambda, and chi_0 of `plate_susceptibility` for small.
+
+    Parameters
+    ----------
+    a, b, c : float
+        Half axes, c along the field.
+    penetration_depth : float
+        lambda >= 0 in their unit; infinity where nothing screens.
+
+    Returns
+    -------
+    float
+        Between chi_0 and 0; up to 8 % too large in between (measured on discs from 1/100 to 2 diameters thick, against
+        rings of current).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an axis is not positive, or lambda negative.
+    """
+    a, b, c = (positive_number(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
+    if penetration_depth == 0:
+        return plate_susceptibility(a, b, c)
+    depth = positive_number("penetration_depth", penetration_depth, infinite=True)
+    shorter = min(min(a, b) / depth, _THICK)
+    if max(a, b) / depth < 1 / _THICK:
+        return 0.0
+    sides = 2 * a / depth, 2 * b / depth
+    thin = _WEAK * a / min(a, b), _WEAK * b / min(a, b)
+    weak = bar_screening(*thin) * (2 * shorter / _WEAK) ** 2
+    return partly_screened(plate_susceptibility(a, b, c), bar_screening(*sides), weak)
+
+
+def partly_screened(full: float, section: Any, weak: Any) -> Any:
+    """Return M/H between chi_0 (``full``) and ``-weak``, for a section that screens as a long bar of the same form."""
+    factor = 1 + 1 / full  # N
+    return -1 / ((1 - factor) / section + factor / weak)
 
 
 def _susceptibility(a: float, b: float, c: float) -> float:

@@ -153,9 +153,7 @@ class Magnetometer:
         TypeError, ValueError
             If an argument is of the wrong type or out of range.
         """
-        start = time.perf_counter()
-        _require_plate(sample)
-        require_choice("direction", direction, DIRECTIONS)
+        start = _started(sample, direction)
         temperature = non_negative_number("temperature_K", temperature_K, "K")
         fields = np.atleast_1d(real_values("fields_A_m", fields_A_m, "A/m"))
         reversible = sample.reversible(temperature)
@@ -165,7 +163,7 @@ class Magnetometer:
             fields_A_m=fields,
             magnetisation_A_m=irreversible + reversible * fields,
             error=self._error(sample),
-            slope=(sample.slope(direction) if virgin else 0.0) + reversible,
+            slope=(sample.slope(direction, temperature) if virgin else 0.0) + reversible,
             temperature_K=temperature,
             direction=direction,
             evidence=_evidence(start, saturation_A_m=sample.saturation(direction, temperature)),
@@ -198,9 +196,7 @@ class Magnetometer:
         TypeError, ValueError
             If an argument is of the wrong type or out of range.
         """
-        start = time.perf_counter()
-        _require_plate(sample)
-        require_choice("direction", direction, DIRECTIONS)
+        start = _started(sample, direction)
         field = non_negative_number("field_A_m", field_A_m, "A/m")
         temperatures = require_temperatures(temperatures_K)
         saturations = np.array([sample.saturation(direction, t) for t in temperatures])
@@ -237,12 +233,16 @@ def require_temperatures(values: Any) -> np.ndarray:
     return array.astype(float)
 
 
-def _require_plate(sample: Any) -> None:
+def _started(sample: Any, direction: Any) -> float:
+    """Return the time at which a reading starts, of a plate in one of the two directions."""
+    start = time.perf_counter()
     if not isinstance(sample, SuperconductingPlate):
         raise TypeError(
             f"sample must be a bdg.instruments.SuperconductingPlate; got {type(sample).__name__}. Make one with "
             "SuperconductingPlate(width_m, thickness_m, critical_current_density)"
         )
+    require_choice("direction", direction, DIRECTIONS)
+    return start
 
 
 def _evidence(start: float, **facts: Any) -> Evidence:

@@ -12,7 +12,7 @@ import scipy  # its parts load on use
 
 from bdg.electrodynamics.conducting_sphere import sphere_susceptibility
 from bdg.electrodynamics.critical_state import Virgin, disc_virgin, slab_virgin
-from bdg.electrodynamics.screening_plate import plate_susceptibility
+from bdg.electrodynamics.screening_plate import london_plate_susceptibility
 from bdg.lattices.arguments import non_negative_number, positive_number
 
 _GAUSS = np.polynomial.legendre.leggauss(40)
@@ -37,8 +37,8 @@ def value_at(name: str, curve: Any, temperature_K: float, unit: str, *, infinite
 class SuperconductingPlate:
     """A square plate with one critical current density, in a field across or along it.
 
-    Small fields are screened by the whole plate, demagnetisation included (`plate_susceptibility`); the saturation is
-    that of Bean's model, ``J_c w/6`` across a square of edge w and ``(J_c d/4)(1 - d/3w)`` along it.
+    Small fields are screened by the whole plate, demagnetisation included (`london_plate_susceptibility`); the
+    saturation is that of Bean's model, ``J_c w/6`` across a square of edge w and ``(J_c d/4)(1 - d/3w)`` along it.
 
     Attributes
     ----------
@@ -46,6 +46,8 @@ class SuperconductingPlate:
         w >= d > 0.
     critical_current_density : float or callable
         J_c (A/m^2), or J_c of the temperature (K); 0 where nothing is screened.
+    penetration_depth_m : float or callable
+        lambda (m), or lambda of the temperature (K); 0 screens fully, infinity nothing.
     reversible_susceptibility : float or callable
         M/H <= 0 of what is reversible and isotropic beside it (grains), or a function of the temperature (K).
 
@@ -58,6 +60,7 @@ class SuperconductingPlate:
     width_m: float
     thickness_m: float
     critical_current_density: float | Curve
+    penetration_depth_m: float | Curve = field(default=0.0, kw_only=True)
     reversible_susceptibility: float | Curve = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -66,11 +69,12 @@ class SuperconductingPlate:
         if self.thickness_m > self.width_m:
             raise ValueError(f"thickness_m must be at most width_m = {self.width_m:g}; got {self.thickness_m:g}")
 
-    def slope(self, direction: str) -> float:
-        """Return M/H of small fields where the whole plate screens."""
+    def slope(self, direction: str, temperature_K: float = 0.0) -> float:
+        """Return M/H of small fields where the plate is superconducting."""
         half, thin = self.width_m / 2, self.thickness_m / 2
         axes = (half, half, thin) if direction == PERPENDICULAR else (half, thin, half)
-        return plate_susceptibility(*axes)
+        depth = value_at("penetration_depth_m", self.penetration_depth_m, temperature_K, "m", infinite=True)
+        return london_plate_susceptibility(*axes, depth)
 
     def saturation(self, direction: str, temperature_K: float) -> float:
         """Return the largest irreversible magnetisation in A/m."""
@@ -82,9 +86,9 @@ class SuperconductingPlate:
     def virgin(self, direction: str, temperature_K: float) -> Virgin | None:
         """Return -M of a first magnetisation, or None where nothing is irreversible."""
         saturation = self.saturation(direction, temperature_K)
-        if saturation == 0:
+        slope = -self.slope(direction, temperature_K) if saturation else 0.0
+        if slope == 0:
             return None
-        slope = -self.slope(direction)
         if direction == PERPENDICULAR:
             return disc_virgin(slope, saturation)
         return slab_virgin(2 * saturation / slope, slope)

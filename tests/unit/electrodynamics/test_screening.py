@@ -4,11 +4,17 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 from numpy.testing import assert_allclose
 
 from bdg.electrodynamics.demagnetisation import demagnetisation_factor
 from bdg.electrodynamics.layer_stack import LayerStack
-from bdg.electrodynamics.screening_plate import disc_susceptibility, plate_susceptibility
+from bdg.electrodynamics.screening_plate import (
+    disc_susceptibility,
+    london_plate_susceptibility,
+    partly_screened,
+    plate_susceptibility,
+)
 from bdg.electrodynamics.slab import bar_screening, slab_screening
 from tests.helpers.rings import MU_0, ring_inductances
 
@@ -100,6 +106,38 @@ def test_discs_against_rings_of_current(ratio):
     assert disc_susceptibility(1, ratio) == pytest.approx(expected, rel=0.01)
 
 
+def moment_of_london_rings(thickness, depth, n, m):
+    """M/H of a disc of radius 1 that currents fill: n by m rings, each with the inductance of its inertia."""
+    edges_r, edges_z = np.sin(np.arange(n + 1) * math.pi / 2 / n), np.sin(np.linspace(-1, 1, m + 1) * math.pi / 2)
+    edges_z *= thickness / 2
+    middles = [(edges[1:] + edges[:-1]) / 2 for edges in (edges_r, edges_z)]
+    radii, heights = (part.ravel() for part in np.meshgrid(*middles, indexing="ij"))
+    wide, high = (part.ravel() for part in np.meshgrid(np.diff(edges_r), np.diff(edges_z), indexing="ij"))
+    inductances = ring_inductances(radii, heights, wide + high)  # a rectangle is as far from itself as such a strip
+    inductances[np.diag_indices(radii.size)] += MU_0 * depth**2 * 2 * math.pi * radii / (wide * high)
+    currents = np.linalg.solve(inductances, -math.pi * radii**2)
+    return MU_0 * (currents * radii**2).sum() / thickness
+
+
+@pytest.mark.parametrize(("thickness", "depth"), [(0.05, 0.03), (0.05, 0.2), (0.333, 0.1), (1.0, 0.1), (0.1, 3.0)])
+def test_partial_screening_against_rings_of_current(thickness, depth):
+    """8 % at most, and 1 % of the mesh; the section of a disc: I_2/I_0, and r^2/8 lambda^2 where it is weak."""
+    section = scipy.special.ive(2, 1 / depth) / scipy.special.ive(0, 1 / depth)
+    found = partly_screened(disc_susceptibility(1, thickness / 2), section, 1 / (8 * depth**2))
+    assert -0.01 < found / moment_of_london_rings(thickness, depth, 24, 8) - 1 < 0.09
+
+
+def test_limits_of_partial_screening():
+    """Large lambda: the torsion of a square, .140577/4 w^2/lambda^2 (Timoshenko), whatever the thickness."""
+    for c in (1 / 6, 1.0):
+        assert london_plate_susceptibility(1, 1, c, 1e4) == pytest.approx(-0.140577e-8, rel=1e-5)
+    assert london_plate_susceptibility(1, 1, 1, 0) == plate_susceptibility(1, 1, 1)
+    values = [london_plate_susceptibility(1, 1, 1, depth) for depth in 10.0 ** np.linspace(-150, 150, 601)]
+    assert (np.diff(values) >= 0).all() and (np.diff(values[285:450]) > 0).all()
+    assert values[0] == pytest.approx(plate_susceptibility(1, 1, 1), rel=1e-14) and -1e-200 < values[-1] <= 0
+    assert london_plate_susceptibility(1, 1, 1, math.inf) == 0
+
+
 def test_limits_of_discs():
     assert disc_susceptibility(1, 1e-9) == pytest.approx(-4e9 / (3 * math.pi), rel=1e-6)
     assert disc_susceptibility(1, 1e9) == pytest.approx(-1, abs=1e-8)
@@ -173,7 +211,7 @@ def test_coupling_between_layers_only_screens_more():
         (lambda: plate_susceptibility(1, -1, 1), "b must be positive"),
         (lambda: disc_susceptibility(1, 0), "half_thickness must be positive"),
         (lambda: LayerStack(3, 2, 1), "period_um must be at least thickness_um = 3"),
-        (lambda: LayerStack(3, 6, 4).perpendicular_susceptibility(30, 30, 10), "a_um and b_um must be large"),
+        (lambda: london_plate_susceptibility(1, 1, 1, -1), "penetration_depth must be positive"),
     ],
 )  # fmt: skip
 def test_arguments_are_checked(call, message):
