@@ -11,7 +11,8 @@ from bdg.electrodynamics.arguments import as_given, length_ratio
 
 _SMALL = 2.0  # half thickness over lambda up to which a continued fraction is used
 _TERMS = range(31, 1, -2)
-_MANY = 1e4  # both sides over lambda: the corners hold 1e-8 of the flux
+_MODES = 4000  # of a bar; beyond, they hold (x/m)^4 of the flux
+_MANY = 60.0  # both sides over lambda: faces do not feel each other, exp(-60)
 
 
 def slab_screening(thickness: Any, penetration_depth: Any) -> Any:
@@ -61,11 +62,13 @@ def bar_screening(width: float, height: float) -> float:
 
     .. math:: 1 - \langle h \rangle = \sum_{m\ \mathrm{odd}} \frac{8}{\pi^2 m^2} \frac{S(\alpha_m Z)}{\alpha_m^2},
               \qquad \alpha_m^2 = 1 + (m \pi/X)^2
+
+    The sum of a thick bar: ``1 - 2/X - 2/Z + 16/(pi X Z)``, the last term from its corners.
     """
     x, z = sorted((width, height))
     if x > _MANY:
-        return float(screened(np.array(x)) + screened(np.array(z)) - 1)
-    m = np.arange(1, 2 * max(1000, math.ceil(20 * x)), 2)
+        return 1 - 2 / x - 2 / z + 16 / (math.pi * x * z)
+    m = np.arange(1, 2 * _MODES, 2)
     alpha_squared = 1 + (m * math.pi / x) ** 2
     total = (8 / (math.pi * m) ** 2 * screened(np.sqrt(alpha_squared) * min(z, 1e100)) / alpha_squared).sum()
     return float(total)

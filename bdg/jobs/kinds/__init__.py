@@ -19,6 +19,7 @@ _MODULES: dict[str, str] = {
     "landscape": "bdg.jobs.kinds.landscape",
     "ldos": "bdg.jobs.kinds.ldos",
     "loops": "bdg.jobs.kinds.loops",
+    "magnetometer": "bdg.jobs.kinds.magnetometer",
     "sns": "bdg.jobs.kinds.sns",
     "stiffness": "bdg.jobs.kinds.stiffness",
 }

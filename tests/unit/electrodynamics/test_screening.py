@@ -45,7 +45,13 @@ def test_bars_against_finite_differences(width, height):
 
 def test_long_bars_are_slabs():
     assert bar_screening(3.0, 1e9) == pytest.approx(slab_screening(3.0, 1.0), rel=1e-6)
-    assert bar_screening(1.0001e4, 2e4) == pytest.approx(bar_screening(0.9999e4, 2e4), rel=1e-7)
+    for x, z in ((60.1, 60.1), (60.1, 1e5)):  # the corners: 16/pi, from the sum that holds below 60 and up to 1000
+        m = np.arange(1, 200_000, 2)
+        alpha = np.sqrt(1 + (m * math.pi / x) ** 2)
+        expected = (8 / (math.pi * m * alpha) ** 2 * slab_screening(alpha * z, 1.0)).sum()
+        assert bar_screening(x, z) == pytest.approx(expected, rel=1e-13)
+        assert bar_screening(59.9, z) == pytest.approx(expected, rel=2e-4)
+    assert bar_screening(59.999999, 70) == pytest.approx(bar_screening(60.000001, 70), rel=3e-9)
 
 
 def test_a_cube():
