@@ -11,6 +11,9 @@ with the impedances z of the links, cells of area W, spherical harmonics Y and `
 at ``x = (1 + i) r/delta`` (l + 1 without core). Harmonics beyond those that the vertices resolve have the inductance of
 the last. Uniform links, ``z = Z (cot a + cot b)/2`` of the angles opposite to the edge, give the closed form.
 
+Unknowns are the currents of the links of a spanning tree of the largest impedances, from which those of all others
+follow: no sum then holds an impedance beside a larger one that could hide it, and open links drop out.
+
 References: E. H. Brandt, Phys. Rev. B 72, 024529 (2005) (currents by a stream function); J. R. Wait, K. P. Spies,
 Can. J. Phys. 47, 2087 (1969).
 """
@@ -26,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy  # its parts load on use
 import scipy.linalg
+import scipy.sparse.csgraph
 from scipy.constants import mu_0
 
 from bdg.base.arguments import real_array, require_seed
@@ -36,7 +40,6 @@ from bdg.lattices.arguments import non_negative_number, positive_number, whole_n
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_OPEN = 1e9  # of an open link, over the largest other impedance
 _DEEP = 1e4  # |x| from which the core is a plane for all harmonics
 
 
@@ -189,20 +192,22 @@ class ShellNetwork:
         resistivity = positive_number("resistivity_ohm_m", resistivity_ohm_m, "ohm m", infinite=True)
         along = _require_axis(axis)
         omega = 2 * math.pi * frequency
-        sheet = self._sheet(sheet_impedance_ohm, omega * mu_0 * self.radius_m)
+        impedances = self._impedances(sheet_impedance_ohm)
         x = (1 + 1j) * self.radius_m * math.sqrt(mu_0 * omega / (2 * resistivity))
         slopes = _interior_slopes(x, self._orders.max() + 1)
         inductance = self._inductances(slopes)
         cosine = self._mesh[0] @ along
         inside = 3 / (1 + slopes[1])  # field at the poles that the core leaves
         flux = mu_0 * inside * self._areas * cosine
-        matrix = self._laplacian(sheet * self._edges[2]) - 1j * omega * inductance
-        matrix = matrix + np.trace(matrix) / len(cosine) ** 2  # g has no meaning but for differences
-        g = np.linalg.solve(matrix, 1j * omega * flux)
+        to_vertices, to_links = self._tree(abs(impedances))
+        matrix = _on_the_tree(to_links, impedances) - 1j * omega * (to_vertices.T @ (inductance @ to_vertices))
+        scale = 1 / np.sqrt(abs(np.diagonal(matrix)))
+        force = scale * (to_vertices.T @ (1j * omega * flux))
+        tree = scale * np.linalg.solve(scale[:, None] * matrix * scale, force)
+        g, currents = to_vertices @ tree, to_links @ tree
         # dipole part of the flux that the currents make, over the applied one
         dipole = 3 * (self._areas * cosine) @ g / self._areas.sum()
         chi = inside - 1 + 2 / (self.radius_m * (slopes[1] + 1)) * dipole
-        currents = g[self._edges[0][:, 0]] - g[self._edges[0][:, 1]]
         choice = Choice("stream function", "the only one", select_backend("cpu"))
         facts = {"patches": len(self.patches), "links": len(currents), "harmonics": int(self._orders.max())}
         return ShellResponse(
@@ -236,11 +241,15 @@ class ShellNetwork:
             raise ValueError(
                 f"sheet_resistance_ohm must be positive (ohm per square); got {sheet_resistance_ohm!r:.80}"
             )
-        sheet = self._sheet(values, 0.0).real
+        impedances = self._impedances(values).real
+        to_vertices, to_links = self._tree(impedances)
+        if not to_vertices.shape[1]:
+            return 0.0
         inductance = self._inductances(_interior_slopes(0.0, self._orders.max() + 1)).real
-        matrix = self._laplacian(sheet * self._edges[2]).real
-        matrix += np.trace(matrix) / len(matrix) ** 2
-        return float(scipy.linalg.eigh(inductance, matrix, eigvals_only=True, subset_by_index=[len(matrix) - 1] * 2)[0])
+        matrix = _on_the_tree(to_links, impedances)
+        scale = 1 / np.sqrt(np.diagonal(matrix))
+        scaled = [scale[:, None] * part * scale for part in (to_vertices.T @ (inductance @ to_vertices), matrix)]
+        return float(scipy.linalg.eigh(*scaled, eigvals_only=True, subset_by_index=[scale.size - 1] * 2)[0])
 
     @cached_property
     def _areas(self) -> np.ndarray:
@@ -279,14 +288,31 @@ class ShellNetwork:
         kept[np.diag_indices(len(root))] += eigen[-1]
         return root[:, None] * kept * root
 
-    def _laplacian(self, impedances: np.ndarray) -> np.ndarray:
-        i, j = self._edges[0].T
-        matrix = np.zeros((len(self._mesh[0]),) * 2, dtype=complex)
-        matrix[i, j] = matrix[j, i] = -impedances
-        matrix[np.diag_indices(len(matrix))] = -matrix.sum(axis=1)
-        return matrix
+    def _tree(self, sizes: np.ndarray) -> tuple[Any, Any]:
+        """Return g (V, K) and the currents of all links (E, K) of unit currents in the K tree links that are not open.
 
-    def _sheet(self, values: Any, reactance: float) -> np.ndarray:
+        The tree has the links of the largest sizes: each other link closes a circle of links that are none smaller.
+        """
+        ends, vertices = self._edges[0], len(self._mesh[0])
+        order = np.argsort(-sizes, kind="stable")
+        rank = np.arange(1, order.size + 1)
+        graph = scipy.sparse.coo_array((rank, tuple(ends[order].T)), shape=(vertices, vertices)).tocsr()
+        tree = scipy.sparse.csgraph.minimum_spanning_tree(graph)
+        sequence, parents = scipy.sparse.csgraph.breadth_first_order(tree, 0, directed=False)
+        upwards = np.zeros((vertices, vertices), dtype=np.int8)  # links between a vertex and the first one
+        for vertex in sequence[1:]:
+            upwards[vertex] = upwards[parents[vertex]]
+            upwards[vertex, vertex] = 1
+        found = tree.tocoo()
+        closed = np.zeros(vertices, dtype=bool)
+        child = np.where(parents[found.row] == found.col, found.row, found.col)
+        closed[child] = np.isfinite(sizes[order[found.data.astype(int) - 1]])
+        kept = upwards[:, closed]
+        links = scipy.sparse.csr_array(kept[ends[:, 0]] - kept[ends[:, 1]], dtype=float)
+        return scipy.sparse.csr_array(kept, dtype=float), links
+
+    def _impedances(self, values: Any) -> np.ndarray:
+        """Return the impedance of each link (E,) in ohm, infinity where open."""
         array = real_array("sheet_impedance_ohm", values)
         count = len(self.links)
         if array.dtype.kind not in "iufc" or array.shape not in ((), (count,)):
@@ -297,8 +323,13 @@ class ShellNetwork:
         if np.isnan(array).any() or (array.real < 0).any():
             raise ValueError("sheet_impedance_ohm must have real parts >= 0 (ohm per square; a link heats); got others")
         closed = np.isfinite(array)
-        largest = max(reactance, abs(array[closed]).max(initial=0.0))
-        return np.broadcast_to(np.where(closed, array, _OPEN * (largest or 1.0)), (count,)).astype(complex)
+        return np.where(closed, np.where(closed, array, 0) * self._edges[2], np.inf).astype(complex)
+
+
+def _on_the_tree(to_links: Any, impedances: np.ndarray) -> np.ndarray:
+    """Return the impedances between the tree's links; an open link outside of the tree has open ones around it."""
+    closed = scipy.sparse.diags_array(np.where(np.isfinite(impedances), impedances, 0))
+    return (to_links.T @ (closed @ to_links)).toarray()
 
 
 def _interior_slopes(x: complex, most: int) -> np.ndarray:

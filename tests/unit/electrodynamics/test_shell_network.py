@@ -83,6 +83,26 @@ def test_many_decades_of_impedance():
     assert np.isfinite(values).all() and (np.diff(abs(1 + values)) >= -1e-9).all()
 
 
+@pytest.mark.parametrize("good", [1e-9, 1e-6, 1e-5])
+def test_links_that_hardly_conduct_are_open_links(good):
+    """Impedances from 1e-9 to 1e20 ohm and infinity in one shell: what they add falls as reactance over impedance."""
+    chosen = np.random.default_rng(0).random(len(SHELL.links))
+    opened = SHELL.response(np.where(chosen < 0.9, good, math.inf), FREQUENCY)
+    for bad, tolerance in ((1e2, 2e-6), (1e6, 1e-10), (1e12, 1e-12), (1e20, 1e-12)):
+        for rest in (bad, math.inf):
+            links = np.where(chosen < 0.9, good, np.where(chosen < 0.95, bad, rest))
+            found = SHELL.response(links, FREQUENCY)
+            assert abs(found.susceptibility - opened.susceptibility) < tolerance
+            assert found.imaginary > 0
+            # currents of good links: volts of a turn over an ohm are left in the others
+            assert (abs(found.link_currents[chosen >= 0.9]) * bad < 1e-5).all()
+    slow = SHELL.decay_time(np.where(chosen < 0.9, good, math.inf))
+    assert SHELL.decay_time(np.where(chosen < 0.9, good, np.where(chosen < 0.95, 1e6, math.inf))) == pytest.approx(
+        slow, rel=1e-8
+    )
+    assert SHELL.decay_time(math.inf) == 0
+
+
 def test_a_response_is_saved_and_drawn(tmp_path):
     found = SHELL.response(1e-5, FREQUENCY)
     found.save(tmp_path / "shell.h5")
