@@ -64,7 +64,7 @@ def bean_disc(fields: Any, radius_m: float, thickness_m: float, critical_current
     Parameters
     ----------
     fields : array (H,)
-        Applied fields in A/m in the order of time; the history starts virgin at 0.
+        As in `bean_slab`.
     radius_m, thickness_m : float
         R and d > 0; the formula is that of R >> d.
     critical_current_density : float

@@ -76,6 +76,17 @@ def test_largest_loss_of_a_bare_sphere():
     assert resistivity_of(ratio[best]) == pytest.approx(0.237e-8, abs=1e-11)
 
 
+def test_the_series_meets_the_closed_form():
+    """3 (1 - x cot x)/x^2 - 1 with |x| = 1.5 at r/delta = 1.06; in between, neither loses a digit."""
+    ratio = np.linspace(0.9, 1.2, 31)
+    x = (1 + 1j) * ratio
+    expected = 3 * (1 - x / np.tan(x)) / x**2 - 1
+    assert_allclose(sphere_susceptibility(RADIUS, resistivity_of(ratio), FREQUENCY), expected, rtol=2e-14)
+    u = np.linspace(1.4, 1.6, 21)
+    expected = -1.5 * (1 - 3 / (u * np.tanh(u)) + 3 / u**2)
+    assert_allclose(london_sphere_susceptibility(u, 1.0), expected, rtol=2e-13)
+
+
 def test_the_shell_that_matters():
     """1/K = 18 uohm per square: w mu_0 r K = 1."""
     assert 1 / SHEET == pytest.approx(18e-6, rel=0.02)

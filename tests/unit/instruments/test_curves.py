@@ -94,6 +94,24 @@ def test_links_switch_where_the_screening_current_exceeds_their_own():
     assert 2 * 1.5e-3 * 1.5 * 0.2 * OERSTED == pytest.approx(72e-3, rel=0.01)  # the total current at .2 Oe
 
 
+def test_links_in_series_with_bridges():
+    """chi is that of a shell of R_bridge + R_normal r(k_c/k) with the k that this chi says."""
+    bare = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550))
+    for field in (20.0, 40.0, 400.0):
+        chi = coated(15.0, 12e-6).susceptibility(4.0, 1550, field)
+        current = 1.5 * field * abs((chi - bare) / (1 + bare))
+        sheet = 12e-6 + 1e-3 * _first_harmonic(15.0 / current)
+        expected = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550, sheet_conductance_S=1 / sheet))
+        assert current > 15 and chi == pytest.approx(expected, rel=1e-8)
+
+
+def test_an_rms_field_is_smaller_than_its_peak():
+    rms, peak = AcSusceptometer(1550.0, 10.0, amplitude_is="rms"), AcSusceptometer(1550.0, 10.0, amplitude_is="peak")
+    assert peak.peak_A_m == 10 and rms.peak_A_m == pytest.approx(14.1421356)
+    chi = [each.sweep(coated(18.0), [4.0]).real[0] for each in (rms, peak)]
+    assert chi[1] == -1 < chi[0]  # links of 18 A/m switch at 12 A/m
+
+
 @pytest.mark.parametrize("ratio", [0.0, 0.01, 0.5, 0.99])
 def test_first_harmonic_of_a_junction(ratio):
     def integrand(angle):
