@@ -1,5 +1,6 @@
 """Magnetometer, ac susceptometer and four probes: closed forms behind them, limits, figures, bad input."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -94,15 +95,21 @@ def test_links_switch_where_the_screening_current_exceeds_their_own():
     assert 2 * 1.5e-3 * 1.5 * 0.2 * OERSTED == pytest.approx(72e-3, rel=0.01)  # the total current at .2 Oe
 
 
+def test_the_peak_of_a_parabola():
+    found = SUSCEPTOMETER.sweep(CoatedSphere(1.5e-3, 1e-9), [30.0, 34.0, 38.0, 42.0])
+    curve = dataclasses.replace(found, imaginary=0.4 - 1e-3 * (found.temperatures_K - 35.1) ** 2)
+    assert curve.loss_peak() == pytest.approx((35.1, 0.4), rel=1e-12)
+
+
 def test_links_in_series_with_bridges():
     """chi is that of a shell of R_bridge + R_normal r(k_c/k) with the k that this chi says."""
     bare = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550))
-    for field in (20.0, 40.0, 400.0):
+    for field in (20.0, 45.0, 400.0):  # bridges alone let 15 A/m through at 36 A/m
         chi = coated(15.0, 12e-6).susceptibility(4.0, 1550, field)
         current = 1.5 * field * abs((chi - bare) / (1 + bare))
         sheet = 12e-6 + 1e-3 * _first_harmonic(15.0 / current)
         expected = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550, sheet_conductance_S=1 / sheet))
-        assert current > 15 and chi == pytest.approx(expected, rel=1e-8)
+        assert (current > 15) == (field > 36) and chi == pytest.approx(expected, rel=1e-8)
 
 
 def test_an_rms_field_is_smaller_than_its_peak():
