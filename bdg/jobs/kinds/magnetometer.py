@@ -202,7 +202,7 @@ def summarise(results: JobResults) -> str:
         temperatures = point["temperatures_K"]
         middle = (system["locking_temperature_K"] + system["critical_temperature_K"]) / 2
         coldest, between = temperatures[0], int(abs(temperatures - middle).argmin())
-        rows = [("full screening", "full_screening", ...)]
+        rows: list[tuple[str, str, Any]] = [("full screening", "full_screening", ...)]
         what = f"slope at {wanted['slope_field_Oe']:g} Oe"
         rows += [(f"{what}, {coldest:g} K", "slope", 0), (f"{what}, {temperatures[between]:g} K", "slope", between)]
         rows += [
