@@ -4,11 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import scipy.special
 from numpy.testing import assert_allclose
 
 import bdg
 from bdg.electrodynamics import VortexField
 from bdg.instruments import ScanningSquid, place_vortices, vortex_count
+from bdg.instruments.vortex_positions import _Motion
 
 FIELD = VortexField(height_um=1, penetration_depth_um=4)  # its height is not used
 AT_FIVE = VortexField(height_um=5, penetration_depth_um=4)
@@ -90,6 +92,17 @@ def test_repulsion_evens_out_and_pins_disturb():
     assert nearest[2] == pytest.approx(0.5, abs=0.1)  # of random points
     one, other = (place_vortices(9, 60.0, seed=seed).positions_um for seed in (5, 5))
     assert (one == other).all()
+
+
+def test_forces_of_vortices_and_pins():
+    """K_1(s/l)/(l K_0(1/l)) apart, and towards a pin at (0, 0): u x/w^2 exp(-x^2/2w^2), w = .15 spacings."""
+    pins = np.array([[[0.0, 0.0], [4.0, 4.0]]])
+    places = np.array([[[0.05, 0.0], [0.05, 1.5]]])
+    for reach in (0.5, 3.0):
+        force = _Motion(8.0, reach, 5.0, pins)._force(places, pins)[0, 0]
+        pull = 5.0 * 0.05 / 0.15**2 * math.exp(-0.5 * (0.05 / 0.15) ** 2)
+        push = scipy.special.k1(1.5 / reach) / (reach * scipy.special.k0(1 / reach))
+        assert_allclose(force, [-pull, -push], rtol=1e-10)
 
 
 def test_the_mean_of_a_survey_is_the_flux_and_its_contrast_that_of_random_points():
