@@ -7,6 +7,7 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.materials.composition import composition
 from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.materials.material import material
+from bdg.lattices.materials.resistivity import Resistivity, resistivity
 from bdg.lattices.packing.cluster_spheres import cluster_spheres
 from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 from bdg.lattices.storage import ResultFileError
@@ -16,6 +17,7 @@ __all__ = [
     "Layer",
     "Lead",
     "Packing",
+    "Resistivity",
     "ResultFileError",
     "System",
     "cluster_spheres",
@@ -28,5 +30,6 @@ __all__ = [
     "load",
     "material",
     "pack_spheres",
+    "resistivity",
     "stack",
 ]

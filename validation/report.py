@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import itertools
 import json
 import math
 import os
@@ -15,11 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import bdg.validation.checks
 import bdg.validation.experiments
 from bdg.base.errors import JobError
 from bdg.jobs.folder.provenance import provenance
-from bdg.validation.row import MUST_PASS, STATUSES, Check, Comparison, Row
+from bdg.validation import measured
+from bdg.validation.measured import Measured
+from bdg.validation.row import MUST_PASS, STATUSES, Check, Comparison, Row, deviations
 
 SUITES = {"physics": bdg.validation.checks, "experiments": bdg.validation.experiments}
 FORMAT = 1  # of the JSON table
@@ -52,9 +57,12 @@ def checks(suite: str = "all") -> dict[str, Check]:
     return found
 
 
-def rows_of(check: Check, slow: bool = False) -> Iterator[Row]:
-    """Yield the rows of one check as they are computed; an exception becomes a row that fails."""
-    comparisons = check.compare(slow)
+def rows_of(check: Check, slow: bool = False, points: Measured | None = None) -> Iterator[Row]:
+    """Yield the rows of one check as they are computed, those of measured points last.
+
+    An exception becomes a row that fails.
+    """
+    comparisons: Iterator[Comparison] = itertools.chain(check.compare(slow), measured.comparisons(check, points or {}))
     while True:
         start = time.perf_counter()
         try:
@@ -73,7 +81,12 @@ def rows_of(check: Check, slow: bool = False) -> Iterator[Row]:
         )
 
 
-def run(suite: str = "all", slow: bool = False, json_path: str | os.PathLike[str] | None = None) -> int:
+def run(
+    suite: str = "all",
+    slow: bool = False,
+    json_path: str | os.PathLike[str] | None = None,
+    data_path: str | os.PathLike[str] | None = None,
+) -> int:
     """Run a suite, print it, and return the exit code.
 
     Parameters
@@ -83,6 +96,8 @@ def run(suite: str = "all", slow: bool = False, json_path: str | os.PathLike[str
         Also the comparisons that take minutes.
     json_path : path, optional
         Where to write the table (see `as_json`).
+    data_path : path, optional
+        Measured points (`bdg.validation.measured`) that the rows of the experiments are compared with.
 
     Returns
     -------
@@ -95,22 +110,25 @@ def run(suite: str = "all", slow: bool = False, json_path: str | os.PathLike[str
     ValueError
         If there is no such suite.
     JobError
-        If the JSON file cannot be written, before anything is computed.
+        If the JSON file cannot be written, or the points not be read, before anything is computed.
     """
     start = time.perf_counter()
     _require_writable(json_path)  # before minutes of work
+    points = {} if data_path is None else measured.read_points(data_path, checks("experiments"))
     rows: list[Row] = []
     for check in checks(suite).values():
         print(f"{check.identifier}: {check.title} ({check.source})", flush=True)
-        for row in rows_of(check, slow):
+        for row in rows_of(check, slow, points):
             rows.append(row)
-            print(line(row), flush=True)
+            print("\n".join([line(row), *point_lines(row)]), flush=True)
     if json_path is not None:
         Path(json_path).write_text(json.dumps(as_json(rows), indent=1) + "\n", encoding="utf-8")
     failed = [row for row in rows if row.failed]
     tested = sum(row.status in MUST_PASS for row in rows)
     reported = f", {len(rows) - tested} reported only" if len(rows) > tested else ""
     print(f"\n{tested - len(failed)} of {tested} rows pass{reported}; {time.perf_counter() - start:.0f} s")
+    if points and (without := measured.unused(checks("experiments"), points)):
+        print(f"no points in {os.fspath(data_path or '')} for {', '.join(without)}")
     for row in failed:
         allowed = f"{row.tolerance:.2g} ({row.reason})"
         print(f"FAILED {row.check}: {row.quantity}: off by {row.deviation:.2g}, allowed {allowed}")
@@ -132,6 +150,24 @@ def line(row: Row) -> str:
     value, expected = _fitting(row.value, room), _fitting(row.expected, room, row.interval)
     width = min(room, _NUMBERS)
     return f"{ends[0]}{value:>{width}} | {expected:>{width}}{ends[1]}"
+
+
+def point_lines(row: Row) -> list[str]:
+    """Return a line for each measured point of a row: where, value, measured, and the deviation in errors.
+
+    Of many points those that are off most, in their order.
+    """
+    if not row.at:
+        return []
+    off = deviations(row.value, row.expected, row.errors)
+    shown = np.sort(np.argsort(-abs(off), kind="stable")[: measured.MOST_SHOWN])
+    lines = [
+        f"{'':{_CHECK}}     at {row.at[k]:<10.5g} {row.value[k]:>12.5g}  measured {row.expected[k]:.5g} +- "
+        f"{row.errors[k]:.2g}: {off[k]:+.1f} errors"
+        for k in shown
+    ]
+    more = len(row.at) - len(shown)
+    return lines + [f"{'':{_CHECK}}     {more} more points are nearer"] * (more > 0)
 
 
 def as_json(rows: Iterable[Row]) -> dict[str, Any]:

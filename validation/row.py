@@ -46,6 +46,8 @@ class Comparison:
     passed : bool
         Whether the deviation is within the tolerance (never for NaN).
     interval : bool
+    at, errors : tuple of float
+        Of measured points: where they were measured, and their errors.
     """
 
     quantity: str
@@ -57,6 +59,8 @@ class Comparison:
     deviation: float
     passed: bool
     interval: bool = False
+    at: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,36 @@ class Row(Comparison):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Curve:
+    """What a check computes as a function of one variable: what measured points can be compared with.
+
+    Attributes
+    ----------
+    quantity : str
+        Name in a file of points; several curves of a check may share it, with different models.
+    x, x_unit, y_unit : str
+        Name and unit of the variable, and the unit of the quantity; "1" for pure numbers.
+    range : (float, float)
+        Of the variable, ends included.
+    values : callable
+        Array (M,) of the variable to array (M,).
+    model : str
+        In words, where there are several.
+    unverified : str
+        Which number behind it was not checked against its source; "" if all were.
+    """
+
+    quantity: str
+    x: str
+    x_unit: str
+    y_unit: str
+    range: tuple[float, float]
+    values: Callable[[np.ndarray], Any]
+    model: str = ""
+    unverified: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """A set of comparisons about one statement.
 
@@ -95,12 +129,15 @@ class Check:
     identifier, title, source : str
     compare : callable
         ``compare(slow)`` yields `Comparison` objects one by one; ``slow`` asks for those that take minutes, too.
+    curves : tuple of Curve
+        What measured points can be compared with, where the paper has a figure only.
     """
 
     identifier: str
     title: str
     source: str
     compare: Callable[[bool], Iterator[Comparison]]
+    curves: tuple[Curve, ...] = ()
 
 
 def compare(quantity: str, value: Any, expected: Any, tolerance: float, reason: str, status: str) -> Comparison:
@@ -153,6 +190,34 @@ def reported(quantity: str, value: Any, reason: str, status: str) -> Comparison:
         deviation=0.0,
         passed=True,
     )
+
+
+def measured(curve: Curve, at: Any, points: Any, errors: Any) -> Comparison:
+    """Return the comparison of a curve with measured points: the deviation in units of their errors, reported only."""
+    x, y, sigma = _numbers(at), _numbers(points), _numbers(errors)
+    values = _numbers(curve.values(np.array(x)))
+    off = deviations(values, y, sigma)
+    worst = int(abs(off).argmax())
+    notes = ", ".join(note for note in (curve.model, curve.unverified) if note)
+    what = f"{curve.quantity}{f' ({notes})' if notes else ''}: {abs(off[worst]):.2g} errors off at {x[worst]:.4g}"
+    return Comparison(
+        quantity=f"{what} {curve.x_unit}, rms {math.sqrt((off**2).mean()):.2g} of {len(x)}",
+        value=values,
+        expected=y,
+        tolerance=max(sigma),
+        reason="error of the measured points",
+        status="R",
+        deviation=float(abs(np.subtract(values, y)).max()),
+        passed=bool(abs(off[worst]) <= 2),
+        at=x,
+        errors=sigma,
+    )
+
+
+def deviations(values: Any, points: Any, errors: Any) -> np.ndarray:
+    """Return (value - measured)/error; infinite where there is no value."""
+    off = np.subtract(values, points) / np.asarray(errors)
+    return np.where(np.isnan(off), np.inf, off)
 
 
 def _require_status(status: str, known: Iterable[str]) -> None:

@@ -1,11 +1,14 @@
-"""What a laboratory reads off: scanning SQUID, magnetometer, ac susceptometer, four probes, lock-in."""
+"""What a laboratory reads off: scanning SQUID, magnetometer, ac susceptometer, four probes, lock-in; and fits to it."""
 
 from bdg.instruments.ac_susceptometer import AcSusceptibility, AcSusceptometer
 from bdg.instruments.four_probe import FourProbe, ResistanceCurve
+from bdg.instruments.linked_shell import LinkedShell, LinkLattice, LinkVoltage
 from bdg.instruments.lock_in import LockIn
 from bdg.instruments.magnetometer import CoolingCurves, MagnetisationCurve, Magnetometer
+from bdg.instruments.residual_resistivity import ResidualResistivity, fit_residual_resistivity
 from bdg.instruments.samples import CoatedSphere, SuperconductingPlate
 from bdg.instruments.scanning_squid import ScanningSquid, SquidImage, SquidSurvey
+from bdg.instruments.shell_transition import ShellTransition, fit_shell_transition
 from bdg.instruments.vortex_positions import VortexPositions, place_vortices, vortex_count
 
 __all__ = [
@@ -14,15 +17,22 @@ __all__ = [
     "CoatedSphere",
     "CoolingCurves",
     "FourProbe",
+    "LinkLattice",
+    "LinkVoltage",
+    "LinkedShell",
     "LockIn",
     "MagnetisationCurve",
     "Magnetometer",
+    "ResidualResistivity",
     "ResistanceCurve",
     "ScanningSquid",
+    "ShellTransition",
     "SquidImage",
     "SquidSurvey",
     "SuperconductingPlate",
     "VortexPositions",
+    "fit_residual_resistivity",
+    "fit_shell_transition",
     "place_vortices",
     "vortex_count",
 ]

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import scipy  # its parts load on use
+from scipy.constants import mu_0
 
+from bdg.electrodynamics.arguments import as_given
 from bdg.electrodynamics.conducting_sphere import sphere_susceptibility
 from bdg.electrodynamics.critical_state import Virgin, disc_virgin, slab_virgin
 from bdg.electrodynamics.screening_plate import london_plate_susceptibility
 from bdg.lattices.arguments import non_negative_number, positive_number
 
-_GAUSS = np.polynomial.legendre.leggauss(40)
-_NODES = (1 + _GAUSS[0]) / 2, _GAUSS[1] / 2  # on (0, 1)
 PERPENDICULAR, PARALLEL = "perpendicular", "parallel"
 DIRECTIONS = (PERPENDICULAR, PARALLEL)
 Curve = Callable[[float], Any]
@@ -106,7 +105,7 @@ class CoatedSphere:
 
     Up to its critical sheet current the shell has the resistance ``bridge_ohm``; above it links switch, and the
     first harmonic of an overdamped junction adds up to ``normal_ohm``:
-    ``R(k) = R_bridge + R_normal r(k)``, r = (4/pi) int_f^{pi/2} sqrt(sin^2 - sin^2 f) sin,  sin f = k_c/k.
+    ``R(k) = R_bridge + R_normal [1 - (k_c/k)^2]``.
 
     Attributes
     ----------
@@ -146,45 +145,55 @@ class CoatedSphere:
                 f"normal_ohm must be finite where critical_sheet_current is (at {temperature_K:g} K {critical:g} A/m), "
                 "else links could not switch; got infinity"
             )
-
-        def chi(sheet_ohm: float) -> complex:
-            conductance = 1 / sheet_ohm if sheet_ohm > 0 else math.inf
-            return complex(sphere_susceptibility(self.radius_m, rho, frequency_Hz, sheet_conductance_S=conductance))
-
-        def current(sheet_ohm: float) -> float:
-            """Peak sheet current at the equator: the jump of the tangential field."""
-            bare = chi(math.inf)
-            return _sheet_current(chi(sheet_ohm), bare, field_A_m)
-
-        if critical == 0:
-            return chi(bridge + normal)
-        if math.isinf(critical) or current(bridge) <= critical:
-            return chi(bridge)
-
-        def mismatch(share: float) -> float:
-            return _first_harmonic(critical / max(current(bridge + normal * share), 1e-300)) - share
-
-        if mismatch(1.0) >= 0:  # but for rounding
-            return chi(bridge + normal)
-        share = scipy.optimize.brentq(mismatch, 0.0, 1.0, xtol=1e-12)
-        return chi(bridge + normal * share)
+        sheet = switched_sheet_ohm(self.radius_m, rho, frequency_Hz, field_A_m, critical, normal, bridge)
+        conductance = 1 / sheet if sheet > 0 else math.inf
+        return complex(sphere_susceptibility(self.radius_m, rho, frequency_Hz, sheet_conductance_S=conductance))
 
 
-def _sheet_current(chi: complex, bare: complex, applied: float) -> float:
-    """Return the peak sheet current (A/m) of a shell from chi with and without it.
+def switched_sheet_ohm(
+    radius_m: float,
+    resistivity_ohm_m: Any,
+    frequency_Hz: float,
+    field_A_m: Any,
+    critical: Any,
+    normal: Any,
+    bridge: Any,
+) -> Any:
+    r"""Return the sheet resistance (ohm) that a shell of links takes on in a peak field.
 
-    The shell's dipole adds to what the core would answer: with ``1 + chi = 3/(3/g - s)`` the part of the shell in the
-    jump of the field is ``(3/2) H (chi - bare)/(1 + bare)``.
+    The jump of the tangential field at the equator is the peak sheet current, with ``1 + chi = 3/(D - i b/R)``
+
+    .. math:: k = \frac{3}{2} H \Big|\frac{\chi - \chi_{bare}}{1 + \chi_{bare}}\Big|
+                = \frac{3}{2} \frac{H b}{|D R - i b|}, \qquad b = \omega \mu_0 r, \quad D = \frac{3}{1 + \chi_{bare}}
+
+    and ``R = R_bridge + R_normal [1 - (k_c/k)^2]`` a quadratic equation for the share of R_normal.
+
+    Parameters
+    ----------
+    radius_m, frequency_Hz : float
+    resistivity_ohm_m, field_A_m : float or array
+        Of the core, and the peak of the field; shapes of all are broadcast.
+    critical : float or array
+        Critical sheet current in A/m.
+    normal, bridge : float or array
+        Sheet resistances in ohm: of switched links, and in series with all.
+
+    Returns
+    -------
+    float or array
     """
-    return 1.5 * applied * abs((chi - bare) / (1 + bare))
-
-
-def _first_harmonic(critical_over_current: float) -> float:
-    """Return the in-phase resistance over the normal one of a junction driven by a sinusoidal current without bias."""
-    if critical_over_current >= 1:
-        return 0.0
-    angle = np.arcsin(critical_over_current)
-    u, weight = _NODES  # the root at the lower end is taken out by u^2
-    f = angle + (math.pi / 2 - angle) * u**2
-    value = np.sqrt(np.maximum(np.sin(f - angle) * np.sin(f + angle), 0)) * np.sin(f)
-    return float(4 / math.pi * (math.pi / 2 - angle) * (weight * 2 * u * value).sum())
+    bare = np.asarray(sphere_susceptibility(radius_m, resistivity_ohm_m, frequency_Hz))
+    inverse, reactance = 3 / (1 + bare), 2 * math.pi * frequency_Hz * mu_0 * radius_m
+    links, series = np.broadcast_arrays(np.asarray(normal, dtype=float), np.asarray(bridge, dtype=float))
+    scale = (
+        np.asarray(critical, dtype=float) / (1.5 * np.asarray(field_A_m) * reactance)
+    ) ** 2  # (k_c/k)^2/|DR - ib|^2
+    switching = np.isfinite(scale) & np.isfinite(series)
+    scale, closed = np.where(switching, scale, 0.0), np.where(switching, series, 0.0)
+    finite = np.where(scale > 0, links, 1.0)
+    excess = np.where(switching, 1 - scale * abs(inverse * closed - 1j * reactance) ** 2, 0.0).clip(0)
+    square = scale * finite**2 * abs(inverse) ** 2
+    middle = 1 + 2 * scale * finite * (abs(inverse) ** 2 * closed - reactance * inverse.imag)
+    share = 2 * excess / (middle + np.sqrt(middle**2 + 4 * square * excess))
+    switched = np.where(share > 0, links, 0.0)  # infinity times 0 is none
+    return as_given(series + np.where(share > 0, share, 1.0) * switched)

@@ -187,7 +187,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     """Their own tables are tested where they live; here: what arrives there, and what is said where they are absent."""
     calls = []
     report, benchmarks = (types.ModuleType(f"bdg.validation.{name}") for name in ("report", "benchmarks.command"))
-    report.run = lambda suite, slow, json_path: calls.append((suite, slow, json_path)) or 1
+    report.run = lambda *arguments: calls.append(arguments) or 1
     benchmarks.main = lambda **options: calls.append(options) or 0
     for module in (report, benchmarks):
         module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
@@ -196,7 +196,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert main(["validate"]) == 1
     assert main(["benchmark", "--quick", "--only", "grid", "--write", "page.md"]) == 0
     options = {"quick": True, "large": False, "only": ["grid"], "write": "page.md", "json_path": None}
-    assert calls == [("physics", True, "table.json"), ("all", False, None), options]
+    assert calls == [("physics", True, "table.json", None), ("all", False, None, None), options]
     for absent in ("bdg.validation.report", "bdg.validation.benchmarks"):
         monkeypatch.setitem(sys.modules, absent, None)
     assert main(["validate"]) == 2

@@ -26,7 +26,7 @@ from bdg.granular import (
 from bdg.lattices import pack_spheres
 from bdg.lattices.units import KB_MEV_PER_K
 from bdg.validation.experiments import COMPOSITE
-from bdg.validation.row import Check, Comparison, within
+from bdg.validation.row import Check, Comparison, Curve, within
 
 FRACTION, DIAMETER_NM, GRAINS, CRITICAL_K = 0.06, 20.0, 150, 37.0
 RESISTIVITY_OHM_M, GAP_MEV = 3e-4, 2.6
@@ -48,6 +48,25 @@ def narrow_at(host: Network, conductances: np.ndarray, temperature_K: float) -> 
     gap = GAP_MEV * float(gap_ratio(temperature_K / CRITICAL_K))
     unit = josephson_energy(1.0, gap, temperature_K) / KB_MEV_PER_K  # of 1 ohm; E_J goes as the conductance
     return host.with_couplings(unit * conductances)
+
+
+def single_bonds(temperatures_K: np.ndarray) -> np.ndarray:
+    """Return R/R_N where bonds of short junctions slip one by one, 0 where all phases lock."""
+    host, conductances = narrow()
+    locked = locking_temperature(lambda t: narrow_at(host, conductances, t), tol=0.02, between=(2.0, 36.0), seed=0)
+    sorted_K, place = np.unique(np.minimum(temperatures_K, 36.9), return_inverse=True)  # no coupling beyond
+    found = activated_resistance(
+        lambda t: narrow_at(host, conductances, t),
+        sorted_K,
+        conductances=conductances,
+        locking_temperature=locked.temperature,
+    )
+    return np.asarray(found[place])
+
+
+def in_motion(temperatures_K: np.ndarray) -> np.ndarray:
+    """Return R/R_N of all phases in motion together, between the temperatures of `MOTION`."""
+    return np.interp(temperatures_K, [*MOTION[0], CRITICAL_K], [*MOTION[1], 1.0])
 
 
 def compare_all(slow: bool) -> Iterator[Comparison]:
@@ -90,4 +109,8 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield within(what, width, 0, NARROW_K, "but at 2 to 4 K, not 19 K", "Q")
 
 
-CHECK = Check(identifier="row 10", title="Two steps of R(T)", source=COMPOSITE, compare=compare_all)
+CURVES = tuple(
+    Curve(quantity="R/R(45 K)", x="temperature", x_unit="K", y_unit="1", range=(16.0, 45.0), values=values, model=model)
+    for model, values in {"single bonds": single_bonds, "all phases in motion": in_motion}.items()
+)
+CHECK = Check(identifier="row 10", title="Two steps of R(T)", source=COMPOSITE, compare=compare_all, curves=CURVES)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from bdg.instruments import vortex_count
 from bdg.validation.experiments import COMPOSITE
-from bdg.validation.row import Check, Comparison, compare, reported
+from bdg.validation.row import Check, Comparison, Curve, compare, reported
 
 APPLIED_UT = (1.5, 1.0, 0.0, -1.0, -1.5, -2.5, -3.0)
 COUNTS = (32.0, 28.5, 21.6, 14.6, 11.0, 4.0, 0.7)
@@ -30,4 +32,10 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
         yield reported(f"the same with a residual of {residual} uT", counts(residual), "end of the range", "R")
 
 
-CHECK = Check(identifier="row 13", title="Vortex counts", source=COMPOSITE, compare=compare_all)
+def counted(applied_uT: np.ndarray) -> np.ndarray:
+    """Return the numbers of vortices in applied fields."""
+    return np.array([vortex_count(applied + RESIDUAL_UT, WINDOW_UM) for applied in applied_uT.tolist()])
+
+
+CURVES = (Curve(quantity="vortices", x="applied field", x_unit="uT", y_unit="1", range=(-10.0, 10.0), values=counted),)
+CHECK = Check(identifier="row 13", title="Vortex counts", source=COMPOSITE, compare=compare_all, curves=CURVES)

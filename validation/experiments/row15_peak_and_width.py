@@ -6,12 +6,13 @@ With the colour scale of the images digitised they bound lambda from above: beyo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from bdg.electrodynamics import VortexField
 from bdg.validation.experiments import COMPOSITE
-from bdg.validation.row import Check, Comparison, compare, reported
+from bdg.validation.row import Check, Comparison, Curve, compare, reported
 
 HEIGHT_UM = LOOP_UM = 5.0
 PEAK_UT = {2.0: 4.55, 4.0: 2.89, 5.0: 2.39}  # by lambda in um
@@ -23,6 +24,12 @@ def spot(depth_um: float, height_um: float = HEIGHT_UM, loop_um: float = LOOP_UM
     r = np.linspace(0, 30, 601)
     profile = VortexField(height_um=height_um, penetration_depth_um=depth_um).through_loop(loop_um, r)
     return float(profile[0]), 2 * float(np.interp(-profile[0] / 2, -profile, r))
+
+
+def profile(depth_um: float, distances_um: np.ndarray) -> np.ndarray:
+    """Return the field in uT that a loop reads at distances from an isolated vortex, above the background."""
+    field = VortexField(height_um=HEIGHT_UM, penetration_depth_um=depth_um)
+    return np.asarray(field.through_loop(LOOP_UM, distances_um))
 
 
 def compare_all(slow: bool) -> Iterator[Comparison]:
@@ -37,4 +44,18 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     )
 
 
-CHECK = Check(identifier="row 15", title="Height and width of spots", source=COMPOSITE, compare=compare_all)
+CURVES = tuple(
+    Curve(
+        quantity="field of a vortex",
+        x="distance",
+        x_unit="um",
+        y_unit="uT",
+        range=(0.0, 30.0),
+        values=partial(profile, depth),
+        model=f"lambda {depth:g} um",
+    )
+    for depth in PEAK_UT
+)
+CHECK = Check(
+    identifier="row 15", title="Height and width of spots", source=COMPOSITE, compare=compare_all, curves=CURVES
+)

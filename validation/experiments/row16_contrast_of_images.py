@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from bdg.instruments import ScanningSquid, SquidSurvey
 from bdg.validation.experiments import COMPOSITE
 from bdg.validation.experiments.row08_penetration_depth import from_locking, short_junction_ratio
 from bdg.validation.experiments.row13_vortex_counts import RESIDUAL_UT, WINDOW_UM
-from bdg.validation.row import Check, Comparison, compare, reported
+from bdg.validation.row import Check, Comparison, Curve, compare, reported
 
 TEMPERATURES_K, DEPTHS_UM = (4.0, 8.0, 15.0), (4.1, 4.4, 5.9)
 REDUCED, STIFFNESS = (0.25, 0.54, 1.38), (0.957, 0.90, 0.68)  # k_B T/J there, and Y/J of the cubic XY model
@@ -83,4 +84,35 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare(what, rise, (0.0, 0.0), noise, "the paper's rises (needs the figure): flux is conserved here", "X")
 
 
-CHECK = Check(identifier="row 16", title="Images against temperature", source=COMPOSITE, compare=compare_all)
+def deviation_ratio(pinning: float, temperatures_K: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of images over that at 4 K, between the temperatures that are computed."""
+    found = [1.0, *(1 + change for change in changes(surveys(DILUTE_UT, pinning)))]
+    return np.interp(temperatures_K, TEMPERATURES_K, found)
+
+
+CURVES = (
+    *(
+        Curve(
+            quantity="standard deviation over that at 4 K",
+            x="temperature",
+            x_unit="K",
+            y_unit="1",
+            range=(4.0, 15.0),
+            values=partial(deviation_ratio, pinning),
+            model="random" if pinning == RANDOM else "repelled",
+        )
+        for pinning in DEVIATIONS
+    ),
+    Curve(
+        quantity="mean less that at 4 K",
+        x="temperature",
+        x_unit="K",
+        y_unit="uT",
+        range=(4.0, 15.0),
+        values=np.zeros_like,
+        model="flux is conserved",
+    ),
+)
+CHECK = Check(
+    identifier="row 16", title="Images against temperature", source=COMPOSITE, compare=compare_all, curves=CURVES
+)

@@ -12,10 +12,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bdg.instruments import AcSusceptibility, AcSusceptometer, CoatedSphere
-from bdg.lattices.materials.material import material
+from bdg.instruments import AcSusceptibility, AcSusceptometer, CoatedSphere, LinkedShell
 from bdg.validation.experiments import SPHERES
-from bdg.validation.experiments.row21_loss_maximum import FIELD_A_M, FREQUENCY_HZ, RADIUS_M, magnesium
+from bdg.validation.experiments.row21_loss_maximum import (
+    FIELD_A_M,
+    FREQUENCY_HZ,
+    RADIUS_M,
+    curves_of,
+    magnesium,
+    noted,
+)
 from bdg.validation.row import Check, Comparison, compare, reported, within
 
 CRITICAL_K, CURRENT_A, POWER = 53.0, 1.2, 1.5  # of rows 23 to 25; T_c is where dU/dI begins to fall
@@ -27,20 +33,23 @@ FELT = 0.02  # of chi': less is no onset
 TEMPERATURES_K = np.linspace(COLD_K, 60, 112)
 
 
-def critical_current(temperature_K: float) -> float:
-    """Return I_c in A of the shell from pole to pole."""
-    return CURRENT_A * max(0.0, 1 - temperature_K / CRITICAL_K) ** POWER
+def shell(bridge_ohm: float, normal_ohm: float = NORMAL_OHM) -> LinkedShell:
+    """Return the links of rows 23 to 25."""
+    return LinkedShell(
+        critical_temperature_K=CRITICAL_K,
+        critical_current_A=CURRENT_A,
+        power=POWER,
+        bridge_ohm=bridge_ohm,
+        normal_ohm=normal_ohm,
+    )
+
+
+critical_current = shell(BRIDGES_OHM[1]).critical_current  # in A, from pole to pole
 
 
 def oxidised(bridge_ohm: float, normal_ohm: float = NORMAL_OHM) -> CoatedSphere:
     """Return a magnesium sphere with a shell whose equator carries I_c(T)."""
-    return CoatedSphere(
-        RADIUS_M,
-        magnesium(material("Mg")["residual_resistivity"].value),  # type: ignore[arg-type]
-        critical_sheet_current=lambda t: critical_current(t) / (2 * math.pi * RADIUS_M),
-        normal_ohm=normal_ohm,
-        bridge_ohm=bridge_ohm,
-    )
+    return shell(bridge_ohm, normal_ohm).on(RADIUS_M, magnesium())
 
 
 def susceptibility(sphere: CoatedSphere, field_A_m: float = FIELD_A_M) -> AcSusceptibility:
@@ -50,7 +59,7 @@ def susceptibility(sphere: CoatedSphere, field_A_m: float = FIELD_A_M) -> AcSusc
 
 def bare() -> CoatedSphere:
     """Return the sphere without a shell."""
-    return CoatedSphere(RADIUS_M, magnesium(material("Mg")["residual_resistivity"].value))  # type: ignore[arg-type]
+    return CoatedSphere(RADIUS_M, magnesium())
 
 
 def onset(curve: AcSusceptibility, core: AcSusceptibility) -> float:
@@ -72,20 +81,28 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield compare(what, values, (core.real[0], -1.0), 1e-9, "bare formula; perfect diamagnet", "E")
     curves = [susceptibility(oxidised(bridge)) for bridge in BRIDGES_OHM]
     losses = [curve.imaginary.max() for curve in curves]
-    yield within("largest 4 pi chi'', bridges of 5, 10, 18 uohm", losses, 0, 0.5, "of any sum of decays", "E")
+    what = noted("largest 4 pi chi'', bridges of 5, 10, 18 uohm")
+    yield within(what, losses, 0, 0.5, "of any sum of decays", "E")
     real, imaginary = zip(*((curve.real[0], curve.imaginary[0]) for curve in curves), strict=True)
-    yield within("4 pi chi' at 4.5 K, the same bridges: above -1", real, *REAL, "resistance of bridges", "F")
-    yield within("4 pi chi'' at 4.5 K: not 0", imaginary, *IMAGINARY, "resistance of bridges", "F")
+    what = noted("4 pi chi' at 4.5 K, the same bridges: above -1")
+    yield within(what, real, *REAL, "resistance of bridges", "F")
+    yield within(noted("4 pi chi'' at 4.5 K: not 0"), imaginary, *IMAGINARY, "resistance of bridges", "F")
     begins = [onset(curve, core) for curve in curves]
-    yield compare("onset of the drop of chi' in K", begins, [ONSET_K] * len(begins), ALLOWED_K, "T_c of row 24", "F")
+    what = noted("onset of the drop of chi' in K")
+    yield compare(what, begins, [ONSET_K] * len(begins), ALLOWED_K, "T_c of row 24", "F")
     peaks = [curve.loss_peak() for curve in curves]
     warmest = [peak[0] if peak else math.nan for peak in peaks]
-    what = "temperature of the largest loss in K"
+    what = noted("temperature of the largest loss in K")
     yield compare(what, warmest, [PAPER_K] * len(warmest), ALLOWED_K, "I_c(T) of row 24, not fitted here", "F")
-    yield within("onset less temperature of the largest loss in K", np.subtract(begins, warmest), 0, 15, "order", "Q")
+    what = noted("onset less temperature of the largest loss in K")
+    yield within(what, np.subtract(begins, warmest), 0, 15, "order", "Q")
     found = [susceptibility(oxidised(BRIDGES_OHM[1]), share * FIELD_A_M).loss_peak() for share in (0.5, 2.0)]
     values = [peak[0] if peak else math.nan for peak in found]
-    yield reported("the same in half and twice the field, 10 uohm", values, "prediction: links switch earlier", "R")
+    what = noted("temperature of the largest loss in half and twice the field, 10 uohm")
+    yield reported(what, values, "prediction: links switch earlier", "R")
 
 
-CHECK = Check(identifier="row 23", title="Susceptibility of oxidised Mg", source=SPHERES, compare=compare_all)
+CURVES = curves_of({f"bridges of {1e6 * bridge:g} uohm": oxidised(bridge) for bridge in BRIDGES_OHM})
+CHECK = Check(
+    identifier="row 23", title="Susceptibility of oxidised Mg", source=SPHERES, compare=compare_all, curves=CURVES
+)

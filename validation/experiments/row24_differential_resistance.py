@@ -8,13 +8,14 @@ as a figure only. Just above I_c the slope exceeds the normal resistance, as it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 
 from bdg.granular import JunctionArray
-from bdg.instruments import LockIn
+from bdg.instruments import LinkLattice, LinkVoltage, LockIn
 from bdg.validation.experiments import SPHERES
+from bdg.validation.experiments.row21_loss_maximum import noted
 from bdg.validation.experiments.row23_oxidised_spheres import (
     BRIDGES_OHM,
     CRITICAL_K,
@@ -24,11 +25,10 @@ from bdg.validation.experiments.row23_oxidised_spheres import (
     oxidised,
     susceptibility,
 )
-from bdg.validation.row import Check, Comparison, compare, reported, within
+from bdg.validation.row import Check, Comparison, Curve, compare, reported, within
 
 BIASES_A, DRIVE_A = (0.0, 0.2, 0.3, 0.4), 0.024
-ROWS, COLUMNS, SPREAD, SEED = 3, 2, 0.25, 0
-REDUCED = np.concatenate([np.linspace(0.5, 1.6, 34), np.geomspace(1.7, 12.0, 10)])  # currents over I_c
+LINKS = LinkLattice(rows=3, columns=2, spread=0.25, seed=0)
 TOL = 3e-3  # of a voltage
 TEMPERATURES_K = np.arange(5.0, 60.5, 0.5)
 HALF_K, NONE_ABOVE_K, WARM_K = (50.4, 34.0), 30.0, 30.0  # another array of the same numbers
@@ -40,34 +40,18 @@ Voltage = Callable[[np.ndarray], np.ndarray]
 
 def lattice() -> JunctionArray:
     """Return the array: normal resistance 1 ohm, critical current about 1 A."""
-    nodes = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
-    source, drain = nodes.size, nodes.size + 1
-    along = np.stack([nodes[:-1], nodes[1:]], axis=-1).reshape(-1, 2)
-    across = np.stack([nodes[:, :-1], nodes[:, 1:]], axis=-1).reshape(-1, 2)
-    ends = [[source, node] for node in nodes[0]] + [[node, drain] for node in nodes[-1]]
-    pairs = np.concatenate([along, across, ends])
-    critical = np.exp(SPREAD * np.random.default_rng(SEED).standard_normal(len(pairs))) / COLUMNS
-    return JunctionArray(pairs, critical, np.full(len(pairs), COLUMNS / (ROWS + 1)), source, drain)
+    return LINKS.array
 
 
 @cache
-def reduced_resistance() -> tuple[np.ndarray, np.ndarray]:
-    """Return ``V/(R I)`` of the array against 1/I, from a current without end on."""
-    found = lattice().voltages(REDUCED, tol=TOL)
-    inverse = np.append(0.0, 1 / REDUCED[::-1])
-    return inverse, np.append(1.0, found.voltages[::-1] / (found.resistance * REDUCED[::-1]))
+def curve() -> LinkVoltage:
+    """Return the voltage of the array in units of its critical current."""
+    return LINKS.voltage(tol=TOL)
 
 
 def links(temperature_K: float) -> Voltage:
     """Return V(I) of the array over its resistance: with all I_c multiplied by s, ``V_s(I) = s V(I/s)``."""
-    scale = critical_current(temperature_K)
-    inverse, ratio = reduced_resistance()
-
-    def voltage(current: np.ndarray) -> np.ndarray:
-        size = np.maximum(abs(current), 1e-12)
-        return np.asarray(current * np.interp(scale / size, inverse, ratio))
-
-    return voltage
+    return curve().at(critical_current(temperature_K))
 
 
 @cache
@@ -93,7 +77,9 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     order = -np.diff(halves)
     yield within("each step below that of the smaller current, K", order, 0, CRITICAL_K, "order of the paper", "Q")
     begins = falls_below(FULL, found[:, 0]), onset(susceptibility(oxidised(BRIDGES_OHM[1])), susceptibility(bare()))
-    yield compare("onset in K of dU/dI and of chi, one I_c(T)", begins, PAPER_K, 2.0, "one T_c; the only test", "F")
+    yield compare(
+        noted("onset in K of dU/dI and of chi, one I_c(T)"), begins, PAPER_K, 2.0, "one T_c; the only test", "F"
+    )
     warm = int(np.searchsorted(TEMPERATURES_K, WARM_K))
     drops = found[-1] - found[warm]
     yield reported("drop of dU/dI from 60 to 30 K over R, 0 to 400 mA", drops, "T(I): needs the figure", "Q")
@@ -101,4 +87,36 @@ def compare_all(slow: bool) -> Iterator[Comparison]:
     yield reported("largest dU/dI over R, 200, 300, 400 mA", above, "overshoot; needs the figure", "R")
 
 
-CHECK = Check(identifier="row 24", title="Steps of dU/dI", source=SPHERES, compare=compare_all)
+def slope(bias_A: float, temperatures_K: np.ndarray) -> np.ndarray:
+    """Return dU/dI over that of the links without supercurrents at temperatures in any order."""
+    lock_in = LockIn(DRIVE_A, amplitude_is="peak")
+    return np.array([lock_in.differential_resistance(links(t), bias_A, tol=1e-3) for t in temperatures_K.tolist()])
+
+
+def half_steps(biases_mA: np.ndarray) -> np.ndarray:
+    """Return where dU/dI passes half its normal value on cooling, in K."""
+    return np.array([falls_below(0.5, slope(1e-3 * bias, TEMPERATURES_K)) for bias in biases_mA.tolist()])
+
+
+CURVES = (
+    *(
+        Curve(
+            quantity=f"dU/dI over that at 60 K, {1e3 * bias:g} mA",
+            x="temperature",
+            x_unit="K",
+            y_unit="1",
+            range=(2.0, 60.0),
+            values=partial(slope, bias),
+        )
+        for bias in BIASES_A
+    ),
+    Curve(
+        quantity="temperature of half the step",
+        x="bias",
+        x_unit="mA",
+        y_unit="K",
+        range=(0.0, 400.0),
+        values=half_steps,
+    ),
+)
+CHECK = Check(identifier="row 24", title="Steps of dU/dI", source=SPHERES, compare=compare_all, curves=CURVES)

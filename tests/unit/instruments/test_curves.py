@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.optimize
 from numpy.testing import assert_allclose
 
 import bdg
 from bdg.electrodynamics import bean_slab, plate_susceptibility, sphere_susceptibility
 from bdg.granular import rsj_voltage
 from bdg.instruments import AcSusceptometer, CoatedSphere, FourProbe, Magnetometer, SuperconductingPlate
-from bdg.instruments.samples import _first_harmonic
+from bdg.instruments.samples import switched_sheet_ohm
 from bdg.lattices.materials.material import material
 
 OERSTED = 1e3 / (4 * math.pi)
@@ -121,11 +122,31 @@ def test_an_rms_field_is_smaller_than_its_peak():
 
 @pytest.mark.parametrize("ratio", [0.0, 0.01, 0.5, 0.99])
 def test_first_harmonic_of_a_junction(ratio):
+    """1 - (I_c/I)^2, by quadrature of the voltage."""
+
     def integrand(angle):
         return float(rsj_voltage(math.sin(angle), ratio, 1.0)) * math.sin(angle)
 
     value = 4 / math.pi * scipy.integrate.quad(integrand, math.asin(ratio), math.pi / 2)[0]
-    assert _first_harmonic(ratio) == pytest.approx(value, abs=1e-7)
+    assert 1 - ratio**2 == pytest.approx(value, abs=1e-7)
+
+
+@pytest.mark.parametrize("bridge", [0.0, 1e-5])
+def test_switched_links_carry_the_jump_of_the_field(bridge):
+    """The fixed point by iteration: k from chi, R from the first harmonic of a junction at that k."""
+    normal, critical, field = 2e-3, 5.0, 16.0
+    bare = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550))
+
+    def current(sheet):
+        chi = complex(sphere_susceptibility(1.5e-3, 1.83e-9, 1550, sheet_conductance_S=1 / sheet))
+        return 1.5 * field * abs((chi - bare) / (1 + bare))
+
+    def mismatch(share):
+        return 1 - (critical / current(bridge + normal * share)) ** 2 - share
+
+    sheet = bridge + normal * scipy.optimize.brentq(mismatch, 1e-9, 1.0, xtol=1e-14)
+    found = switched_sheet_ohm(1.5e-3, 1.83e-9, 1550, field, critical, normal, bridge)
+    assert found == pytest.approx(sheet, rel=1e-9)
 
 
 def test_four_probes():
