@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.constants import mu_0
 
 from bdg.base.arguments import require_seed
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.electrodynamics.arguments import as_given, real_values
-from bdg.electrodynamics.conducting_sphere import sphere_susceptibility
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.dynamics.junction_array import JunctionArray
 from bdg.instruments.samples import CoatedSphere, Curve, switched_sheet_ohm
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDEST = 0.25  # of T_c: beyond it a normal distribution of T_c reaches 0
-REDUCED = np.concatenate([np.linspace(0.5, 1.6, 34), np.geomspace(1.7, 12.0, 10)])  # currents over I_c
+REDUCED = np.concatenate(  # currents over I_c; the lowest for links that scatter much
+    [np.geomspace(0.01, 0.45, 16), np.linspace(0.5, 1.6, 34), np.geomspace(1.7, 12.0, 10)]
+)
 _GAUSS = np.polynomial.legendre.leggauss(64)
 _NODES = (1 + _GAUSS[0]) / 2, _GAUSS[1] / 2  # on (0, 1)
 _REACH = 6.0  # standard deviations
@@ -114,21 +116,18 @@ class LinkedShell:
         )
 
     def susceptibility(
-        self, temperatures_K: np.ndarray, radius_m: float, resistivity_ohm_m: np.ndarray, frequency_Hz: float, peak: Any
+        self, temperatures_K: np.ndarray, bare: np.ndarray, radius_m: float, frequency_Hz: float, peak_A_m: float
     ) -> np.ndarray:
-        """Return chi (T,) at all temperatures at once: what `AcSusceptometer` gives for `on`, in one call.
+        """Return chi (T,) at all temperatures at once, from that of the core without a shell (T,).
 
-        ``resistivity_ohm_m`` (T,) is that of the core at these temperatures, ``peak`` the field in A/m.
+        What `AcSusceptometer` gives for the sphere of `on`: ``1 + chi = 3/(3/(1 + chi_bare) - i w mu_0 r/R)``.
         """
+        reactance = 2 * math.pi * frequency_Hz * mu_0 * radius_m
         carried = np.asarray(self.critical_current(temperatures_K)) / (2 * math.pi * radius_m)
-        sheet = np.asarray(
-            switched_sheet_ohm(
-                radius_m, resistivity_ohm_m, frequency_Hz, peak, carried, self.normal_ohm, self.bridge_ohm
-            )
-        )
-        conductance = np.where(sheet > 0, 1 / np.where(sheet > 0, sheet, 1.0), math.inf)
-        found = sphere_susceptibility(radius_m, resistivity_ohm_m, frequency_Hz, sheet_conductance_S=conductance)
-        return np.asarray(found)
+        sheet = switched_sheet_ohm(bare, reactance, peak_A_m, carried, self.normal_ohm, self.bridge_ohm)
+        if math.isinf(self.bridge_ohm):
+            return np.array(bare)
+        return np.asarray(3 * sheet / (3 * sheet / (1 + bare) - 1j * reactance) - 1)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -32,9 +32,9 @@ from bdg.lattices.arguments import positive_number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LARGEST = 2.4120  # r/delta of the largest loss
+LARGEST = 2.40922  # r/delta of the largest loss
 LEAST_POINTS = 6
-_GRID = 400
+_GRID = 160
 _SEEN = 9.0  # of chi^2 above the best minimum: still a solution (three standard deviations)
 
 
@@ -148,16 +148,17 @@ def fit_residual_resistivity(
     weights = np.ones(temperatures.size) if sigma is None else 1 / sigma
     largest = loss_resistivity(radius, frequency)
 
-    def shape(residual: float) -> np.ndarray:
-        return np.asarray(sphere_susceptibility(radius, residual + ideal, frequency)).imag
+    def shape(residual: Any) -> np.ndarray:
+        """(..., T) of residual resistivities (...)."""
+        return np.asarray(sphere_susceptibility(radius, np.asarray(residual)[..., None] + ideal, frequency)).imag
 
-    def factor_of(curve: np.ndarray) -> float:
+    def factor_of(curve: np.ndarray) -> np.ndarray:
         weighted = weights**2 * curve
-        return 1.0 if calibrated else float(weighted @ measured / (weighted @ curve))
+        return np.asarray(1.0 if calibrated else (weighted @ measured) / (weighted * curve).sum(axis=-1))
 
-    def misfit(residual: float) -> float:
+    def misfit(residual: Any) -> np.ndarray:
         curve = shape(residual)
-        return float(((weights * (measured - factor_of(curve) * curve)) ** 2).sum())
+        return np.asarray(((weights * (measured - factor_of(curve)[..., None] * curve)) ** 2).sum(axis=-1))
 
     freedom = temperatures.size - (1 if calibrated else 2)
     minima = _minima(misfit, largest, ideal)
@@ -183,7 +184,7 @@ def fit_residual_resistivity(
         values_ohm_m=np.array([each[0] for each in found]),
         error=np.array([each[1] for each in found]),
         peaks_K=np.array([_peak(each[2], ideal, temperatures) for each in found]),
-        factors=np.array([factor_of(shape(each[0])) for each in found]),
+        factors=np.array([float(factor_of(shape(each[0]))) for each in found]),
         chi_squared=np.array([each[3] for each in found]),
         degrees_of_freedom=freedom,
         temperatures_K=temperatures,
@@ -205,24 +206,21 @@ def require_points(name: str, values: Any, error: Any, count: int, least: int) -
     if error is None:
         return array.astype(float), None
     sigma = real_array("error", error)
-    if (
-        sigma.dtype.kind not in "iuf"
-        or sigma.shape not in ((), (count,))
-        or not (np.isfinite(sigma) & (sigma > 0)).all()
-    ):
+    shaped = sigma.dtype.kind in "iuf" and sigma.shape in ((), (count,))
+    if not shaped or not (np.isfinite(sigma) & (sigma > 0)).all():
         raise ValueError(
-            f"error must be a number > 0, or {count} of them (one standard deviation each); got {error!r:.80}. Leave it "
-            "out to take the scatter about the fit"
+            f"error must be a number > 0, or {count} of them (one standard deviation each); got {error!r:.80}. Leave "
+            "it out to take the scatter about the fit"
         )
     return array.astype(float), np.broadcast_to(sigma.astype(float), (count,)).copy()
 
 
-def _minima(misfit: Callable[[float], float], largest: float, ideal: np.ndarray) -> list[tuple[float, float]]:
+def _minima(misfit: Callable[[Any], np.ndarray], largest: float, ideal: np.ndarray) -> list[tuple[float, float]]:
     """Return all local minima (rho_0, chi^2), the ends of the range included."""
     grid = np.concatenate([[0.0], np.geomspace(1e-3 * largest, 30 * largest, _GRID)])
     if ideal.min() == 0:
         grid[0] = 1e-6 * largest
-    values = np.array([misfit(residual) for residual in grid])
+    values = misfit(grid)
     found = []
     for k in range(grid.size):
         if values[k] > min(values[max(k - 1, 0)], values[min(k + 1, grid.size - 1)]):
@@ -231,7 +229,10 @@ def _minima(misfit: Callable[[float], float], largest: float, ideal: np.ndarray)
             found.append((0.0 if k == 0 else math.inf, float(values[k])))
             continue
         inner = scipy.optimize.minimize_scalar(
-            misfit, bounds=(grid[k - 1], grid[k + 1]), method="bounded", options={"xatol": 1e-8 * grid[k]}
+            lambda residual: float(misfit(residual)),
+            bounds=(grid[k - 1], grid[k + 1]),
+            method="bounded",
+            options={"xatol": 1e-8 * grid[k]},
         )
         found.append((float(inner.x), float(inner.fun)))
     return found
@@ -264,8 +265,8 @@ def _bound(residual: float, rest: float, low: float, high: float, largest: float
         )
     if residual <= 0:
         return (
-            f"chi'' is largest at a resistivity of {1e8 * largest:.3g} uohm cm, and the ideal resistivity alone passes it "
-            "below the maximum that was measured. Check radius, frequency and the ideal resistivity"
+            f"chi'' is largest at a resistivity of {1e8 * largest:.3g} uohm cm, and the ideal resistivity alone passes "
+            "it below the maximum that was measured. Check radius, frequency and the ideal resistivity"
         )
     return (
         f"chi'' has no maximum between {ends} but at or above the highest temperature, so that rho_0 is at most "

@@ -145,20 +145,14 @@ class CoatedSphere:
                 f"normal_ohm must be finite where critical_sheet_current is (at {temperature_K:g} K {critical:g} A/m), "
                 "else links could not switch; got infinity"
             )
-        sheet = switched_sheet_ohm(self.radius_m, rho, frequency_Hz, field_A_m, critical, normal, bridge)
+        bare = sphere_susceptibility(self.radius_m, rho, frequency_Hz)
+        reactance = 2 * math.pi * frequency_Hz * mu_0 * self.radius_m
+        sheet = switched_sheet_ohm(bare, reactance, field_A_m, critical, normal, bridge)
         conductance = 1 / sheet if sheet > 0 else math.inf
         return complex(sphere_susceptibility(self.radius_m, rho, frequency_Hz, sheet_conductance_S=conductance))
 
 
-def switched_sheet_ohm(
-    radius_m: float,
-    resistivity_ohm_m: Any,
-    frequency_Hz: float,
-    field_A_m: Any,
-    critical: Any,
-    normal: Any,
-    bridge: Any,
-) -> Any:
+def switched_sheet_ohm(bare: Any, reactance_ohm: float, field_A_m: Any, critical: Any, normal: Any, bridge: Any) -> Any:
     r"""Return the sheet resistance (ohm) that a shell of links takes on in a peak field.
 
     The jump of the tangential field at the equator is the peak sheet current, with ``1 + chi = 3/(D - i b/R)``
@@ -170,9 +164,12 @@ def switched_sheet_ohm(
 
     Parameters
     ----------
-    radius_m, frequency_Hz : float
-    resistivity_ohm_m, field_A_m : float or array
-        Of the core, and the peak of the field; shapes of all are broadcast.
+    bare : complex or array
+        chi of the core alone; shapes of all are broadcast.
+    reactance_ohm : float
+        b.
+    field_A_m : float or array
+        Peak of the field.
     critical : float or array
         Critical sheet current in A/m.
     normal, bridge : float or array
@@ -182,8 +179,7 @@ def switched_sheet_ohm(
     -------
     float or array
     """
-    bare = np.asarray(sphere_susceptibility(radius_m, resistivity_ohm_m, frequency_Hz))
-    inverse, reactance = 3 / (1 + bare), 2 * math.pi * frequency_Hz * mu_0 * radius_m
+    inverse, reactance = 3 / (1 + np.asarray(bare)), reactance_ohm
     links, series = np.broadcast_arrays(np.asarray(normal, dtype=float), np.asarray(bridge, dtype=float))
     scale = (
         np.asarray(critical, dtype=float) / (1.5 * np.asarray(field_A_m) * reactance)

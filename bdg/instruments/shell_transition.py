@@ -40,7 +40,7 @@ WORDS = {
 }
 LEAST_POINTS = 8
 SEEN = 16.0  # of chi^2 by which links must be better than none
-REACH = 2.5  # standard deviations on each side of a profile
+REACH = 3.0  # standard deviations on each side of a profile
 _LOW, _HIGH = 0.4, 2.5  # bounds of T_c over where it starts
 _STEP = 1e-4
 
@@ -58,10 +58,10 @@ class ShellTransition(Result):
     covariance, correlation : arrays (P, P)
     pair : list of str
         The two that are correlated most.
-    pair_first, pair_second : arrays (G,)
-        Their values in the profile.
+    pair_first, pair_second : arrays (G, G)
+        Their values in the profile, along the axes of their covariance.
     profile : array (G, G)
-        chi^2 above its minimum, all other parameters refitted.
+        chi^2 above its minimum, all other parameters refitted; NaN where a parameter would be out of its range.
     chi_squared, bare_chi_squared : float
         Of the fit, and of a sphere without a shell.
     degrees_of_freedom : int
@@ -78,8 +78,8 @@ class ShellTransition(Result):
     covariance: np.ndarray = quantity("their covariance (P, P)")
     correlation: np.ndarray = quantity("their correlation (P, P)")
     pair: list[str] = quantity("the two parameters that are correlated most")
-    pair_first: np.ndarray = quantity("values of the first of the pair in the profile (G,), may be empty")
-    pair_second: np.ndarray = quantity("values of the second (G,), may be empty")
+    pair_first: np.ndarray = quantity("values of the first of the pair in the profile (G, G), may be empty")
+    pair_second: np.ndarray = quantity("values of the second (G, G), may be empty")
     profile: np.ndarray = quantity("chi^2 above its minimum, the others refitted (G, G), may be empty")
     chi_squared: float = quantity("chi^2 of the fit")
     bare_chi_squared: float = quantity("chi^2 of a sphere without a shell")
@@ -175,13 +175,14 @@ def fit_shell_transition(
     points = whole_number("profile_points", profile_points, 0, 101)
     if points in (1, 2):
         raise ValueError(f"profile_points must be 0 or at least 3; got {points}")
+    radius = positive_number("radius_m", radius_m, "m")
     core = np.array([value_at("resistivity_ohm_m", resistivity_ohm_m, t, "ohm m") for t in temperatures.tolist()])
     problem = _Problem(
         temperatures=temperatures,
         measured=np.concatenate([measured_real, measured_imaginary]),
         weights=np.ones(2 * temperatures.size) if sigma is None else np.tile(1 / sigma, 2),
-        core=core,
-        radius=positive_number("radius_m", radius_m, "m"),
+        core=np.asarray(sphere_susceptibility(radius, core, instrument.frequency_Hz)),
+        radius=radius,
         instrument=instrument,
         shell=shell,
         names=names,
@@ -197,7 +198,7 @@ def fit_shell_transition(
     axes, profile = problem.profile(best, cost, covariance, pair, points if found else 0)
     fitted = problem.curve(best) if found else problem.bare()
     nothing = np.full(len(names), np.nan)
-    choice = Choice("trust region", "three starts, the best of them", select_backend("cpu"))
+    choice = Choice("trust region", "two starts, the best of them", select_backend("cpu"))
     return ShellTransition(
         names=list(names),
         values=best if found else nothing,
@@ -229,7 +230,7 @@ class _Problem:
     temperatures: np.ndarray
     measured: np.ndarray
     weights: np.ndarray
-    core: np.ndarray
+    core: np.ndarray  # chi without a shell
     radius: float
     instrument: AcSusceptometer
     shell: LinkedShell
@@ -247,13 +248,12 @@ class _Problem:
         self.evaluations += 1
         shell = dataclasses.replace(self.shell, **dict(zip(self.names, values.tolist(), strict=True)))
         frequency, peak = self.instrument.frequency_Hz, self.instrument.peak_A_m
-        chi = shell.susceptibility(self.temperatures, self.radius, self.core, frequency, peak)
+        chi = shell.susceptibility(self.temperatures, self.core, self.radius, frequency, peak)
         return np.concatenate([chi.real, chi.imag])
 
     def bare(self) -> np.ndarray:
         """Return chi' and chi'' without a shell."""
-        chi = np.asarray(sphere_susceptibility(self.radius, self.core, self.instrument.frequency_Hz))
-        return np.concatenate([chi.real, chi.imag])
+        return np.concatenate([self.core.real, self.core.imag])
 
     def cost(self, curve: np.ndarray) -> float:
         return float(((self.weights * (curve - self.measured)) ** 2).sum())
@@ -290,12 +290,9 @@ class _Problem:
             count = self.temperatures.size
             off = abs((self.measured - self.bare())[:count])
             onset = self.temperatures[off > max(0.02, 0.1 * off.max())].max(initial=self.temperatures[0])
-            for wide in (0.0, 0.03):
-                changed = begin.copy()
-                changed[self.names.index("critical_temperature_K")] = onset
-                if "width_K" in self.names:
-                    changed[self.names.index("width_K")] = max(wide * onset, 1e-3 * onset)
-                starts.append(changed)
+            changed = begin.copy()
+            changed[self.names.index("critical_temperature_K")] = onset
+            starts.append(changed)
         every = np.ones(len(self.names), dtype=bool)
         return min((self.solve(each, every) for each in starts), key=lambda found: found[1])
 
@@ -329,23 +326,29 @@ class _Problem:
     def profile(
         self, best: np.ndarray, cost: float, covariance: np.ndarray, pair: tuple[int, ...], points: int
     ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Return the values of a pair of parameters (G,) and chi^2 above its minimum (G, G), the others refitted."""
+        """Return the values of a pair of parameters (G, G) and chi^2 above its minimum there, the others refitted.
+
+        Points lie along the axes of the pair's covariance, as a ridge would fall between those of a plain grid.
+        """
+        empty = np.zeros((0, 0))
         if not points or len(pair) < 2:
-            return (np.zeros(0), np.zeros(0)), np.zeros((0, 0))
-        low, high = self.bounds()
-        offsets = np.linspace(-REACH, REACH, points)
-        errors = np.sqrt(np.diag(covariance))
-        axes = [np.clip(best[k] + offsets * errors[k], low[k], high[k]) for k in pair]
-        chosen, moving = list(pair), np.ones(best.size, dtype=bool)
+            return (empty, empty), empty
+        (low, high), chosen, errors = self.bounds(), list(pair), np.sqrt(np.diag(covariance))
+        moving = np.ones(best.size, dtype=bool)
         moving[chosen] = False
-        slope = covariance[:, chosen] @ np.linalg.pinv(covariance[np.ix_(chosen, chosen)])
-        found = np.zeros((points, points))
-        for i, first in enumerate(axes[0]):
-            for j, second in enumerate(axes[1]):
-                start = best + slope @ (np.array([first, second]) - best[chosen])
-                start[chosen] = first, second
-                found[i, j] = self.solve(start, moving)[1] - cost
-        return (axes[0], axes[1]), np.maximum(found, 0.0)
+        inner = covariance[np.ix_(chosen, chosen)]
+        variance, directions = np.linalg.eigh(inner / np.outer(errors[chosen], errors[chosen]))
+        offsets = np.linspace(-REACH, REACH, points)
+        steps = np.stack(np.meshgrid(offsets, offsets, indexing="ij"), axis=-1) * np.sqrt(np.maximum(variance, 0))
+        at = best[chosen] + steps @ directions.T * errors[chosen]
+        slope = covariance[:, chosen] @ np.linalg.pinv(inner)
+        found = np.full((points, points), np.nan)
+        for place in np.ndindex(points, points):
+            if ((at[place] >= low[chosen]) & (at[place] <= high[chosen])).all():
+                start = best + slope @ (at[place] - best[chosen])
+                start[chosen] = at[place]
+                found[place] = max(0.0, self.solve(start, moving)[1] - cost)
+        return (at[..., 0], at[..., 1]), found
 
 
 def _require_free(free: Sequence[str], shell: LinkedShell) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from bdg.plots.figure import BLACK, COLOURS, axes_for
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST = 12.0
 LEVELS = (2.30, 6.18)  # of chi^2 above its minimum: 68 and 95 % of two parameters
 
 
@@ -42,14 +43,16 @@ def plot_profile(
     labels: tuple[str, str],
     ax: Any = None,
 ) -> Figure:
-    """Return a Figure of chi^2 above its minimum (G, G) over two parameters (G,), with the regions of 68 and 95 %."""
+    """Return a Figure of chi^2 above its minimum (G, G) over two parameters (G, G), with the regions of 68 and 95 %."""
     figure, axes = axes_for(ax, (4.6, 3.8))
-    shown = axes.pcolormesh(first, second, np.minimum(excess.T, 20), cmap="cividis_r", shading="nearest")
-    if excess.min() < LEVELS[0] < excess.max():
-        lines = axes.contour(first, second, excess.T, LEVELS, colors=[COLOURS[1]], linestyles=["-", "--"])
-        axes.clabel(lines, fmt=dict(zip(LEVELS, ("68 %", "95 %"), strict=True)), fontsize=8)
+    seen = np.ma.masked_invalid(excess)
+    shown = axes.contourf(first, second, seen, np.linspace(0, MOST, 13), cmap="cividis_r", extend="max")
+    axes.contour(first, second, seen, LEVELS, colors=[COLOURS[1]], linestyles=["-", "--"])
+    for style, share in (("-", 68), ("--", 95)):
+        axes.plot([], [], style, color=COLOURS[1], label=f"{share} %")
+    axes.legend(frameon=False)
     axes.plot(*best, "x", color=COLOURS[1])
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
-    figure.colorbar(shown, ax=axes, label=r"$\chi^2 - \chi^2_{min}$ (cut at 20)")
+    figure.colorbar(shown, ax=axes, label=r"$\chi^2 - \chi^2_{\mathrm{min}}$")
     return figure

@@ -186,7 +186,7 @@ def _metal(name: str, residual_ohm_m: float | None) -> Resistivity:
     lowest = _number(parameters["critical_temperature"]) if name == "MgB2" else 0.0
     return Resistivity(
         material=name,
-        law=f"Bloch and Grueneisen, {debye:g} K, power {exponent:g}, residual {residual / UNIT:.4g} uohm cm",
+        law=f"Bloch and Grueneisen, {debye:g} K, power {exponent:g}, and {residual / UNIT:.4g} uohm cm residual",
         range_K=(lowest, REFERENCE_K),
         factors=(low / ideal, high / ideal),
         source=used["ideal_resistivity"].source,
@@ -205,7 +205,9 @@ def _correction(
     at, values = np.array(table.temperature_K), UNIT * np.array(table.value)
     kept = at >= TABLE_FROM_K
     at, values = at[kept], values[kept]
-    through = scipy.interpolate.PchipInterpolator(np.log(at), np.log(values / law(at)))
+    factors = np.log(values / law(at))
+    at, factors = np.insert(at, 0, at[0] / 2), np.insert(factors, 0, factors[0])  # no corner where the table begins
+    through = scipy.interpolate.PchipInterpolator(np.log(at), factors)
     return lambda t: np.exp(through(np.log(np.clip(t, at[0], at[-1]))))
 
 

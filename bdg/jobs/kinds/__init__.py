@@ -21,6 +21,7 @@ _MODULES: dict[str, str] = {
     "loops": "bdg.jobs.kinds.loops",
     "magnetometer": "bdg.jobs.kinds.magnetometer",
     "sns": "bdg.jobs.kinds.sns",
+    "sphere": "bdg.jobs.kinds.sphere",
     "stiffness": "bdg.jobs.kinds.stiffness",
 }
 _REGISTERED: dict[str, Kind] = {}

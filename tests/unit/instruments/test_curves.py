@@ -8,6 +8,7 @@ import pytest
 import scipy.integrate
 import scipy.optimize
 from numpy.testing import assert_allclose
+from scipy.constants import mu_0
 
 import bdg
 from bdg.electrodynamics import bean_slab, plate_susceptibility, sphere_susceptibility
@@ -145,7 +146,7 @@ def test_switched_links_carry_the_jump_of_the_field(bridge):
         return 1 - (critical / current(bridge + normal * share)) ** 2 - share
 
     sheet = bridge + normal * scipy.optimize.brentq(mismatch, 1e-9, 1.0, xtol=1e-14)
-    found = switched_sheet_ohm(1.5e-3, 1.83e-9, 1550, field, critical, normal, bridge)
+    found = switched_sheet_ohm(bare, 2 * math.pi * 1550 * mu_0 * 1.5e-3, field, critical, normal, bridge)
     assert found == pytest.approx(sheet, rel=1e-9)
 
 
