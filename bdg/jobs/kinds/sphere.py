@@ -267,7 +267,7 @@ def _lines(point: PointResult) -> list[str]:
         smallest = point["total_slopes"][k].min()
         lines.append(
             f"  dU/dI at {bias:g} mA: begins to fall at {begins}, half a step at {at}; smallest value with the series "
-            f"metal {smallest:.3f} of that at T_c"
+            f"metal (rho not verified) {smallest:.3f} of that at T_c"
         )
     return lines
 

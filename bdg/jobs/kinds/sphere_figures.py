@@ -70,7 +70,8 @@ def slopes(point: PointResult, axes: Axes | None = None) -> Figure:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("temperature (K)")
     axes.set_ylabel("$dU/dI$ over that at $T_c$")
-    axes.legend(frameon=False, fontsize=8, title="direct current", title_fontsize=8)
+    note = "direct current ($\\rho$ of Mg in series not verified)"
+    axes.legend(frameon=False, fontsize=8, title=note, title_fontsize=7)
     return figure
 
 
