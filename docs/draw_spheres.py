@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bdg.jobs.job import load_job
 from bdg.jobs.kinds.sphere import compute, summarise
-from bdg.jobs.kinds.sphere_figures import slopes, susceptibility
+from bdg.jobs.kinds.sphere_figures import draw_slopes, susceptibility
 from bdg.jobs.model.figures import paper_style
 from bdg.jobs.model.results import JobResults, PointResult
 
@@ -33,7 +33,7 @@ def both_slopes(narrow: PointResult, broad: PointResult) -> Figure:
     """Return dU/dI of links whose critical currents scatter little and much."""
     figure = Figure(figsize=(8.6, 3.7), layout="constrained")
     for axes, point in zip(figure.subplots(1, 2, sharey=True), (narrow, broad), strict=True):
-        slopes(point, axes)
+        draw_slopes(axes, point)
         axes.label_outer()
         spread = point.parameters["system"]["critical_spread"]
         axes.set_title(f"scatter of $\\ln I_c$: {spread:g}", fontsize=10, pad=16)

@@ -110,7 +110,8 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     """Return chi(T) for each field, bare and coated, and dU/dI(T) for each bias, from one I_c(T)."""
     del device  # some thousand closed forms and a dozen junctions: nothing for a GPU to win
     system, wanted = parameters["system"], parameters["compute"]
-    temperatures = np.linspace(*wanted["temperature_range_K"], wanted["temperature_points"])
+    low, high = wanted["temperature_range_K"]
+    temperatures = np.linspace(low, high, wanted["temperature_points"])
     core, shell = magnesium(system), shell_of(system)
     curves, errors = _susceptibilities(parameters, core, shell, temperatures)
     lattice = LinkLattice(

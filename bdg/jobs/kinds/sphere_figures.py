@@ -55,10 +55,15 @@ def susceptibility(point: PointResult) -> Figure:
     return figure
 
 
-def slopes(point: PointResult, axes: Axes | None = None) -> Figure:
+def slopes(point: PointResult) -> Figure:
     """Return dU/dI against temperature at each bias, that of the degraded sample dashed."""
-    figure = new_figure(5.6, 4.0) if axes is None else axes.figure  # type: ignore[assignment]
-    axes = figure.subplots() if axes is None else axes
+    figure = new_figure(5.6, 4.0)
+    draw_slopes(figure.subplots(), point)
+    return figure
+
+
+def draw_slopes(axes: Axes, point: PointResult) -> None:
+    """Draw dU/dI into axes."""
     at, share = point["temperatures_K"], point.parameters["system"]["series_share"]
     for number, bias in enumerate(point.parameters["compute"]["bias_mA"]):
         colour, value = COLOURS[number], point["total_slopes"][number]
@@ -72,7 +77,6 @@ def slopes(point: PointResult, axes: Axes | None = None) -> Figure:
     axes.set_ylabel("$dU/dI$ over that at $T_c$")
     note = "direct current ($\\rho$ of Mg in series not verified)"
     axes.legend(frameon=False, fontsize=8, title=note, title_fontsize=7)
-    return figure
 
 
 def marks(axes: Axes, temperatures: tuple[tuple[float, str], ...]) -> None:
