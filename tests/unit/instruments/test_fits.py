@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.optimize
 from numpy.testing import assert_allclose
 
 import bdg
@@ -60,6 +61,20 @@ def test_a_maximum_says_its_residual_resistivity_whatever_the_instrument():
     assert found.words == "" and found.values_ohm_m == pytest.approx([1.8e-9], rel=1e-6)
     assert found.factors == pytest.approx([1.3], rel=1e-6) and found.peaks_K == pytest.approx([37.5], abs=0.5)
     assert IDEAL(found.peaks_K[0]) + 1.8e-9 == pytest.approx(loss_resistivity(RADIUS, FREQUENCY), rel=2e-3)
+
+
+@pytest.mark.parametrize("residual", [1.0e-9, 2.2e-9])
+def test_the_error_is_that_of_both_parameters_together(residual):
+    """Against scipy.optimize.curve_fit in rho_0 and the factor."""
+
+    def model(t, rho, factor):
+        return factor * np.asarray(sphere_susceptibility(RADIUS, 1e-9 * rho + IDEAL(t), FREQUENCY)).imag
+
+    points = losses(residual, 4)
+    best, covariance = scipy.optimize.curve_fit(model, WARM, points, (1.0, 1.0), np.full(WARM.size, 2e-3), True)
+    found = residual_of(points)
+    assert found.values_ohm_m[0] == pytest.approx(1e-9 * best[0], rel=1e-4)
+    assert found.error[0] == pytest.approx(1e-9 * math.sqrt(covariance[0, 0]), rel=0.01)
 
 
 def test_intervals_hold_the_truth():
