@@ -86,6 +86,7 @@ def run(
     slow: bool = False,
     json_path: str | os.PathLike[str] | None = None,
     data_path: str | os.PathLike[str] | None = None,
+    curves_only: bool = False,
 ) -> int:
     """Run a suite, print it, and return the exit code.
 
@@ -98,6 +99,8 @@ def run(
         Where to write the table (see `as_json`).
     data_path : path, optional
         Measured points (`bdg.validation.measured`) that the rows of the experiments are compared with.
+    curves_only : bool
+        Only list what points can be compared with.
 
     Returns
     -------
@@ -112,6 +115,11 @@ def run(
     JobError
         If the JSON file cannot be written, or the points not be read, before anything is computed.
     """
+    if curves_only:
+        print(measured.words(checks("experiments")))
+        return 0
+    if data_path is not None and suite == "physics":
+        raise JobError("--data compares with the experiments: leave out physics, or leave out --data")
     start = time.perf_counter()
     _require_writable(json_path)  # before minutes of work
     points = {} if data_path is None else measured.read_points(data_path, checks("experiments"))

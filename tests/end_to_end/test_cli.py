@@ -196,7 +196,7 @@ def test_validate_and_benchmark_hand_over(monkeypatch, capsys, tmp_path):
     assert main(["validate"]) == 1
     assert main(["benchmark", "--quick", "--only", "grid", "--write", "page.md"]) == 0
     options = {"quick": True, "large": False, "only": ["grid"], "write": "page.md", "json_path": None}
-    assert calls == [("physics", True, "table.json", None), ("all", False, None, None), options]
+    assert calls == [("physics", True, "table.json", None, False), ("all", False, None, None, False), options]
     for absent in ("bdg.validation.report", "bdg.validation.benchmarks"):
         monkeypatch.setitem(sys.modules, absent, None)
     assert main(["validate"]) == 2
