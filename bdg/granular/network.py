@@ -19,7 +19,7 @@ import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
-from bdg.lattices.arguments import non_negative_number, positive_number
+from bdg.lattices.arguments import non_negative_number, positive_number, whole_number
 from bdg.lattices.packing.pack_spheres import Packing
 from bdg.lattices.packing.tessellation import voronoi_faces
 from bdg.lattices.seeds import resolve_seed
@@ -60,7 +60,7 @@ class Network:
     seed: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        n_sites = _require_count("n_sites", self.n_sites)
+        n_sites = whole_number("n_sites", self.n_sites, 1)
         pairs = _require_pairs(self.pairs, n_sites)
         checked = {
             "n_sites": n_sites,
@@ -77,7 +77,7 @@ class Network:
     @classmethod
     def cubic(cls, L: int, coupling: float = 1) -> Network:
         """Return the periodic simple cubic lattice of L^3 sites at distance 1, coupled to their nearest neighbours."""
-        length = _require_count("L", L)
+        length = whole_number("L", L, 1)
         coupling = positive_number("coupling", coupling)
         sites = np.arange(length**3).reshape(length, length, length)
         pairs = [np.stack([sites, np.roll(sites, -1, axis)], axis=-1).reshape(-1, 2) for axis in range(3)]
@@ -320,12 +320,6 @@ def _from_table(name: str, values: Any, gaps: np.ndarray) -> np.ndarray:
             f"{found.shape}, {found.ravel()[:3]}"
         )
     return np.broadcast_to(found, gaps.shape)
-
-
-def _require_count(name: str, value: Any) -> int:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1; got {value!r:.80}")
-    return int(value)
 
 
 def _require_pairs(values: Any, n_sites: int) -> np.ndarray:

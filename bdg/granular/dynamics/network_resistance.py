@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CHUNK, FIRST_CHUNKS = 100, 8  # steps between records; records before the first judgement
 WARMING = 0.25  # of all records, not counted
 REPLICAS = 32
+MOST_DRIFT = 5.0  # standard errors between the halves of a run: chance for one in some thousand
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -98,7 +99,7 @@ def network_resistance(
     replicas : int
         Independent copies at each temperature, at least 4.
     most_steps : int
-        Steps of each replica at most; a step is .2 of the fastest relaxation.
+        Steps of each replica at most, at each temperature; a step is .3 of the fastest relaxation of bonds that slip.
     seed : int, optional
         None means 0: calls repeat bit for bit.
     device : {"auto", "cpu"}
@@ -109,14 +110,16 @@ def network_resistance(
     Returns
     -------
     NetworkResistance
-        The evidence has ``steps``, ``time`` (T entries, in (hbar/2e)^2 g/E), ``drift`` (difference of the two halves of
-        the run in standard errors, the largest of all temperatures) and ``noise_share`` (T entries: which part of the
-        motion by noise alone was taken off, 0 for locked phases, 1 for free ones).
+        The evidence has ``steps`` (the most of all temperatures), ``time`` (T entries, in (hbar/2e)^2 g/E, g the
+        largest conductance), ``drift`` (difference of the two halves of the run in standard errors, the largest of all
+        temperatures), ``noise_share`` (T entries: which part of the motion by noise alone was taken off, 0 for locked
+        phases, 1 for free ones) and ``stiff_bonds`` (T entries: those that would slip to less
+        than .01 of their normal voltage, and are taken not to).
 
     Warns
     -----
     AccuracyWarning
-        If ``tol`` is missed after ``most_steps``.
+        If ``tol`` is missed after ``most_steps``, or the two halves of a run disagree.
 
     Raises
     ------
@@ -146,53 +149,71 @@ def network_resistance(
     conducting = Network(known.pairs, normal, known.displacements, n_sites=known.n_sites, volume=known.volume)
     if not conducting.percolates[place]:
         raise ValueError(f"nothing conducts around the period along axis {axis!r}: R/R_N is not defined")
-    flow = ThermalFlow(networks, normal, points, place, bias, replicas, [number])
-    with progress_bar(progress, "resistance", "record", total=most) as bar:
-        motion = _Motion.until(flow, tol, most, bar)
-    resistance, error, shares = motion.judged()
-    if (error > tol).any():
-        warnings.warn(
-            f"network_resistance: the standard error of R/R_N is {error.max():.2g} at T = {points[error.argmax()]:g} "
-            f"after {motion.steps} steps; {tol:g} was wanted. Raise most_steps, replicas or bias",
-            AccuracyWarning,
-            stacklevel=2,
-        )
+    motions = []
+    with progress_bar(progress, "resistance", "record", total=most * points.size) as bar:
+        for t, (one, temperature) in enumerate(zip(networks, points, strict=True)):
+            flow = ThermalFlow(one, normal, float(temperature), place, bias, replicas, [number, t])
+            motions.append(_Motion.until(flow, tol, most, bar))
+    resistance, error, shares = np.array([motion.judged() for motion in motions]).T
+    _warn(points, error, tol, motions)
     evidence = Evidence.of(
         Choice("langevin", "the only one", select_backend("cpu")),
-        dtype="float64",
+        dtype="float32",
         start=start,
         replicas=replicas,
-        steps=motion.steps,
-        warming_steps=CHUNK * motion.warming,
-        time=[float(motion.steps * step) for step in flow.time_step],
-        drift=motion.drift(),
+        steps=max(motion.steps for motion in motions),
+        warming_steps=CHUNK * max(motion.warming for motion in motions),
+        time=[motion.steps * motion.time_step for motion in motions],
+        drift=max(motion.drift() for motion in motions),
         noise_share=shares.tolist(),
+        stiff_bonds=[motion.stiff_bonds for motion in motions],
         axis=place,
         seed=number,
     )
     return NetworkResistance(temperatures=points, resistance=resistance, error=error, bias=bias, evidence=evidence)
 
 
-class _Motion:
-    """Records of how far the twist went, and what the noise contributed: arrays (records, T, R)."""
+def _warn(points: np.ndarray, error: np.ndarray, tol: float, motions: list[_Motion]) -> None:
+    worst, drifts = int(error.argmax()), np.array([motion.drift() for motion in motions])
+    if error[worst] > tol:
+        warnings.warn(
+            f"network_resistance: the standard error of R/R_N is {error[worst]:.2g} at T = {points[worst]:g} after "
+            f"{motions[worst].steps} steps; {tol:g} was wanted. Raise most_steps, replicas or bias",
+            AccuracyWarning,
+            stacklevel=3,
+        )
+    moving = int(drifts.argmax())
+    if drifts[moving] > MOST_DRIFT and drifts[moving] * error[moving] > tol:
+        warnings.warn(
+            f"network_resistance: R/R_N at T = {points[moving]:g} differs by {drifts[moving]:.1f} standard errors "
+            f"between the halves of {motions[moving].steps} steps: the phases have not come to a steady motion. A "
+            "smaller tol lasts longer",
+            AccuracyWarning,
+            stacklevel=3,
+        )
 
-    def __init__(self) -> None:
+
+class _Motion:
+    """Records of how far the twist went at a temperature, and what the noise contributed: arrays (records, R)."""
+
+    def __init__(self, flow: ThermalFlow) -> None:
+        self.time_step, self.stiff_bonds = flow.time_step, flow.stiff_bonds
         self._moved: list[np.ndarray] = []
         self._noise: list[np.ndarray] = []
 
     @classmethod
     def until(cls, flow: ThermalFlow, tol: float, most: int, bar: Any) -> _Motion:
-        """Run until the largest standard error is ``tol``, or ``most`` records are made."""
-        found, needed = cls(), FIRST_CHUNKS
+        """Run until the standard error is ``tol``, or ``most`` records are made."""
+        found, needed = cls(flow), FIRST_CHUNKS
         while len(found._moved) < min(needed, most):
             moved, noise = flow.run(CHUNK)
             found._moved.append(moved)
             found._noise.append(noise)
             bar.update(1)
             if len(found._moved) == needed:
-                worst = float(found.judged()[1].max())
-                if worst > tol:
-                    needed = int(np.clip(1.1 * needed * (worst / tol) ** 2, needed + 1, 2 * needed))
+                error = found.judged()[1]
+                if error > tol:
+                    needed = int(np.clip(1.1 * needed * (error / tol) ** 2, needed + 1, 2 * needed))
         return found
 
     @property
@@ -205,27 +226,26 @@ class _Motion:
         """Records that do not count."""
         return int(WARMING * len(self._moved))
 
-    def judged(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return means, their standard errors, and the part of the noise that was taken off, (T,) each."""
+    def judged(self) -> tuple[float, float, float]:
+        """Return the mean, its standard error, and the part of the noise that was taken off."""
         return _without_noise(*self._means(self.warming, len(self._moved)))
 
     def drift(self) -> float:
-        """Return the largest difference of the two halves in standard errors."""
+        """Return the difference of the two halves in standard errors."""
         middle = (self.warming + len(self._moved)) // 2
         early = _without_noise(*self._means(self.warming, middle))
         late = _without_noise(*self._means(middle, len(self._moved)))
-        error = np.hypot(early[1], late[1])
-        return float((abs(early[0] - late[0]) / np.where(error > 0, error, 1.0)).max())
+        return abs(early[0] - late[0]) / (float(np.hypot(early[1], late[1])) or 1.0)
 
     def _means(self, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         return np.mean(self._moved[first:last], axis=0), np.mean(self._noise[first:last], axis=0)
 
 
-def _without_noise(moved: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean (T,) of ``moved`` (T, R) less the best multiple of ``noise``, its error, and the multiple."""
-    count = moved.shape[1]
-    centred = noise - noise.mean(axis=1, keepdims=True)
-    share = (centred * moved).sum(axis=1) / np.maximum((centred**2).sum(axis=1), 1e-300)
-    values = moved - share[:, None] * noise
-    left = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / (count - 2)
-    return values.mean(axis=1), np.sqrt(left / count), share
+def _without_noise(moved: np.ndarray, noise: np.ndarray) -> tuple[float, float, float]:
+    """Return the mean of ``moved`` (R,) less the best multiple of ``noise``, its error, and the multiple."""
+    count = moved.size
+    centred = noise - noise.mean()
+    share = float(centred @ moved) / max(float(centred @ centred), 1e-300)
+    values = moved - share * noise
+    left = float(np.square(values - values.mean()).sum()) / (count - 2)
+    return float(values.mean()), float(np.sqrt(left / count)), share

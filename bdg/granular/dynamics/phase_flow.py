@@ -39,11 +39,11 @@ _STAGES = tuple(
 _ERROR = np.array([71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40])
 
 
-def grounded_inverse(matrix: sp.csc_array) -> Inverse:
-    """Return what applies the inverse of a positive definite matrix to columns."""
+def grounded_inverse(matrix: sp.csc_array, dtype: type = np.float64) -> Inverse:
+    """Return what applies the inverse of a positive definite matrix to columns; a dense one is kept in ``dtype``."""
     if matrix.shape[0] <= DENSE:
         dense = cho_solve(cho_factor(matrix.toarray()), np.eye(matrix.shape[0]))
-        return Inverse(dense, None)
+        return Inverse(dense.astype(dtype), None)
     factor = splu(
         sp.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
     )

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 import bdg
 from bdg.granular import Network, activated_resistance, effective_conductivity, network_resistance, thermal_resistance
 from bdg.granular.activated import _first_around
+from bdg.granular.dynamics import thermal_flow
 
 JUNCTION = Network([[0, 0]], [1.0], [[1.0]], n_sites=1, volume=1.0)
 
@@ -22,7 +23,7 @@ def broad(length, breadth, seed=0):
 
 @pytest.mark.parametrize("bias", [0.5, 1.2])
 def test_one_junction_is_that_of_ambegaokar_and_halperin(bias):
-    """Exact at any bias; steps of .2 leave less than .003, the statistical error is .003."""
+    """Exact at any bias; steps of .3 leave less than .003, the statistical error is .003."""
     u = np.array([0.3, 1.0, 3.0])
     found = network_resistance(JUNCTION, 1 / u, bias=bias, tol=0.003, replicas=1000)
     assert (abs(found.resistance - thermal_resistance(u, bias)) < 0.003 + 4 * found.error).all()
@@ -46,6 +47,55 @@ def test_junctions_in_series_around_the_ring():
     assert abs(found.resistance[0] - expected) < 0.003 + 4 * found.error[0]
 
 
+def test_couplings_over_four_decades_in_series_and_parallel():
+    """Each link is two junctions side by side, one of E = .02 .. 200; stiff ones may lack .01 of their own voltage."""
+    couplings, resistances = np.array([0.02, 0.5, 3.0, 20.0, 200.0]), np.array([1.0, 2.0, 0.5, 1.0, 3.0])
+    pairs = np.repeat([[k, (k + 1) % 5] for k in range(5)], 2, axis=0)
+    shares = np.array([0.1, 0.9])
+    ring = Network(pairs, np.outer(couplings, shares).ravel(), np.ones((10, 1)), n_sites=5, volume=5.0)
+    conductances = np.outer(1 / resistances, [0.7, 0.3]).ravel()
+    found = network_resistance(ring, [1.0], conductances=conductances, bias=20.0, tol=0.01, replicas=200)
+    current = 20.0 * 5 / (1 / couplings).sum()  # bias Y/a, Y = 5/sum(1/E), a = 1
+    expected = (resistances * thermal_resistance(couplings, current / couplings)).sum() / resistances.sum()
+    assert 0.1 < expected < 0.9
+    assert abs(found.resistance[0] - expected) < 0.005 + 4 * found.error[0]
+    assert found.evidence.stiff_bonds == [3]
+
+
+def test_stiff_bonds_change_nothing_but_the_time(monkeypatch):
+    """Couplings over four decades on a cubic network: as with a step that resolves the stiffest of them."""
+    network = broad(2, 2.0)
+    stepped = network_resistance(network, [1.0], conductances=1.0, bias=0.2, tol=0.02, seed=1)
+    monkeypatch.setattr(thermal_flow, "SLIPPING", 0.0)
+    explicit = network_resistance(network, [1.0], conductances=1.0, bias=0.2, tol=0.02, seed=2)
+    assert stepped.evidence.stiff_bonds[0] > 0 == explicit.evidence.stiff_bonds[0]
+    error = np.hypot(stepped.error, explicit.error)
+    assert abs(stepped.resistance - explicit.resistance) < 0.01 + 4 * error
+    assert stepped.evidence.time[0] / stepped.evidence.steps > 2 * explicit.evidence.time[0] / explicit.evidence.steps
+
+
+def test_lengths_in_another_unit_change_nothing():
+    """In three dimensions Y a is an energy: a network in nanometres is stepped as one in units of its spacing."""
+    cubic, steps = Network.cubic(2), 41.0
+    longer = Network(cubic.pairs, cubic.couplings, steps * cubic.displacements, n_sites=8, volume=8 * steps**3)
+    plain, other = (network_resistance(n, [3.0], replicas=4, tol=1.0, bias=0.3) for n in (cubic, longer))
+    assert other.evidence.time[0] == pytest.approx(plain.evidence.time[0], rel=1e-3)
+    assert other.resistance[0] == pytest.approx(plain.resistance[0], rel=0.02)
+
+
+def test_a_motion_that_is_not_steady_is_told(monkeypatch):
+    """Records that grow with time: the halves differ by far more than their errors."""
+    run, calls = thermal_flow.ThermalFlow.run, iter(range(1000))
+
+    def growing(self, steps):
+        moved, noise = run(self, steps)
+        return moved + 0.1 * next(calls), noise
+
+    monkeypatch.setattr(thermal_flow.ThermalFlow, "run", growing)
+    with pytest.warns(bdg.AccuracyWarning, match="have not come to a steady motion"):
+        network_resistance(JUNCTION, [1.0], tol=0.1, replicas=32, bias=1.0)
+
+
 def test_hot_networks_are_normal_and_cold_ones_superconduct():
     """Free phases feel E/T = .005; locked ones do not move. The noise is taken off whole, or not at all."""
     found = network_resistance(Network.cubic(3), [200.0, 0.5], bias=0.2, replicas=32)
@@ -56,10 +106,10 @@ def test_hot_networks_are_normal_and_cold_ones_superconduct():
 
 
 def test_couplings_that_depend_on_temperature():
-    """E = 2/T at T is what E = 1 is at T^2/2."""
+    """E = 2/T at T is what E = 1 is at T^2/2; sines in single precision leave 3e-4."""
     fixed = network_resistance(Network.cubic(2), [2.0, 4.5], bias=0.3, replicas=8, tol=1.0)
     found = network_resistance(lambda t: Network.cubic(2, 2 / t), [2.0, 3.0], bias=0.3, replicas=8, tol=1.0)
-    assert_allclose(found.resistance, fixed.resistance, rtol=1e-4)
+    assert_allclose(found.resistance, fixed.resistance, rtol=1e-3)
 
 
 @pytest.mark.slow
