@@ -108,7 +108,7 @@ class Result:
 
     evidence: Evidence
 
-    _kinds: ClassVar[dict[str, type[Result]]] = {}
+    _kinds: ClassVar[dict[str, Any]] = {}  # classes with `from_content`, by the names that files have
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -10,12 +10,14 @@ with p measured on boxes of two grains between 2.3 and 2.9 meV (`GAP_EXPONENT`).
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from bdg.base.errors import AccuracyWarning
 from bdg.granular.couplings.coupling_grid import Coupling
 from bdg.granular.couplings.coupling_table import CouplingTable
 from bdg.granular.monte_carlo import sample_phases
@@ -24,6 +26,7 @@ from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 
 # kelvin; d ln E_J/d ln Delta, the same within .02 at gaps of 2.4 and 12 nm
 GAP_EXPONENT = ((4.2, 10.0, 19.0, 28.0), (1.56, 1.74, 1.86, 1.94))
+LONGEST, MOST_OF_LONGEST = 0.9, 0.2  # of the cut-off, and the share of the stiffness beyond that a warning tells
 BETWEEN = (0.05, 0.995)  # of T_c of the grains: where a composite may lock
 
 
@@ -63,6 +66,7 @@ class CompositeNetworks:
     cutoff_nm: float
     seed: int = 0
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    _judged: list[float] = field(default_factory=list, init=False, repr=False)
 
     @classmethod
     def of_grains(
@@ -86,13 +90,43 @@ class CompositeNetworks:
         return cls(packings, table, cutoff_nm, seed, conditions)
 
     def at(self, temperature_K: float) -> list[Network]:
-        """Return the networks at a temperature."""
-        return [
+        """Return the networks at a temperature.
+
+        Warns
+        -----
+        AccuracyWarning
+            At the first call, if the cut-off is so short that networks do not percolate, or that gaps in its last tenth
+            carry more than a fifth of the stiffness at rest.
+        """
+        networks = [
             Network.from_packing(
                 packing, self.table, temperature_K, self.cutoff_nm, seed=self.seed + number, **self.conditions
             )
             for number, packing in enumerate(self.packings)
         ]
+        if not self._judged:
+            self._judged.append(temperature_K)
+            self._warn_of_cutoff(networks, temperature_K)
+        return networks
+
+    def _warn_of_cutoff(self, networks: Sequence[Network], temperature_K: float) -> None:
+        whole = sum(bool(network.percolates.all()) for network in networks)
+        share = self._share(networks, LONGEST * self.cutoff_nm)
+        if whole == len(networks) and share <= MOST_OF_LONGEST:
+            return
+        what = (
+            f"only {whole} of {len(networks)} networks percolate along all axes"
+            if whole < len(networks)
+            else f"gaps above {LONGEST * self.cutoff_nm:.3g} nm carry {share:.0%} of the stiffness "
+            f"at {temperature_K:g} K"
+        )
+        warnings.warn(
+            f"CompositeNetworks: cutoff_nm = {self.cutoff_nm:g} is too short: {what}. A stiffness and a locking "
+            f"temperature would come out too low, or 0; the mean distance of the grains is {self.spacing_nm:.3g} nm, "
+            "give a larger cutoff_nm",
+            AccuracyWarning,
+            stacklevel=4,
+        )
 
     @property
     def spacing_nm(self) -> float:
@@ -116,8 +150,11 @@ class CompositeNetworks:
 
     def share_of_long_bonds(self, temperature_K: float, gap_nm: float) -> float:
         """Return which share of the stiffness at rest comes from bonds with gaps above ``gap_nm``."""
+        return self._share(self.at(temperature_K), gap_nm)
+
+    def _share(self, networks: Sequence[Network], gap_nm: float) -> float:
         parts = []
-        for network, packing in zip(self.at(temperature_K), self.packings, strict=True):
+        for network, packing in zip(networks, self.packings, strict=True):
             own = network.couplings[:, None] * network.relaxed_displacements**2
             radii = packing.diameters / 2
             gaps = np.linalg.norm(network.displacements, axis=1) - radii[network.pairs].sum(axis=1)

@@ -102,7 +102,7 @@ def locking_temperature(
     Warns
     -----
     AccuracyWarning
-        If the two halves of the last run disagree.
+        If the two halves of the last run disagree, or networks of a size do not percolate.
 
     Raises
     ------
@@ -127,7 +127,15 @@ def locking_temperature(
     bar.close()
     crossings, errors = np.array([f.temperature for f in found]), np.array([f.error for f in found])
     temperature, error = _combined(crossings, errors)
-    for size in found:
+    for size, group in zip(found, source.groups, strict=True):
+        if size.percolating < len(group):
+            warnings.warn(
+                f"locking_temperature: {len(group) - size.percolating} of {len(group)} networks of L = "
+                f"{size.length:.4g} do not percolate, so that their phases lock at no temperature. If their bonds end at a "
+                "cut-off, give a larger one",
+                AccuracyWarning,
+                stacklevel=2,
+            )
         if size.drift[0] > size.drift[1]:
             warnings.warn(
                 f"locking_temperature: the two halves of a run differ by {size.drift[0]:.1f} standard errors for "

@@ -9,20 +9,31 @@ At temperature zero and for a small twist k along an axis the phases relax as th
 
 from __future__ import annotations
 
-import itertools
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
-import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array
+from bdg.base.results import Result
 from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
 from bdg.lattices.arguments import non_negative_number, positive_number, whole_number
 from bdg.lattices.packing.pack_spheres import Packing
-from bdg.lattices.packing.tessellation import voronoi_faces
+from bdg.lattices.packing.tessellation import neighbours_within, voronoi_faces
 from bdg.lattices.seeds import resolve_seed
+from bdg.lattices.storage import ResultFileError, content_of, read_file, shown, write_file
+
+_SAVED = {
+    "pairs": ("", "sites of each bond (B, 2)"),
+    "couplings": ("", "of each bond, in one unit of energy or conductance (B,)"),
+    "displacements": ("", "from the first site of a bond to the second (B, d)"),
+    "n_sites": ("", "number of sites"),
+    "volume": ("", "of the box, in the unit of the displacements to the power d"),
+    "seed": ("", "that the couplings were drawn from"),
+}
 
 
 class Couplings(Protocol):
@@ -141,7 +152,7 @@ class Network:
         cutoff_nm = positive_number("cutoff_nm", cutoff_nm, "nm between surfaces")
         shell_nm = non_negative_number("shell_nm", shell_nm, "nm")
         number = resolve_seed(seed)
-        pairs, displacements, gaps = _neighbours(packing, cutoff_nm)
+        pairs, displacements, gaps = neighbours_within(packing, cutoff_nm)
         found = table.coupling(np.maximum(gaps - 2 * shell_nm, 0.0), temperature_K, **conditions)
         energy = _from_table("energy_K", found.energy_K, gaps)
         spread = _from_table("spread", found.spread, gaps)
@@ -181,6 +192,26 @@ class Network:
         conductances = sigma * areas / np.linalg.norm(displacements, axis=1)
         volume = float(np.prod(packing.size))
         return cls(pairs, conductances, displacements, n_sites=len(packing.centres), volume=volume)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the network to an HDF5 file; `load` and `bdg.load` read it back bit for bit."""
+        write_file(path, "Network", {name: getattr(self, name) for name in _SAVED}, _SAVED)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Network:
+        """Return the network of a file; ResultFileError if there is none, or it holds something else."""
+        kind, content = read_file(path)
+        if kind != "Network":
+            raise ResultFileError(f"{path}: holds a {shown(kind)}, where path must name a Network")
+        with content_of(path):
+            return cls.from_content(content)
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any]) -> Network:
+        """Return the network that a file's content describes; ValueError or TypeError where it describes none."""
+        if sorted(content) != sorted(_SAVED):
+            raise ValueError(f"a Network must hold {', '.join(_SAVED)}; got {', '.join(map(str, content))}")
+        return cls(**content)
 
     def with_couplings(self, couplings: Any) -> Network:
         """Return the same bonds with other couplings (B,), finite and >= 0."""
@@ -244,6 +275,9 @@ class Network:
         return (self.couplings[:, None] * self.relaxed_displacements**2).sum(axis=0) / self.volume
 
 
+Result._kinds["Network"] = Network  # what `bdg.load` knows
+
+
 def require_network(name: str, value: Any) -> Network:
     """Return ``value`` if it is a `Network`."""
     if not isinstance(value, Network):
@@ -287,29 +321,6 @@ def conductances_of(values: Any, networks: list[Network]) -> np.ndarray:
             f"coupling {networks[0].couplings[wrong]:g}"
         )
     return found
-
-
-def _neighbours(packing: Packing, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return pairs (B, 2), displacements (B, dim) and gaps (B,) of all images up to a gap, each bond once."""
-    size, centres, radii = np.array(packing.size), packing.centres, packing.diameters / 2
-    reach = cutoff + 2 * radii.max()
-    counts = np.ceil(reach / size).astype(int)
-    shifts = np.array(list(itertools.product(*(range(-n, n + 1) for n in counts))), dtype=float) * size
-    images = (centres[None] + shifts[:, None]).reshape(-1, size.size)
-    image_of = np.tile(np.arange(len(centres)), len(shifts))
-    near = ((images >= -reach) & (images <= size + reach)).all(axis=1)
-    images, image_of = images[near], image_of[near]
-    entries = scipy.spatial.cKDTree(centres).sparse_distance_matrix(
-        scipy.spatial.cKDTree(images), reach, output_type="ndarray"
-    )
-    first, second = entries["i"], image_of[entries["j"]]
-    steps = images[entries["j"]] - centres[first]
-    gaps = entries["v"] - radii[first] - radii[second]
-    leading = np.take_along_axis(steps, np.argmax(steps != 0, axis=1)[:, None], axis=1)[:, 0]
-    once = (first < second) | ((first == second) & (leading > 0))
-    kept = np.flatnonzero(once & (gaps <= cutoff))
-    kept = kept[np.lexsort((*steps[kept].T, second[kept], first[kept]))]
-    return np.stack([first, second], axis=1)[kept].astype(np.int64), steps[kept], np.maximum(gaps[kept], 0.0)
 
 
 def _from_table(name: str, values: Any, gaps: np.ndarray) -> np.ndarray:

@@ -72,6 +72,29 @@ def voronoi_faces(packing: Packing) -> Faces:
     )
 
 
+def neighbours_within(packing: Packing, cutoff: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pairs (B, 2), displacements (B, dim) and gaps (B,) of all images up to a gap, each bond once."""
+    size, centres, radii = np.array(packing.size), packing.centres, packing.diameters / 2
+    reach = cutoff + 2 * radii.max()
+    counts = np.ceil(reach / size).astype(int)
+    shifts = np.array(list(itertools.product(*(range(-n, n + 1) for n in counts))), dtype=float) * size
+    images = (centres[None] + shifts[:, None]).reshape(-1, size.size)
+    image_of = np.tile(np.arange(len(centres)), len(shifts))
+    near = ((images >= -reach) & (images <= size + reach)).all(axis=1)
+    images, image_of = images[near], image_of[near]
+    entries = scipy.spatial.cKDTree(centres).sparse_distance_matrix(
+        scipy.spatial.cKDTree(images), reach, output_type="ndarray"
+    )
+    first, second = entries["i"], image_of[entries["j"]]
+    steps = images[entries["j"]] - centres[first]
+    gaps = entries["v"] - radii[first] - radii[second]
+    leading = np.take_along_axis(steps, np.argmax(steps != 0, axis=1)[:, None], axis=1)[:, 0]
+    once = (first < second) | ((first == second) & (leading > 0))
+    kept = np.flatnonzero(once & (gaps <= cutoff))
+    kept = kept[np.lexsort((*steps[kept].T, second[kept], first[kept]))]
+    return np.stack([first, second], axis=1)[kept].astype(np.int64), steps[kept], np.maximum(gaps[kept], 0.0)
+
+
 def _faces_within(centres: np.ndarray, size: np.ndarray, width: float) -> Faces | None:
     """Return the faces from the images in a shell; None if what is beyond may change them."""
     counts = np.ceil(width / size).astype(int)

@@ -1,4 +1,4 @@
-"""The chain of a composite: glass, composition, packing, couplings of grains, T_c2, lambda(T), and what is not known.
+"""The chain of a composite: glass, composition, packing, couplings of grains, T_c2, lambda(T), R(T), what is unknown.
 
 Two routes to the temperature at which the phases lock stand side by side: from BdG couplings of two grains (a
 `bdg.granular.CouplingTable`, no parameter fitted), and from the resistivity as a short junction would have it
@@ -20,6 +20,8 @@ from bdg.granular.couplings.short_junctions import short_junction_locking
 from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
 from bdg.jobs.kinds.chain_figures import plot
+from bdg.jobs.kinds.chain_resistance import KEYS as RESISTANCE_KEYS
+from bdg.jobs.kinds.chain_resistance import charged, resistive, resistive_lines, second_steps
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome
@@ -43,6 +45,7 @@ SYSTEM_KEYS = (
     Key("transparency", "float", "of the interface between grain and host", default=1.0, above=0, most=1),
     Key("delta_meV", "float", "gap of the grains at T = 0", default=2.7, above=0),
     Key("resistivity_ohm_cm", "float", "of the composite at room temperature", default=0.03, above=0),
+    Key("other_resistivity_ohm_cm", "float", "of an earlier sample, beside; 0: none", default=5.0, least=0),
     Key("resistivity_ratio", "float", "rho at T_c of the grains over rho at room temperature", default=1.0, above=0),
     Key("seed", "int", "of packings, couplings, Monte Carlo and the scan", default=0, least=0),
 )
@@ -50,6 +53,7 @@ COMPUTE_KEYS = (
     Key("table", "str", "file of a CouplingTable; empty: the one of the package", default=""),
     Key("tolerance", "float", "of T_c2, relative", default=0.01, least=1e-3, most=0.2),
     Key("redrawings", "int", "of table and packings, for the error of T_c2; 0: none", default=8, least=0, most=1000),
+    *RESISTANCE_KEYS,
     Key("scan_points", "int", "of the unknowns at most; 0: no scan", default=64, least=0, most=4096),
     Key("scan_tolerance", "float", "wanted error of the mean T_c2 over the ranges", default=0.05, above=0, most=1),
     Key("scan_volume_fraction", "vector", "range of the scan", default=[0.06, 0.16], lengths=(2,), above=0, most=0.3),
@@ -118,10 +122,10 @@ def locked(networks: CompositeNetworks, critical_K: float, tol: float, seed: int
     return locking_temperature(networks.at, tol=tol, between=between, seed=seed)
 
 
-def of_short_junctions(system: Mapping[str, Any], critical_K: float) -> float:
-    """Return T_c2 in kelvin as the resistivity would have it."""
+def of_short_junctions(system: Mapping[str, Any], critical_K: float, resistivity_ohm_cm: float) -> float:
+    """Return T_c2 in kelvin as a resistivity at room temperature would have it."""
     return short_junction_locking(
-        system["resistivity_ohm_cm"] * system["resistivity_ratio"],
+        resistivity_ohm_cm * system["resistivity_ratio"],
         system["delta_meV"],
         boxes.volume_fraction_of(system),
         system["diameter_nm"],
@@ -152,7 +156,9 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "locking_K": Observable(found.temperature, "K", "T_c2 from BdG couplings"),
         "locking_error_K": Observable(found.error, "K", "standard error of Monte Carlo and samples"),
         "redrawn_K": Observable(np.array(again), "K", "T_c2 with entries of the table and packings drawn anew (R,)"),
-        "short_junctions_K": Observable(of_short_junctions(system, critical), "K", "T_c2 from the resistivity, AB"),
+        "short_junctions_K": Observable(
+            of_short_junctions(system, critical, system["resistivity_ohm_cm"]), "K", "T_c2 from the resistivity, AB"
+        ),
         "lambda_temperatures_K": Observable(temperatures, "K", "temperatures of lambda (T,)"),
         "stiffness_K": Observable(stiffness[:, 0], "K", "Y a with thermal phase fluctuations (T,)"),
         "stiffness_error_K": Observable(stiffness[:, 1], "K", "its standard error (T,)"),
@@ -165,9 +171,33 @@ def compute(parameters: Parameters, device: str) -> Outcome:
             "of the stiffness at T_c2: from gaps beyond those of the table",
         ),
     }
+    observables |= _electrical(system, wanted, networks, found.temperature, critical)
     if wanted["scan_points"]:
         observables |= _scanned(system, wanted, table, seed)
     return observables, {"locking_temperature": dict(found.evidence)}
+
+
+def _electrical(
+    system: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    networks: CompositeNetworks,
+    locking_K: float,
+    critical_K: float,
+) -> dict[str, Observable]:
+    """Return what charging allows at both resistivities, and R(T) of both routes."""
+    found: dict[str, Observable] = {}
+    resistivities = {"": system["resistivity_ohm_cm"], "other_": system["other_resistivity_ohm_cm"]}
+    for prefix, resistivity in resistivities.items():
+        if resistivity:
+            hosts = resistive(networks, resistivity * system["resistivity_ratio"])
+            found |= charged(hosts, system["diameter_nm"], prefix)
+    if "other_charging_g" in found:
+        value = of_short_junctions(system, critical_K, resistivities["other_"])
+        found["other_short_junctions_K"] = Observable(value, "K", "T_c2 from the other resistivity, AB")
+    if wanted["resistance_points"] and found["charging_coherent"].value:
+        hosts = resistive(networks, resistivities[""] * system["resistivity_ratio"])
+        found |= second_steps(networks, hosts, system, wanted, locking_K, critical_K)
+    return found
 
 
 def _scanned(
@@ -193,7 +223,7 @@ def _scanned(
 
 def summarise(results: JobResults) -> str:
     """Return T_c2 of both routes, lambda, and what the unknowns do."""
-    lines = [f"{results.name}: from glass to T_c2 and lambda, {len(results)} composites"]
+    lines = [f"{results.name}: from glass to T_c2, lambda and R(T), {len(results)} composites"]
     for point in results:
         values = point.observables
         lines += [f"{point.label}, volume fraction {float(values['volume_fraction']):.3f}:"]
@@ -205,6 +235,7 @@ def summarise(results: JobResults) -> str:
             f"  T_c2 from the resistivity   {float(values['short_junctions_K']):6.2f} K (short junctions, AB)",
             f"  lambda at {FRACTIONS[0]:g} T_c2          {values['lambda_um'][0]:6.2f} um",
         ]
+        lines += resistive_lines(values, point.parameters["system"])
         if "scan_mean_K" in values:
             mean, error = values["scan_mean_K"]
             low, middle, high = values["scan_quantiles_K"]
@@ -219,7 +250,7 @@ def summarise(results: JobResults) -> str:
 
 KIND = Kind(
     name="chain",
-    doc="a composite from its glass to T_c2 and lambda(T), with what nobody measured scanned",
+    doc="a composite from its glass to T_c2, lambda(T) and R(T), with what nobody measured scanned",
     schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
     compute=compute,
     summarise=summarise,

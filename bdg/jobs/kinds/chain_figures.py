@@ -1,4 +1,4 @@
-"""Figures of chain jobs: T_c2 of both routes, lambda(T), and which unknown matters."""
+"""Figures of chain jobs: T_c2 of both routes, lambda(T), R(T), and which unknown matters."""
 
 from __future__ import annotations
 
@@ -24,6 +24,9 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
         return []
     with paper_style():
         paths = save_figure(_lengths(points), folder, "penetration_depth", output)
+        resistive = [point for point in points if "critical_drop" in point.observables]
+        if resistive:
+            paths += save_figure(_resistance(resistive), folder, "resistance", output)
         scanned = [point for point in points if "scan_locking_K" in point.observables]
         if scanned:
             paths += save_figure(_unknowns(scanned[0]), folder, "unknowns", output)
@@ -52,6 +55,33 @@ def _lengths(points: Sequence[PointResult]) -> Figure:
     right.set_ylabel("$T_{c2}$ (K)")
     right.set_ylim(bottom=0)
     right.set_title("crosses: from the resistivity (AB)", fontsize=9)
+    return figure
+
+
+def _resistance(points: Sequence[PointResult]) -> Figure:
+    """R(T) over that above T_c of the grains: both routes side by side, with the most that T_c itself can take."""
+    figure = new_figure(7.2, 3.3)
+    axes = figure.subplots(1, 2, sharey=True)
+    for ax, (route, title) in zip(axes, (("bdg", "BdG couplings"), ("ab", "short junctions (AB)")), strict=True):
+        for number, point in enumerate(points):
+            if f"{route}_resistance" not in point.observables:
+                continue
+            colour, below = COLOURS[number % 6], 1 - float(point["critical_drop"])
+            at, ratio, bars = (point[f"{route}_resistance{part}"] for part in ("_temperatures_K", "", "_error"))
+            style = {"fmt": MARKERS[number % 6] + "-", "ms": 3.5, "lw": 1, "capsize": 2, "color": colour}
+            label = f"$\\phi$ = {float(point['volume_fraction']):.3f}"
+            ax.errorbar(at, below * ratio, below * bars, label=label, mfc="white", **style)
+            critical = float(point["critical_K"])
+            ax.plot([at[-1], critical, critical, 1.15 * critical], [below, below, 1, 1], lw=1, ls=":", color=colour)
+            locked = float(point["locking_K" if route == "bdg" else "ab_locking_K"])
+            ax.axvline(locked, lw=0.8, ls="--", color=colour)
+        ax.set_xlabel("temperature (K)")
+        ax.set_title(title, fontsize=9)
+        ax.set_xlim(left=0)
+    axes[0].set_ylabel("$R/R$(above $T_c$ of the grains)")
+    axes[0].legend(
+        frameon=False, fontsize=8, title="dashed: phases lock;\ndotted: largest step at $T_c$", title_fontsize=7
+    )
     return figure
 
 

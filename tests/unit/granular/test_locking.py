@@ -76,7 +76,8 @@ def test_the_crossing_is_searched_between_two_temperatures():
 
 def test_what_does_not_percolate_never_locks(tmp_path):
     network = Network([[0, 1]], [1.0], [[1.0, 0, 0]], n_sites=8, volume=8.0)
-    found = locking_temperature([network, network])
+    with pytest.warns(bdg.AccuracyWarning, match="2 of 2 networks of L = 2 do not percolate"):
+        found = locking_temperature([network, network])
     assert (found.temperature, found.error) == (0, 0)
     assert found.evidence.percolate == [0]
     assert found.evidence.limited_by == ["nothing percolates"]

@@ -10,6 +10,7 @@ import bdg
 from bdg.granular import Network, bond_graph, effective_conductivity
 from bdg.granular.bond_graph import colours
 from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
+from bdg.lattices.storage import write_file
 
 
 def random_network(seed, n_sites=12, n_bonds=40, breadth=2.0):
@@ -309,3 +310,31 @@ def test_a_host_without_cells_is_refused():
     thread = Packing(np.zeros((1, 3)), np.ones(1), (1.0, 1.0, 3000.0), True, 0.1, 0.1, 0, 0)
     with pytest.raises(ValueError, match="packing has cells that are too long: 1 centres in a box of"):
         Network.voronoi(thread)
+
+
+def test_a_network_is_stored_bit_for_bit(tmp_path):
+    network = random_network(1)
+    network.save(tmp_path / "network.h5")
+    for loaded in (Network.load(tmp_path / "network.h5"), bdg.load(tmp_path / "network.h5")):
+        assert isinstance(loaded, Network)
+        for name in ("pairs", "couplings", "displacements"):
+            assert np.array_equal(getattr(loaded, name), getattr(network, name))
+        assert (loaded.n_sites, loaded.volume, loaded.seed) == (network.n_sites, network.volume, network.seed)
+    drawn = Network.from_packing(
+        pack_spheres((60.0,) * 3, volume_fraction=0.1, diameter=15, seed=3), Table(0.2), 4.0, 40.0, seed=7
+    )
+    drawn.save(tmp_path / "drawn.h5")
+    assert Network.load(tmp_path / "drawn.h5").seed == 7
+
+
+def test_files_that_hold_no_network_are_refused(tmp_path):
+    write_file(tmp_path / "other.h5", "System", {"pairs": np.zeros((1, 2))})
+    with pytest.raises(bdg.ResultFileError, match="holds a System, where path must name a Network"):
+        Network.load(tmp_path / "other.h5")
+    write_file(tmp_path / "part.h5", "Network", {"pairs": np.zeros((1, 2), dtype=int)})
+    with pytest.raises(bdg.ResultFileError, match="a Network must hold pairs, couplings"):
+        bdg.load(tmp_path / "part.h5")
+    content = {"pairs": np.array([[0, 9]]), "couplings": np.ones(1), "displacements": np.ones((1, 3))}
+    write_file(tmp_path / "wrong.h5", "Network", {**content, "n_sites": 2, "volume": 1.0, "seed": None})
+    with pytest.raises(bdg.ResultFileError, match="pairs must name sites from 0 to 1"):
+        Network.load(tmp_path / "wrong.h5")
