@@ -131,8 +131,8 @@ def locking_temperature(
         if size.percolating < len(group):
             warnings.warn(
                 f"locking_temperature: {len(group) - size.percolating} of {len(group)} networks of L = "
-                f"{size.length:.4g} do not percolate, so that their phases lock at no temperature. If their bonds end at a "
-                "cut-off, give a larger one",
+                f"{size.length:.4g} do not percolate, so that their phases lock at no temperature. If their bonds end "
+                "at a cut-off, give a larger one",
                 AccuracyWarning,
                 stacklevel=2,
             )

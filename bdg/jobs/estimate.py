@@ -15,7 +15,7 @@ from bdg.base.errors import JobError
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
-from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
@@ -32,6 +32,7 @@ from bdg.lattices.system import System
 
 MOST_EXAMINED = 24  # points; more are taken to be like their neighbours
 MOST_EXTRAPOLATED = 8  # where the systems are too large to be built for an estimate
+_COUNTED_GIB = 0.5  # of a worker without a lattice
 _START = 1.5  # seconds until a worker is ready
 
 
@@ -127,6 +128,8 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
     """
     start = time.perf_counter()
     workers = whole_number("workers", workers, 1)
+    if job.kind.counted is not None:
+        return _counted(job, workers, select_backend("cpu"), start)
     if job.kind.steps is None:
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "
@@ -161,6 +164,39 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
         extrapolated=found.extrapolated(),
         refused=_refusal(found.obstacles, found.largest, crew, available_bytes(backend)),
         evidence=evidence,
+    )
+
+
+def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstimate:
+    """Return the estimate of a kind that counts its work itself."""
+    count = job.kind.counted
+    assert count is not None
+    points = [list(count(point.parameters)) for point in job.points]
+    sums: dict[str, _Sum] = {}
+    for step in (step for point in points for step in point):
+        entry = sums.setdefault(step.what, _Sum(0.0, {}, {}))
+        entry.seconds += step.seconds
+        entry.methods[step.method] = None
+        entry.notes[step.note] = None
+    each = [sum(step.seconds for step in point) for point in points]
+    crew = min(workers, len(points))
+    told = Choice("counted", "points have no system; what they do is counted", backend)
+    return JobEstimate(
+        name=job.name,
+        seconds=_START + max(sum(each) / crew, max(each)),
+        processor_seconds=float(sum(each)),
+        gibibytes=_COUNTED_GIB,
+        points=len(points),
+        examined=len(points),
+        workers=workers,
+        steps=list(sums),
+        methods=[", ".join(entry.methods) for entry in sums.values()],
+        notes=[next(iter(entry.notes)) for entry in sums.values()],
+        step_seconds=np.array([entry.seconds for entry in sums.values()]),
+        building_seconds=0.0,
+        extrapolated="",
+        refused="",
+        evidence=Evidence.of(told, dtype="float32", start=start, rates="counts, with times measured on one core"),
     )
 
 

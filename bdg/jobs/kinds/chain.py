@@ -24,14 +24,17 @@ from bdg.jobs.kinds.chain_resistance import KEYS as RESISTANCE_KEYS
 from bdg.jobs.kinds.chain_resistance import charged, resistive, resistive_lines, second_steps
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.model.figures import OUTPUT_KEYS
-from bdg.jobs.model.kind import Kind, Observable, Outcome
+from bdg.jobs.model.kind import CountedStep, Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
 
 COARSE = 0.05  # relative error of T_c2 at each point of a scan, and of each redrawing
+SCANNED_GRAINS = 64  # of each sample of a scan: T_c2 within a few percent at half the time of 150
 FRACTIONS = (0.2, 0.4, 0.6, 0.8, 0.95)  # of T_c2: where lambda is computed
 UNKNOWNS = ("volume_fraction", "density_m3", "transparency", "mean_free_path_nm", "delta_meV")
+_LOCKING_S, _STIFFNESS_S = 4e-3, 1e-3  # seconds a bond: a locking temperature to COARSE, a stiffness of one sample
+_MOVING_S, _ACTIVATED = 2e-3, 0.03  # seconds a bond and temperature of all phases in motion; single bonds beside that
 _LOG = ("density_m3", "transparency", "mean_free_path_nm")
 
 SYSTEM_KEYS = (
@@ -206,7 +209,8 @@ def _scanned(
     ranges = {name: (*wanted[f"scan_{name}"], "log" if name in _LOG else "linear") for name in UNKNOWNS}
 
     def temperature(**unknowns: float) -> float:
-        changed = {**system, "b2o3_to_sio2": None, **unknowns}
+        smaller = {"grains": min(system["grains"], SCANNED_GRAINS), "b2o3_to_sio2": None}
+        changed = {**system, **smaller, **unknowns}
         return locked(networks_of(changed, table, seed, 2), table.critical_temperature_K, COARSE, seed).temperature
 
     scan: UnknownScan = scan_unknowns(
@@ -248,6 +252,28 @@ def summarise(results: JobResults) -> str:
     return "\n".join(lines)
 
 
+def counted(parameters: Parameters) -> list[CountedStep]:
+    """Return what a point takes: Monte Carlo of bonds within the cut-off, and the steps of R(T)."""
+    system, wanted = parameters["system"], parameters["compute"]
+    reach = 2 * (system["cutoff_nm"] / system["diameter_nm"] + 1)  # in radii, and 4 pi/3 of them hold phi of a grain
+    bonds = 0.5 * system["grains"] * boxes.volume_fraction_of(system) * reach**3
+    fine = max(1.0, COARSE / wanted["tolerance"]) ** 0.5  # the scatter of samples ends it soon
+    coarse = wanted["redrawings"] + wanted["scan_points"] * min(1.0, SCANNED_GRAINS / system["grains"])
+    found = [
+        CountedStep("locking_temperature", "monte_carlo", _LOCKING_S * fine * bonds, f"to {wanted['tolerance']:g}"),
+        CountedStep("stiffness", "monte_carlo", _STIFFNESS_S * system["samples"] * len(FRACTIONS) * bonds, "lambda(T)"),
+        CountedStep(
+            "redrawings and scan",
+            "monte_carlo",
+            _LOCKING_S * coarse * bonds,
+            f"{wanted['redrawings']} and at most {wanted['scan_points']} locking temperatures to {COARSE:g}",
+        ),
+    ]
+    moving = wanted["resistance_method"] == "langevin"
+    runs = 2 * wanted["resistance_points"] * (1.0 if moving else _ACTIVATED) * bonds
+    return [*found, CountedStep("R(T)", wanted["resistance_method"], _MOVING_S * runs, "both routes")]
+
+
 KIND = Kind(
     name="chain",
     doc="a composite from its glass to T_c2, lambda(T) and R(T), with what nobody measured scanned",
@@ -256,4 +282,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    counted=counted,
 )

@@ -57,6 +57,25 @@ class Step:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class CountedStep:
+    """A part of a point whose work is counted, where no `System` stands behind it.
+
+    Attributes
+    ----------
+    what, method : str
+    seconds : float
+        Of one thread.
+    note : str
+        What was counted.
+    """
+
+    what: str
+    method: str
+    seconds: float
+    note: str = ""
+
+
 Shape = tuple[int, ...]
 """Sites along each axis of a grid."""
 
@@ -88,6 +107,9 @@ class Kind:
     steps : function, optional
         ``steps(parameters)`` of one point returns its `System` and the list of its steps, for `bdg estimate`; nothing
         is computed there.
+    counted : function, optional
+        ``counted(parameters)`` of one point returns a `CountedStep` for each of its parts: for `bdg estimate`, instead
+        of ``steps``, where a point has no `System`.
     smaller : function, optional
         ``smaller(parameters, shape, wanted)`` of one point, whose grid has ``shape`` sites an axis, returns the
         parameters of the same kind of box with ``wanted`` ones: what `bdg estimate` extrapolates large systems from.
@@ -103,5 +125,6 @@ class Kind:
     plot: Callable[[JobResults, Path, Mapping[str, Any]], list[Path]]
     check: Callable[[Parameters], Sequence[tuple[str, str, str]]] = _no_rules
     steps: Callable[[Parameters], tuple[System, list[Step]]] | None = None
+    counted: Callable[[Parameters], Sequence[CountedStep]] | None = None
     smaller: Callable[[Parameters, Shape, Shape], Parameters] | None = None
     version: int = 1
