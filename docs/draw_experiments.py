@@ -1,6 +1,6 @@
 """Draw the figures of docs/experiments.md: python docs/draw_experiments.py (about three minutes).
 
-T_c2 against the carriers of the host, lambda(T) of the locked composite, R(T) of short junctions.
+T_c2 against the carriers of the host, lambda(T) of the locked composite, R(T) of short junctions and BdG couplings.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from bdg.granular import (
     locking_temperature,
     penetration_depth_um,
 )
+from bdg.granular.dynamics.second_step import HostBonds
 from bdg.plots.figure import BLACK, COLOURS
-from bdg.validation.experiments.row10_two_steps import MOTION, narrow, narrow_at
+from bdg.validation.experiments.row10_two_steps import BROAD_MOTION, MOTION, RESISTIVITY_OHM_M, narrow, narrow_at
 
 FOLDER = Path(__file__).parent / "figures"
 FRACTIONS, DENSITIES = (0.06, 0.08, 0.16), (5e24, 2.5e25, 1e26)
@@ -97,22 +98,32 @@ def draw_depth(table: CouplingTable) -> Figure:
     return figure
 
 
-def draw_resistance() -> Figure:
-    """R(T) of short junctions: single bonds above the locking, and all phases in motion."""
-    figure = Figure(figsize=(4.6, 3.4), layout="constrained")
-    axes = figure.subplots()
+def draw_resistance(table: CouplingTable) -> Figure:
+    """R(T) of short junctions and of BdG couplings: single bonds above the locking, and all phases in motion."""
+    figure = Figure(figsize=(7.2, 3.3), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
     host, conductances = narrow()
-    lock = locking_temperature(lambda t: narrow_at(host, conductances, t), tol=0.02, between=(2.0, 36.0)).temperature
-    temperatures = np.linspace(8, 36.5, 115)
-    ratio = activated_resistance(
-        lambda t: narrow_at(host, conductances, t), temperatures, conductances=conductances, locking_temperature=lock
+    samples = composite(table, 0.06, 5e24, 0, 1)
+    bonds = HostBonds.of(samples.packings[0], RESISTIVITY_OHM_M, samples.at(4.0)[0])
+    panels = (
+        ("short junctions of .03 ohm cm", lambda t: narrow_at(host, conductances, t), conductances, MOTION, 19.0),
+        ("BdG couplings", lambda t: bonds.coupled(samples.at(t)[0].couplings), bonds.conductances, BROAD_MOTION, None),
     )
-    axes.plot(temperatures, ratio, color=COLOURS[0], label="single bonds, 0 where phases lock")
-    axes.errorbar(*MOTION, fmt="o", ms=4, capsize=2, color=COLOURS[1], label="all phases in motion")
-    axes.axvline(lock, color=BLACK, lw=0.8, ls=":")
-    axes.set_xlabel("temperature (K)")
-    axes.set_ylabel("$R/R_N$")
-    axes.legend(frameon=False, fontsize=8)
+    for ax, (title, at, normal, motion, paper) in zip(axes, panels, strict=True):
+        lock = locking_temperature(at, tol=0.02, between=(0.5, 36.0)).temperature
+        temperatures = np.linspace(0.6 * lock, min(36.5, motion[0][-1] * 1.05), 115)
+        ratio = activated_resistance(at, temperatures, conductances=normal, locking_temperature=lock)
+        ax.plot(temperatures, ratio, color=COLOURS[0], label="single bonds, 0 where phases lock")
+        ax.errorbar(*motion, fmt="o-", lw=0.8, ms=4, capsize=2, color=COLOURS[1], label="all phases in motion")
+        ax.axvline(lock, color=BLACK, lw=0.8, ls=":", label="phases lock")
+        if paper:
+            ax.axvline(paper, color=BLACK, lw=0.8, ls="--", label="paper: R = 0 below, a sharp step")
+        ax.set_title(title, fontsize=9)
+        ax.set_xlabel("temperature (K)")
+        ax.set_ylim(-0.06, 1.06)
+        print(title, f"{lock:.2f} K", flush=True)
+    axes[0].set_ylabel("$R/R_N$")
+    axes[0].legend(frameon=False, fontsize=7, loc="center right")
     return figure
 
 
@@ -120,7 +131,7 @@ def main() -> None:
     """Write the figures."""
     table = CouplingTable.load()
     for name, figure in (
-        ("composite_resistance", draw_resistance()),
+        ("composite_resistance", draw_resistance(table)),
         ("composite_locking", draw_locking(table)),
         ("composite_depth", draw_depth(table)),
     ):

@@ -4,7 +4,7 @@ Grains couple as short tunnel junctions whose resistances are those of a homogen
 (Voronoi faces): narrow couplings. Single bonds slip thermally above the temperature at which all phases lock; below it
 R is 0. In the motion of all phases together (`bdg.granular.network_resistance`, kept in `MOTION`, of which one
 temperature is computed again) R/R_N rises from .1 at 17 K, 1.5 K below the locking, to .9 at 23.7 K: a step of all
-phases, but not a sharp one. Broad couplings, those of the BdG table, do the same at 3.6 to 6 K (`BROAD_MOTION`).
+phases, but not a sharp one. Broad couplings, those of the BdG table, do the same at 3.6 to 5.9 K (`BROAD_MOTION`).
 """
 
 from __future__ import annotations
