@@ -18,7 +18,8 @@ from bdg.granular import (
 )
 from bdg.granular.couplings.coupling_grid import Coupling
 from bdg.granular.dynamics.second_step import HostBonds, resistance_curve, step_temperatures
-from bdg.jobs.kinds import chain, chain_figures, chain_resistance
+from bdg.jobs.kinds import chain, chain_figures
+from bdg.jobs.kinds.shared import chain_resistance
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices import pack_spheres
 from bdg.lattices.units import KB_MEV_PER_K
