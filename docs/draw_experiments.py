@@ -123,7 +123,7 @@ def draw_resistance(table: CouplingTable) -> Figure:
         ax.set_ylim(-0.06, 1.06)
         print(title, f"{lock:.2f} K", flush=True)
     axes[0].set_ylabel("$R/R_N$")
-    axes[0].legend(frameon=False, fontsize=7, loc="lower right")
+    axes[1].legend(*axes[0].get_legend_handles_labels(), frameon=False, fontsize=7, loc="lower right")
     return figure
 
 
