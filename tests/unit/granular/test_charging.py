@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from numpy.testing import assert_allclose
 
 import bdg
@@ -33,6 +34,25 @@ def test_grains_that_conduct_must_percolate():
     assert found.coherent is None
     assert "do not percolate" in found.reason
     assert found.conductances.shape == (216,)
+
+
+def test_the_own_image_of_a_grain_is_no_neighbour():
+    """Two bonds of one quantum to the other grain; what leads back to the grain itself lets no charge away."""
+    network = Network([[0, 1], [1, 0], [0, 0]], np.ones(3), [[1.0], [1.0], [2.0]], n_sites=2, volume=2.0)
+    found = charging_criterion(network, scipy.constants.h / (4 * scipy.constants.e**2))
+    assert_allclose(found.conductances, [2, 2], rtol=1e-9)
+
+
+def test_the_error_of_the_crossing_holds_the_choice_of_the_steep_part():
+    """A rounded step has no straight part of its own: another choice moves the crossing, and the error covers it."""
+    temperatures = np.arange(10, 30, 0.1)
+    values = 0.6 / (1 + np.exp((18 - temperatures) / 0.4)) + 0.02 * (temperatures > 18) * (temperatures - 18) / 12
+    errors = np.full(temperatures.size, 1e-4)
+    found, other = (
+        two_step_temperature(temperatures, values, errors=errors, steep=s) for s in ((0.1, 0.9), (0.2, 0.8))
+    )
+    moved = abs(found.temperature - other.temperature)
+    assert found.error >= moved > 0.02
 
 
 def test_a_criterion_is_stored(tmp_path):

@@ -39,8 +39,8 @@ def test_a_cut_off_that_is_too_short_is_told_and_never_silently_0():
 
 
 def test_a_cut_off_whose_last_gaps_carry_the_stiffness_is_told_once():
-    networks = composite(22.0, Decay(40.0))
-    with pytest.warns(bdg.AccuracyWarning, match="gaps above 19.8 nm carry .* of the stiffness at 4 K"):
+    networks = composite(28.0, Decay(100.0))
+    with pytest.warns(bdg.AccuracyWarning, match="gaps above 25.2 nm carry .* of the stiffness at 4 K"):
         networks.at(4.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
