@@ -79,6 +79,8 @@ def single_bonds(temperatures_K: np.ndarray) -> np.ndarray:
 def in_motion(temperatures_K: np.ndarray) -> np.ndarray:
     """Return R/R_N of all phases in motion together, between the temperatures of `MOTION`."""
     return np.interp(temperatures_K, [*MOTION[0], CRITICAL_K], [*MOTION[1], 1.0])
+
+
 def between_tenths(temperatures: object, ratio: object) -> float:
     """Return from where R/R_N is last .1 to where it first is .9, in kelvin, straight lines between the points."""
     at, values = np.asarray(temperatures, dtype=float), np.asarray(ratio, dtype=float)
