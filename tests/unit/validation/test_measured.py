@@ -71,7 +71,7 @@ def test_every_row_that_needs_its_figure_has_a_curve(checks):
             values = np.asarray(curve.values(np.array(curve.range)))
             assert values.shape == (2,) and np.isfinite(values).all(), (name, curve.quantity)
     motion = next(curve for curve in checks["row 10"].curves if curve.model == "all phases in motion")
-    assert motion.values(np.array([16.0, 45.0])).tolist() == [0.1, 1.0]
+    assert motion.values(np.array([17.0, 45.0])).tolist() == [0.1, 1.0]
     assert {curve.y_unit for check in checks.values() for curve in check.curves} <= set(measured.UNITS)
     assert {curve.x_unit for check in checks.values() for curve in check.curves} <= set(measured.UNITS)
 
