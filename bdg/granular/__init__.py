@@ -15,6 +15,7 @@ from bdg.granular.couplings.junctions import (
     thermal_resistance,
 )
 from bdg.granular.couplings.short_junctions import short_junction_locking
+from bdg.granular.couplings.thermal_depth import thermal_penetration_depth
 from bdg.granular.dynamics.junction_array import ArrayVoltages, JunctionArray
 from bdg.granular.dynamics.magnetisation_cycle import MagnetisationCycle, magnetisation_cycle
 from bdg.granular.dynamics.network_resistance import NetworkResistance, network_resistance
@@ -60,6 +61,7 @@ __all__ = [
     "sample_phases",
     "scan_unknowns",
     "short_junction_locking",
+    "thermal_penetration_depth",
     "thermal_resistance",
     "two_step_temperature",
 ]

@@ -126,6 +126,10 @@ class SquidSurvey(Result):
     images : array (S, n, n)
         In uT.
     x_um : array (n,)
+    size_um : float
+        Edge of the window.
+    positions_um : array (S, V, 2)
+        Of the vortices of each arrangement, in a square of twice the window that repeats itself.
     """
 
     mean_uT: float = quantity("mean flux density of the window", "uT")  # noqa: N815 - the unit
@@ -136,12 +140,19 @@ class SquidSurvey(Result):
     highest_error_uT: float = quantity("its standard error", "uT")  # noqa: N815
     images: np.ndarray = quantity("images (S, n, n)", "uT")
     x_um: np.ndarray = quantity("centres of the pixels (n,)", "um")
+    size_um: float = quantity("edge of the window", "um")
+    positions_um: np.ndarray = quantity("positions of the vortices (S, V, 2)", "um")
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Vortices in the window, of each arrangement (S,)."""
+        return (abs(self.positions_um) <= self.size_um / 2).all(axis=2).sum(axis=1)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the first image."""
         from bdg.plots.instruments import plot_image
 
-        return plot_image(self.x_um, self.images[0], np.zeros((0, 2)), ax)
+        return plot_image(self.x_um, self.images[0], self.positions_um[0], ax)
 
 
 @dataclass(frozen=True)
@@ -293,6 +304,8 @@ class ScanningSquid:
             highest_error_uT=error(highest),
             images=images,
             x_um=x,
+            size_um=size,
+            positions_um=placed.positions_um,
             evidence=self._evidence(start, seed=number, vortices=count, box_um=box, window_um=size, pinning=pinning),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,21 +10,53 @@ import numpy as np
 from bdg.plots.figure import BLACK, COLOURS, axes_for
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 def plot_image(x_um: np.ndarray, values: np.ndarray, vortices_um: np.ndarray, ax: Any = None) -> Figure:
     """Return a Figure of a field map (n, n) in uT over a square window, vortices in it as crosses."""
     figure, axes = axes_for(ax, (4.8, 4.0))
-    shown = axes.pcolormesh(x_um, x_um, values, cmap="cividis", shading="nearest")
-    edge = abs(x_um).max()
-    inside = vortices_um[(abs(vortices_um) <= edge).all(axis=1)] if vortices_um.size else vortices_um.reshape(0, 2)
-    axes.plot(inside[:, 0], inside[:, 1], "x", color="white", ms=3, mew=0.8)
-    axes.set_aspect("equal")
+    shown = draw_image(axes, x_um, values, vortices_um)
     axes.set_xlabel(r"$x$ ($\mu$m)")
     axes.set_ylabel(r"$y$ ($\mu$m)")
     figure.colorbar(shown, ax=axes, label=r"flux density ($\mu$T)")
     return figure
+
+
+def draw_image(axes: Axes, x_um: np.ndarray, values: np.ndarray, vortices_um: np.ndarray, **scale: Any) -> Any:
+    """Draw a field map (n, n) in uT with the vortices (V, 2) in it as crosses; return what a colour bar needs."""
+    shown = axes.pcolormesh(x_um, x_um, values, cmap="cividis", shading="nearest", rasterized=True, **scale)
+    edge = abs(x_um).max()
+    inside = vortices_um[(abs(vortices_um) <= edge).all(axis=1)] if vortices_um.size else vortices_um.reshape(0, 2)
+    axes.plot(inside[:, 0], inside[:, 1], "x", color="white", ms=3, mew=0.8)
+    axes.set_aspect("equal")
+    return shown
+
+
+def draw_panels(
+    figure: Figure,
+    x_um: np.ndarray,
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    vortices_um: Sequence[np.ndarray],
+    columns: int,
+) -> None:
+    """Draw images (n, n) in uT of one window, in rows of panels with a common colour scale that contains 0."""
+    rows = -(-len(images) // columns)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    limits = {"vmin": min(0.0, *(values.min() for values in images)), "vmax": max(0.0, *(v.max() for v in images))}
+    for place, (axes, values, title, vortices) in enumerate(zip(grid.flat, images, titles, vortices_um, strict=False)):
+        shown = draw_image(axes, x_um, values, vortices, **limits)
+        axes.set_title(title, fontsize=10)
+        if place % columns == 0:
+            axes.set_ylabel(r"$y$ ($\mu$m)")
+        if place + columns >= len(images):
+            axes.set_xlabel(r"$x$ ($\mu$m)")
+            axes.tick_params(labelbottom=True)
+    for axes in grid.flat[len(images) :]:
+        axes.remove()
+    figure.colorbar(shown, ax=grid, pad=0.015, aspect=30, label=r"flux density ($\mu$T)")
 
 
 def plot_positions(positions_um: np.ndarray, size_um: float, ax: Any = None) -> Figure:

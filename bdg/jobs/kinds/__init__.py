@@ -22,6 +22,7 @@ _MODULES: dict[str, str] = {
     "magnetometer": "bdg.jobs.kinds.magnetometer",
     "sns": "bdg.jobs.kinds.sns",
     "sphere": "bdg.jobs.kinds.sphere",
+    "squid": "bdg.jobs.kinds.squid",
     "stiffness": "bdg.jobs.kinds.stiffness",
 }
 _REGISTERED: dict[str, Kind] = {}

@@ -38,10 +38,10 @@ def by_temperature(points: Iterable[PointResult]) -> dict[float, list[PointResul
     return grouped(in_order(points), temperature_of)
 
 
-def groups_of(results: JobResults) -> dict[str, list[PointResult]]:
-    """Return points by what they have in common besides temperature and seed: "transparency = 0.2", "" if nothing."""
+def groups_of(results: JobResults, inside: tuple[str, ...] = ("temperature_K", "seed")) -> dict[str, list[PointResult]]:
+    """Return points by what they have in common besides the keys ``inside``: "transparency = 0.2", "" if nothing."""
     flat = [_flat(point) for point in results]
-    names = [name for name in (flat[0] if flat else {}) if name not in ("temperature_K", "seed")]
+    names = [name for name in (flat[0] if flat else {}) if name not in inside]
     swept = [name for name in names if any(keys[name] != flat[0][name] for keys in flat)]
     groups = grouped(results, lambda point: ", ".join(f"{name} = {_flat(point)[name]}" for name in swept))
     return {title: sorted(points, key=lambda p: (seed_of(p), temperature_of(p))) for title, points in groups.items()}
