@@ -1,6 +1,7 @@
 """What a laboratory reads off: scanning SQUID, magnetometer, ac susceptometer, four probes, lock-in; and fits to it."""
 
 from bdg.instruments.ac_susceptometer import AcSusceptibility, AcSusceptometer
+from bdg.instruments.depth_fit import PenetrationDepthFit, fit_penetration_depth
 from bdg.instruments.four_probe import FourProbe, ResistanceCurve
 from bdg.instruments.linked_shell import LinkedShell, LinkLattice, LinkVoltage
 from bdg.instruments.lock_in import LockIn
@@ -23,6 +24,7 @@ __all__ = [
     "LockIn",
     "MagnetisationCurve",
     "Magnetometer",
+    "PenetrationDepthFit",
     "ResidualResistivity",
     "ResistanceCurve",
     "ScanningSquid",
@@ -31,6 +33,7 @@ __all__ = [
     "SquidSurvey",
     "SuperconductingPlate",
     "VortexPositions",
+    "fit_penetration_depth",
     "fit_residual_resistivity",
     "fit_shell_transition",
     "place_vortices",

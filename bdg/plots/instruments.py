@@ -82,3 +82,44 @@ def plot_curves(
     if len(curves) > 1:
         axes.legend(frameon=False)
     return figure
+
+
+def plot_depth_posterior(
+    heights_um: np.ndarray, depths_um: np.ndarray, probability: np.ndarray, interval_um: np.ndarray, ax: Any = None
+) -> Figure:
+    """Return a Figure of a posterior over depths (Z, L) and heights (Z,), of depths alone if there is one height.
+
+    Shades hold 95 % and 68 % of the probability. The interval of the depth, or its upper end alone (NaN, upper), is
+    drawn as lines.
+    """
+    figure, axes = axes_for(ax)
+    if heights_um.size == 1:
+        widths = np.gradient(depths_um[0])
+        axes.plot(depths_um[0], probability[0] / widths, color=COLOURS[0])
+        axes.set_ylabel(r"posterior density (1/$\mu$m)")
+        axes.set_ylim(bottom=0)
+    else:
+        widths = np.gradient(depths_um, axis=1) * np.gradient(heights_um)[:, None]
+        density = probability / widths
+        order = np.argsort(-density, axis=None)
+        inside = np.empty(density.size)
+        inside[order] = np.cumsum(probability.ravel()[order])
+        inside = inside.reshape(density.shape)
+        for level, alpha in ((0.95, 0.3), (0.683, 0.6)):
+            low, high = _ends_of_rows(depths_um, inside <= level)
+            axes.fill_betweenx(heights_um, low, high, color=COLOURS[0], alpha=alpha, lw=0, label=f"{level:.0%}")
+        axes.set_ylabel(r"height $z$ ($\mu$m)")
+        axes.legend(frameon=False)
+    for end in interval_um[np.isfinite(interval_um)]:
+        axes.axvline(end, color=BLACK, lw=0.8, ls=":")
+    axes.set_xlabel(r"penetration depth $\lambda$ ($\mu$m)")
+    return figure
+
+
+def _ends_of_rows(rows: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last chosen value of rows (Z, L), NaN where there is none."""
+    some = chosen.any(axis=1)
+    at = np.arange(len(rows))
+    first = rows[at, chosen.argmax(axis=1)]
+    last = rows[at, rows.shape[1] - 1 - chosen[:, ::-1].argmax(axis=1)]
+    return np.where(some, first, np.nan), np.where(some, last, np.nan)

@@ -190,7 +190,7 @@ def test_the_command_prints_a_table(tmp_path, capsys):
 
 FOLDER = Path(__file__).parents[3] / "runs"
 RUNS = sorted(path for path in FOLDER.rglob("*.toml") if "out" not in path.relative_to(FOLDER).parts)
-WITHOUT_SYSTEM = ["composite_chain", "magnetometer", "mg_sphere", "squid"]  # networks of grains, a plate, closed forms, vortices
+WITHOUT_SYSTEM = ["composite_chain", "magnetometer", "mg_sphere", "squid"]  # networks, a plate, closed forms, vortices
 LARGE = ["dense", "metallic", "large"]  # 2e4 sites and more
 
 

@@ -1,0 +1,1 @@
+"""The penetration depth that images of vortices allow: family of spots, likelihood, posterior, fit."""
