@@ -22,6 +22,7 @@ from bdg.instruments.loop_readings import RadialTable
 FURTHEST = 1000.0  # of a pixel over the lowest height: beyond, the integral takes too many nodes
 _DECAYED = 28.0  # exponent at which the integral ends
 _PHASE = 6.0  # of a panel, in radian
+_HALVED = 16  # times: the first panel, for films whose Pearl length is long
 _GAUSS = np.polynomial.legendre.leggauss(12)
 _NODES = 6, 5  # Chebyshev nodes at least, and for each factor of e between the ends
 
@@ -76,9 +77,10 @@ class SpotFamily:
         """Return nodes and weights of k; panels resolve the waves to the furthest distance, and the spectra."""
         end = _DECAYED / self.heights.low
         count = math.ceil(end * (furthest + radius + self.depths.high + self.heights.high) / _PHASE)
-        width = end / count
-        k = width * (np.arange(count)[:, None] + (1 + _GAUSS[0]) / 2)
-        return k.ravel(), np.tile(width * _GAUSS[1] / 2, count)
+        edges = np.linspace(0, end, count + 1)
+        edges = np.concatenate([[0.0], edges[1] * 0.5 ** np.arange(_HALVED, 0, -1), edges[1:]])  # long Pearl lengths
+        widths = np.diff(edges)[:, None]
+        return (edges[:-1, None] + widths * (1 + _GAUSS[0]) / 2).ravel(), (widths * _GAUSS[1] / 2).ravel()
 
     def at_nodes(self, distances: np.ndarray) -> np.ndarray:
         """Return the sum over vortices of the spots at distances (P, V): an array (P, nodes)."""
