@@ -19,8 +19,9 @@ COUPLINGS := base dirty interfaces dense metallic
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: $(STAMP)  ## run the job runs/composite.toml and draw its figures
+demo: $(STAMP)  ## run the jobs runs/composite.toml and runs/squid.toml and draw their figures
 	$(BIN)/python -m bdg run runs/composite.toml --workers 2
+	$(BIN)/python -m bdg run runs/squid.toml --workers 2
 
 test: $(STAMP)  ## all tests but the slow ones, as many at once as there are cores
 	$(PYTEST)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 BACKGROUNDS = ("uniform", "plane", "quadratic")  # by the order of the polynomial
 UPPER = 0.95  # share below the upper bound
 _ROUNDS = 12
+_NOISES = 3  # estimates of the noise, each from the best fit of the one before
 _SETTLED = 1e-3  # change of a position in um per um of height
 
 
@@ -254,9 +255,12 @@ def _posterior(form: NodeForm, noise: float | None, freedom: int) -> tuple[Depth
     if noise is not None:
         posterior, least = of(noise)
         return posterior, noise, least / (freedom * noise**2)
-    _, least = of(math.sqrt(form.rest / freedom))
-    sigma = math.sqrt(max(least, 1e-12 * form.rest) / freedom)
-    return of(sigma)[0], sigma, 1.0
+    depth, height = _rough_best(form)
+    least = float(form.misfit(np.array([[depth]]), np.array([height]))[0, 0])
+    for _ in range(_NOISES):
+        sigma = math.sqrt(max(least, 1e-12 * form.rest) / freedom)
+        posterior, least = of(sigma)
+    return posterior, sigma, 1.0
 
 
 def _of_posterior(posterior: DepthPosterior, level: float) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from dataclasses import dataclass, field, replace
@@ -283,9 +284,9 @@ class ScanningSquid:
         number = require_seed(seed)
         box = 2 * size
         count = max(1, round(vortex_count(density, box)))
-        placed = place_vortices(count, box, pinning=pinning, samples=samples, seed=number)
+        placed = _arrangements(count, box, pinning, samples, number)
         noise = np.random.default_rng([number, 1])
-        images = np.array([self._read(_repeated(positions, box), field, x) for positions in placed.positions_um])
+        images = np.array([self._read(_repeated(positions, box), field, x) for positions in placed])
         beyond = 1 - replace(field, height_um=self.height_um).flux_in_square(3 * box, self.loop_radius_um)
         images += count * FLUX_QUANTUM_UT_UM2 / box**2 * beyond + real_number("background_uT", background_uT, "uT")
         images += self.noise_uT * noise.standard_normal(images.shape)
@@ -305,7 +306,7 @@ class ScanningSquid:
             images=images,
             x_um=x,
             size_um=size,
-            positions_um=placed.positions_um,
+            positions_um=placed.copy(),
             evidence=self._evidence(start, seed=number, vortices=count, box_um=box, window_um=size, pinning=pinning),
         )
 
@@ -338,6 +339,12 @@ class ScanningSquid:
         choice = Choice("sum over vortices", "the only one", select_backend("cpu"))
         loop = {"loop_radius_um": self.loop_radius_um, "height_um": self.height_um, "tilt_degrees": self.tilt_degrees}
         return Evidence.of(choice, dtype="float64", start=start, **loop, noise_uT=self.noise_uT, **facts)
+
+
+@functools.lru_cache(maxsize=16)
+def _arrangements(count: int, box: float, pinning: float, samples: int, seed: int) -> np.ndarray:
+    """Return positions (S, V, 2); the last ones are kept, for another temperature or instrument."""
+    return place_vortices(count, box, pinning=pinning, samples=samples, seed=seed).positions_um
 
 
 def _repeated(positions: np.ndarray, size: float) -> np.ndarray:

@@ -57,18 +57,17 @@ def depth_posterior(
 ) -> DepthPosterior:
     """Return the posterior of ``chi2(depths (Z, L), heights (Z,))`` = -2 ln L over ranges of depth and height."""
     z = np.linspace(*heights, POINTS if heights[1] > heights[0] else 1)
-    for _ in range(_ZOOMS):
-        rows, values = _along_the_ridge(chi2, depths, z)
-        least = values.min()
-        weights = np.exp(-(values - least) / 2) * _widths(rows)
-        if z.size == 1:
-            break
-        kept = _window(values.min(axis=1)[None] < least + _KEPT)
-        low, high = z[kept[0][0]], z[kept[1][0]]
+    rows, values = _along_the_ridge(chi2, depths, z)
+    for _ in range(_ZOOMS if z.size > 1 else 0):
+        first, last = _window(values.min(axis=1)[None] < values.min() + _KEPT)
+        low, high = z[first[0]], z[last[0]]
         if high - low > 0.8 * (z[-1] - z[0]):
             break
         z = np.linspace(low, high, POINTS)
-    weights = weights * (_widths(z[None])[0][:, None] if z.size > 1 else 1.0)
+        rows, values = _along_the_ridge(chi2, depths, z)
+    least = values.min()
+    weights = np.exp(-(values - least) / 2) * _widths(rows)
+    weights *= _widths(z[None])[0][:, None] if z.size > 1 else 1.0
     place = np.unravel_index(np.argmin(values), values.shape)
     all_heights = np.union1d(np.linspace(*heights, POINTS), z)
     ends = (float(chi2(np.full((all_heights.size, 1), end), all_heights).min() - least) for end in depths)
