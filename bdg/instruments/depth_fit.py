@@ -20,10 +20,10 @@ from bdg.base.arguments import real_array, require_choice
 from bdg.base.errors import AccuracyWarning, ConvergenceError
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
-from bdg.instruments.depth.likelihood import NodeForm, Pixels, free_columns, node_form, settled_positions
-from bdg.instruments.depth.posterior import DepthPosterior, depth_posterior
-from bdg.instruments.depth.spot_family import FURTHEST, LogNodes, SpotFamily, spot_family
+from bdg.instruments.depth_likelihood import NodeForm, Pixels, free_columns, node_form, settled_positions
+from bdg.instruments.depth_posterior import DepthPosterior, depth_posterior
 from bdg.instruments.scanning_squid import SquidImage
+from bdg.instruments.spot_family import FURTHEST, LogNodes, SpotFamily, spot_family
 from bdg.lattices.arguments import non_negative_number, positive_number
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import bdg
 from bdg.base.errors import AccuracyWarning
 from bdg.electrodynamics import VortexField
 from bdg.instruments import ScanningSquid, fit_penetration_depth
-from bdg.instruments.depth.spot_family import LogNodes, SpotFamily
+from bdg.instruments.spot_family import LogNodes, SpotFamily
 
 DEPTH, HEIGHT, LOOP, NOISE = 4.0, 5.0, 5.0, 0.1
 VORTICES = np.array([[1.3, -2.1], [17.0, 12.0]])

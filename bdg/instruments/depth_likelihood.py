@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bdg.instruments.depth.spot_family import SpotFamily
+from bdg.instruments.spot_family import SpotFamily
 
 _BLOCK = 20_000  # pixels at a time
 _MOST_STEPS, _HALVINGS = 40, 8
