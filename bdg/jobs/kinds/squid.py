@@ -35,15 +35,15 @@ _LENGTHS = {"least": 0.01, "most": 10_000.0}  # um
 SYSTEM_KEYS = (
     Key("penetration_depth_um", "float", "lambda at T = 0", **_LENGTHS),  # type: ignore[arg-type]
     Key("thickness_um", "float", "of the film; left out: a half space", default=None, **_LENGTHS),  # type: ignore[arg-type]
-    Key("locking_temperature_K", "float", "T_c2, from which on there is no screening", default=19.0, above=0),
+    Key("locking_temperature_K", "float", "T_c2, from which on there is no screening", default=19.0, least=1e-3),
     Key("critical_temperature_K", "float", "T_c of the grains, above T_c2", default=37.0, above=0),
-    Key("delta_meV", "float", "gap of the grains at T = 0; with T_c it sets lambda(T)", default=2.7, above=0),
+    Key("delta_meV", "float", "gap of the grains at T = 0; with T_c it sets lambda(T)", default=2.7, least=1e-3),
     Key("residual_field_uT", "float", "field that is there without an applied one", default=0.0, least=-1e4, most=1e4),
     Key("placement", "str", "of the vortices", default="repelled", choices=tuple(PLACEMENTS)),
     Key("seed", "int", "of positions and noise", default=0, least=0),
 )
 COMPUTE_KEYS = (
-    Key("temperature_K", "float", "temperature of the image", above=0),
+    Key("temperature_K", "float", "temperature of the image", least=1e-3),
     Key("applied_field_uT", "float", "applied field, across the film", least=-1e4, most=1e4),
     Key("window_um", "float", "edge of the image", default=120.0, **_LENGTHS),  # type: ignore[arg-type]
     Key("pixel_um", "float", "width of a pixel", default=2.0, **_LENGTHS),  # type: ignore[arg-type]
