@@ -18,8 +18,8 @@ LARGEST = 1e40  # of any quantity in any of our units; powers and products of a 
 REQUIRED: Any = object()  # the default of a key that must be given
 
 # Endings that are units: what remains of a name without them is what the user meant.
-_UNITS = """K mK meV eV ueV J nm um mm m A mA A_m2 angstrom m3 cm3 nm3 cm2_Vs pi rad deg degrees percent T mT uT Oe s ps fs
-    Hz uohm_cm ohm_cm ohm S""".split()
+_UNITS = """K mK meV eV ueV J nm um mm m A mA A_m2 angstrom m3 cm3 nm3 cm2_Vs pi rad deg degrees percent T mT uT
+    Oe s ps fs Hz uohm_cm ohm_cm ohm S""".split()
 _UNIT = re.compile(rf"_({'|'.join(sorted(_UNITS, key=len, reverse=True))})$", re.IGNORECASE)
 
 
