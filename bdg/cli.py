@@ -18,7 +18,7 @@ from pathlib import Path
 from bdg.base.errors import JobError
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError, select_backend
 from bdg.gpu.device.threads import require_threads
-from bdg.gpu.kernels.host_library import host_library
+from bdg.gpu.kernels.compiling import host_library
 from bdg.jobs.folder.provenance import installed_version, package_versions
 from bdg.jobs.folder.store import RunFolder, recorded_points
 from bdg.jobs.job import JOB_KEYS, load_job

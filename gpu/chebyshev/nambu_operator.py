@@ -15,7 +15,7 @@ import scipy.sparse as sp
 
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.kernels.compiled_step import CompiledStep
-from bdg.gpu.kernels.host_library import host_library
+from bdg.gpu.kernels.compiling import host_library
 from bdg.gpu.kernels.launch import Launch, cupy_launcher
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, Dots, NambuStep, SparseRows, check_vectors
 

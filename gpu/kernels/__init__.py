@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.kernels.host_library import host_library
+from bdg.gpu.kernels.compiling import host_library
 from bdg.gpu.kernels.host_stacks import HostStacks
 from bdg.gpu.kernels.stack_kernels import KernelSet, kernel_set
 

@@ -34,7 +34,7 @@ class CompiledStep:
         Further pairing, of the shape of h.
     norbs : int
     library : ctypes library
-        `bdg.gpu.kernels.host_library.host_library`.
+        `bdg.gpu.kernels.compiling.host_library`.
     """
 
     def __init__(

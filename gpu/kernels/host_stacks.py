@@ -17,7 +17,7 @@ class HostStacks:
     Parameters
     ----------
     library : ctypes library
-        `bdg.gpu.kernels.host_library.host_library`.
+        `bdg.gpu.kernels.compiling.host_library`.
     """
 
     def __init__(self, library: Any) -> None:

@@ -1,7 +1,7 @@
 // The step of chebyshev.cuh for a CPU: rows in parts whose vectors stay in cache, columns in groups that registers hold.
 //
 // What is computed of a column does not depend on the others beside it: a group of one is rounded as a group of eight.
-// The text is put together by host_library.py: complex.cuh, chebyshev.cuh, host_lanes.h, and this.
+// The text is put together by compiling.py: complex.cuh, chebyshev.cuh, host_lanes.h, and this.
 
 #include <algorithm>
 #include <vector>

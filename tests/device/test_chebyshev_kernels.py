@@ -23,7 +23,7 @@ from bdg.gpu.chebyshev import nambu_operator
 from bdg.gpu.chebyshev.nambu_operator import HostStep, NambuOperator
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.device.threads import threaded, threads_used
-from bdg.gpu.kernels import compiled_step, host_library, nambu_step
+from bdg.gpu.kernels import compiled_step, compiling, nambu_step
 from bdg.gpu.kernels.compiled_step import CompiledStep
 from bdg.gpu.kernels.nambu_step import ArrayStep, DeviceStep, SparseRows, check_vectors
 from bdg.gpu.kernels.source import CPP_TYPES, instances, kernel_source
@@ -50,14 +50,14 @@ def host(tmp_path_factory):
 @pytest.fixture(scope="session")
 def compiled():
     require_compiler()
-    found = host_library.host_library()
+    found = compiling.host_library()
     assert found.library is not None, found.about
     return found.library
 
 
 @pytest.fixture
 def without_library(monkeypatch):
-    monkeypatch.setattr(nambu_operator, "host_library", lambda: host_library.HostLibrary(None, "none"))
+    monkeypatch.setattr(nambu_operator, "host_library", lambda: compiling.HostLibrary(None, "none"))
 
 
 def _system(n_sites, norbs, is_complex, bonds, seed=0):
@@ -229,7 +229,7 @@ def test_every_step_equals_the_matrix(host, compiled, norbs, is_complex, monkeyp
     found = {}
     for kind in (CompiledStep, HostStep, DeviceStep):
         if kind is HostStep:
-            monkeypatch.setattr(nambu_operator, "host_library", lambda: host_library.HostLibrary(None, "none"))
+            monkeypatch.setattr(nambu_operator, "host_library", lambda: compiling.HostLibrary(None, "none"))
         if kind is DeviceStep:
             monkeypatch.setattr(nambu_operator, "launcher", lambda xp: host.launch)
         operator = NambuOperator(matrix, norbs, CPU)
@@ -422,20 +422,20 @@ def test_the_step_through_the_checking_module(host):
 def fresh(monkeypatch, tmp_path):
     """A library that nobody asked for yet, in a folder of its own."""
     monkeypatch.setenv("BDG_KERNELS", str(tmp_path / "kernels"))
-    host_library.host_library.cache_clear()
+    compiling.host_library.cache_clear()
     yield tmp_path / "kernels"
-    host_library.host_library.cache_clear()
+    compiling.host_library.cache_clear()
 
 
 def test_it_can_be_turned_off(fresh, monkeypatch):
     monkeypatch.setenv("BDG_KERNELS", "off")
-    found = host_library.host_library()
+    found = compiling.host_library()
     assert found.library is None and found.about == "SciPy: BDG_KERNELS=off"
 
 
 def test_without_a_compiler_scipy_does_the_same(fresh, monkeypatch):
-    monkeypatch.setattr(host_library.shutil, "which", lambda name: None)
-    found = host_library.host_library()
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
+    found = compiling.host_library()
     assert found.library is None and found.about.startswith("SciPy: no C++ compiler")
     assert not fresh.exists()
     assert isinstance(NambuOperator(bdg.BdGHamiltonian(_system(5, 1, False, False)).matrix, 1, CPU).kernel, HostStep)
@@ -446,7 +446,7 @@ def test_a_compiler_that_fails_is_told_and_leaves_nothing(fresh, monkeypatch, tm
     broken.write_text("#!/bin/sh\ncase $1 in --version) echo 1;; *) echo no such option >&2; exit 1;; esac\n")
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
-    found = host_library.host_library()
+    found = compiling.host_library()
     assert (
         found.library is None and found.about == "SciPy: the kernels could not be compiled (c++ failed: no such option)"
     )
@@ -463,6 +463,6 @@ def test_each_processor_has_a_file_of_its_own(fresh, monkeypatch, tmp_path):
     quick.chmod(0o755)
     paths = set()
     for flags in ("flags: sse", "flags: avx2"):
-        monkeypatch.setattr(host_library, "_processor", lambda flags=flags: flags)
-        paths |= {host_library._built(str(quick), fresh) for _ in range(2)}
+        monkeypatch.setattr(compiling, "_processor", lambda flags=flags: flags)
+        paths |= {compiling._built(str(quick), fresh) for _ in range(2)}
     assert len(paths) == 2 == len(list(fresh.iterdir()))

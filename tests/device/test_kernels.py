@@ -17,7 +17,7 @@ from host_kernels import HostKernels, require, require_compiler
 import bdg.gpu.multifrontal.factors.extend_add as extend_add_module
 from bdg.gpu.device.backend import BackendUnavailableError, select_backend
 from bdg.gpu.kernels import kernel_set
-from bdg.gpu.kernels.host_library import host_library
+from bdg.gpu.kernels.compiling import host_library
 from bdg.gpu.kernels.host_stacks import HostStacks
 from bdg.gpu.kernels.launch import OPTIONS, Launch, cupy_launcher
 from bdg.gpu.kernels.source import CPP_TYPES, TEMPLATES, instance, instances, kernel_source
