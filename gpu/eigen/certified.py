@@ -23,6 +23,7 @@ from bdg.gpu.eigen.eigenpairs import (
     converged,
     even,
     joined,
+    part_of,
     proven_count,
     rayleigh_ritz,
 )
@@ -33,6 +34,7 @@ _MAX_SLICE = 200  # states wanted of one factor; orthogonalisation dominates bey
 _PATIENT = 10.0  # times the usual number of iterations
 _OF_GAP = 0.25  # a count in the middle of a gap may be uncertain by this part of it
 _NEAR = 8.0  # levels over which a gap to count in loses its attraction by e
+_STANDS = 1e-3  # residual, relative to |E|, up to which a Ritz value stands for a level
 _ROUGHLY = 1e3  # times tol: residuals of copies next to those that are known, which limit them; polished afterwards
 _MOST_REPEATS = 8  # searches for further copies of degenerate levels
 _MOST_COPIES = 150  # members of a multiplet that are worth finding all, where k cuts it
@@ -75,6 +77,7 @@ def _with_copies(
     if found.energies.size == engine.matrix.shape[0]:  # nothing can be missing
         found.proven, found.interval = found.energies.size, (-np.inf, np.inf)
         return found
+    found = _levels_only(engine, found, k, tol)
     count = _count_in_gap(engine, found, k, found.multiplet_count, facts)
     for _ in range(_MOST_REPEATS):
         if abs(abs(found.energies) - count.cut).min(initial=np.inf) < count.margin:  # where no level was known before
@@ -92,6 +95,23 @@ def _with_copies(
     found.proven = count.proven if accounted_for(found, cut - margin, count.proven) else -1
     found.interval, found.multiplet_count = (margin - cut, cut - margin), count.multiplet
     return found
+
+
+def _levels_only(engine: Engine, found: Eigenpairs, k: int, tol: float) -> Eigenpairs:
+    """Return the pairs that stand for levels; all pairs where no gap lies between such levels at or above the k-th.
+
+    Beyond the states that were needed a search stops early: Ritz values with large residuals lie anywhere, and the
+    widest gap may be one between two of them that holds true levels.
+    """
+    stands = converged(engine, found, tol) | (found.residuals <= _STANDS * abs(found.energies))
+    gaps = _gaps(np.sort(abs(found.energies[stands])), k, engine.scales.level)
+    return part_of(found, stands) if gaps.size else found
+
+
+def _gaps(levels: np.ndarray, k: int, scale: float) -> np.ndarray:
+    """Return the numbers of ascending levels at or above the k-th with a gap behind them."""
+    at_or_above = np.arange(min(k, levels.size) - 1, levels.size - 1)
+    return at_or_above[np.diff(levels)[at_or_above] > DEGENERATE * scale]
 
 
 def _searched_again(
@@ -259,9 +279,7 @@ def _count_in_gap(engine: Engine, found: Eigenpairs, k: int, multiplet: int, fac
     """
     size, scale = engine.matrix.shape[0], engine.scales.level
     levels = np.sort(abs(found.energies))
-    gaps = np.diff(levels)
-    at_or_above = np.arange(min(k, levels.size) - 1, levels.size - 1)
-    at_or_above = at_or_above[gaps[at_or_above] > DEGENERATE * scale]
+    gaps, at_or_above = np.diff(levels), _gaps(levels, k, scale)
     tried: list[float] = []
     facts["counts_tried"] = tried
     worth = gaps[at_or_above] * np.exp((at_or_above[:1] - at_or_above) / _NEAR)  # wide, but not far above the k-th

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -192,7 +192,7 @@ def polished(
     del basis
     scale = engine.scales.level
     hopeless = pairs.residuals > _HOPELESS * scale
-    rest, pairs = _part(pairs, hopeless), _part(pairs, ~hopeless)
+    rest, pairs = part_of(pairs, hopeless), part_of(pairs, ~hopeless)
     for _ in range(3):  # each step gains the ratio of |E - shift| inside to outside
         nearest = np.argsort(abs(pairs.energies - shift), kind="stable")[:needed]
         if not nearest.size or pairs.residuals[nearest].max() <= tol:
@@ -208,10 +208,12 @@ def polished(
     return pairs if not rest.energies.size else _appended(pairs, rest)
 
 
-def _part(pairs: Eigenpairs, chosen: np.ndarray) -> Eigenpairs:
+def part_of(pairs: Eigenpairs, chosen: np.ndarray) -> Eigenpairs:
+    """Return the chosen pairs."""
     if chosen.all():
         return pairs
-    return Eigenpairs(pairs.energies[chosen], pairs.vectors[:, chosen], pairs.residuals[chosen])
+    columns = {"vectors": pairs.vectors[:, chosen], "residuals": pairs.residuals[chosen]}
+    return replace(pairs, energies=pairs.energies[chosen], **columns)
 
 
 def _appended(pairs: Eigenpairs, rest: Eigenpairs) -> Eigenpairs:
