@@ -1,7 +1,8 @@
 """Sweeps for a few right-hand sides on the CPU, where a solve takes the time of reading the factors.
 
 Each column has a product of its own: the first brings a block of the factors into the cache, and the others find it
-there, three times as fast. Products of thin operands with all columns at once do not reach that.
+there, three times as fast. Products of thin operands with all columns at once do not reach that where blocks are large
+or real. They do in stacks that no cache holds: in the leaves, and in small complex fronts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 FEW = 6  # columns; with eight the product for all of them is as fast
+_TOGETHER, _SMALL = 3, 1 << 15  # columns from which, and elements up to which, complex blocks are read once for all
 
 
 def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False) -> np.ndarray:
@@ -21,8 +23,7 @@ def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False)
     x = np.zeros((width, n_rows + 1), np.result_type(stored.dtype, columns.dtype))  # one row for padding
     x[:, :-1] = columns.T
     if stored.leaves is not None:
-        for column in x:
-            stored.leaves.eliminate(column, adjoint)
+        stored.leaves.eliminate(x.T, adjoint)
     pivots = _up(stored, x, adjoint)
     for number in range(len(stored.classes) - 1, -1, -1):
         c, own = stored.classes[number], pivots.pop()
@@ -34,8 +35,7 @@ def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False)
             part -= _times(coupling, x.take(c.updates, axis=1), adjoint)
         x[:, c.pivots] = part
     if stored.leaves is not None:
-        for column in x:
-            stored.leaves.substitute(column, adjoint)
+        stored.leaves.substitute(x.T, adjoint)
     return x[:, :-1].T
 
 
@@ -67,9 +67,18 @@ def _times(matrices: np.ndarray, columns: np.ndarray, adjoint: bool) -> np.ndarr
     """Return ``matrices columns``, or ``matrices^+ columns``, for a stack (n, p, q) and columns (R, n, q)."""
     if adjoint:
         return _on_the_left(columns.conj(), matrices).conj()
+    if _together(matrices, columns):
+        return np.matmul(matrices, columns.transpose(1, 2, 0)).transpose(2, 0, 1)
     return np.matmul(matrices, columns[..., None])[..., 0]
 
 
 def _on_the_left(columns: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     """Return ``matrices^T columns``."""
+    if _together(matrices, columns):
+        return np.matmul(columns.swapaxes(0, 1), matrices).swapaxes(0, 1)
     return np.matmul(columns[..., None, :], matrices)[..., 0, :]
+
+
+def _together(matrices: np.ndarray, columns: np.ndarray) -> bool:
+    """Return whether one product for all columns is quicker, for columns (R, n, q): small complex matrices."""
+    return matrices.dtype.kind == "c" and len(columns) >= _TOGETHER and matrices[0].size <= _SMALL
