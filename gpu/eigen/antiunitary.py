@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,23 @@ class Antiunitary:
     def on_rows(self, rows: Any) -> Any:
         """Return S applied to vectors that are stored as rows (R, n)."""
         return rows[:, self.place].conj() * self.sign
+
+    def skew(self, matrix: sp.csr_matrix) -> sp.csr_matrix:
+        """Return ``X = M^+ (i H) M``, real and antisymmetric, M the matrix of `to_complex`; for NumPy arrays.
+
+        Where H connects rows, X connects the rows of their pairs; rounding is all that is dropped of ``H S = -S H``.
+        """
+        half = matrix.shape[0] // 2
+        second = self.place[self.first]
+        sign, number = self.sign[second], np.arange(half)
+        rows = np.concatenate([self.first, second, self.first, second])
+        columns = np.concatenate([number, number, half + number, half + number])
+        elements = np.sqrt(0.5) * np.concatenate([np.ones(half), sign, 1j * np.ones(half), -1j * sign])
+        basis = sp.csr_matrix((elements, (rows, columns)), shape=matrix.shape)
+        turned = sp.csr_matrix(1j * (basis.conj().T @ matrix @ basis)).real
+        skew = sp.csr_matrix(0.5 * (turned - turned.T))
+        skew.eliminate_zeros()
+        return skew
 
     def to_real(self, columns: Any) -> Any:
         """Return the real coordinates (n, 2 R) of a and b in ``columns = a + i b``, all of a before all of b.

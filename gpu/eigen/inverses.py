@@ -3,6 +3,7 @@ r"""Factors of H - shift as operators for the Lanczos iteration, each in the num
 - `PlainInverse`: ``(H - shift)^-1``.
 - `TakagiInverse`: ``c -> conj(A^-1 c)``, ``A = h + i D``, ``c = u + i v``; h and D real, one row of electrons a site.
 - `QuaternionInverse`, `MajoranaInverse`: ``H^-1`` with the partner of every vector for free.
+- `SkewInverse`: the latter from real factors, half as large.
 - `DampedInverse`: ``((H - shift)^2 + eta^2)^-1`` from factors of ``H - shift - i eta``, whose pivots are never small.
 """
 
@@ -155,6 +156,25 @@ class MajoranaInverse(PlainInverse):
         backend = self.factor.backend
         coordinates = backend.to_host(self._partner.to_real(backend.xp.asarray(states)))
         return backend.xp.asarray(_span(coordinates))
+
+
+class SkewInverse(MajoranaInverse):
+    """``i H^-1 = -X^-1`` in real coordinates, from factors of ``-X = -M^+ (i H) M``, real and antisymmetric."""
+
+    def __init__(self, factor: Factor, partner: Antiunitary) -> None:
+        super().__init__(factor, partner)
+        self.name = "skew, majorana"
+
+    def __call__(self, columns: Any) -> Any:
+        """As `Inverse`."""
+        return self.factor.solve(columns, rough_refinements(self.factor))
+
+    def solve(self, states: np.ndarray) -> np.ndarray:
+        """As `Inverse`."""
+        backend, width = self.factor.backend, states.shape[1]
+        image = self.factor.solve(self._partner.to_real(backend.xp.asarray(states)))
+        both = self._partner.to_complex(image[:, :width]) + 1j * self._partner.to_complex(image[:, width:])
+        return backend.to_host(both * -1j)
 
 
 class DampedInverse(PlainInverse):

@@ -3,8 +3,10 @@ r"""Lanczos on multifrontal factors: the fast engine for eigenpairs and their co
 For real h and D and one row of electrons a site, ``c = u + i v`` turns ``H psi = E psi`` into ``A conj(c) = E c`` with
 the complex symmetric ``A = h + i D`` of half the dimension: half the operations, half the memory, and the partner at -E
 is ``i c``. Otherwise the factors are those of ``H - shift``; at shift 0 a complex H takes the particle-hole partner of
-every vector along, which halves the number of solves. Where no real shift gives usable factors, those of
-``H - i eta`` do. Counts come from the inertia of factors of ``H - energy``, trusted by their measured contraction.
+every vector along, which halves the number of solves. Where that operator squares to +1 (spinful systems) ``i H`` is
+real and skew in the coordinates of Majorana vectors, and so are its factors: half the memory. Where no real shift gives
+usable factors, those of ``H - i eta`` do. Counts come from the inertia of factors of ``H - energy``, trusted by their
+measured contraction.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from bdg.gpu.eigen.inverses import (
     MajoranaInverse,
     PlainInverse,
     QuaternionInverse,
+    SkewInverse,
     TakagiInverse,
     rough_error,
 )
@@ -192,10 +195,16 @@ class LanczosEngine:
         reasons = []
         scale = self.scales.level
         if shift == 0 and self._takagi is not None:
-            factor = self._takagi_factor(self._takagi)
+            factor = self._factor_at_zero(self._takagi.symbolic(), self._takagi.matrix)
             if factor.contraction < _USABLE:
                 return TakagiInverse(factor)
             reasons.append(f"Takagi form: contraction {factor.contraction:.1e}")
+            del factor
+        elif shift == 0 and self.matrix.dtype.kind == "c" and self._on_host().square > 0:
+            factor = self._factor_at_zero(self._symbolic(), self._on_host().skew(self.matrix))
+            if factor.contraction < _USABLE:
+                return SkewInverse(factor, self._on_device())
+            reasons.append(f"skew form: contraction {factor.contraction:.1e}")
             del factor
         for move in _MOVES:
             factor = self._factor(shift + move * scale)
@@ -219,8 +228,8 @@ class LanczosEngine:
         factor = Factor(symbolic, blocks, at, self._backend, inertia=inertia, static_pivot=pivot)
         return factor if scaling is None else ScaledFactor(factor, scaling, z)  # type: ignore[return-value]
 
-    def _takagi_factor(self, takagi: TakagiMatrix) -> Factor:
-        symbolic, matrix = takagi.symbolic(), takagi.matrix
+    def _factor_at_zero(self, symbolic: Symbolic, matrix: sp.csr_matrix) -> Factor:
+        """Return factors of ``-matrix``, which need not be Hermitian, scaled where rows differ by orders."""
         if not self.scales.wide:
             return Factor(symbolic, symbolic.pattern.split(matrix), 0.0, self._backend)
         matrix, scaling = equilibrated(matrix, 0.0)
@@ -231,8 +240,14 @@ class LanczosEngine:
         """Return the form that uses the partners: at shift 0, for complex matrices."""
         if factor.z != 0 or self.matrix.dtype.kind != "c":
             return PlainInverse(factor)
-        partner = Antiunitary.of(self.partner, self.matrix.shape[0], self._backend.xp)
+        partner = self._on_device()
         return (QuaternionInverse if partner.square < 0 else MajoranaInverse)(factor, partner)
+
+    def _on_host(self) -> Antiunitary:
+        return Antiunitary.of(self.partner, self.matrix.shape[0], np)
+
+    def _on_device(self) -> Antiunitary:
+        return Antiunitary.of(self.partner, self.matrix.shape[0], self._backend.xp)
 
     def _damped(self, shift: float, wanted: int, scale: float, reasons: list[str]) -> Inverse:
         """Return the form with eta about the energy of the last state wanted, from the mean density of states."""

@@ -13,7 +13,7 @@ from bdg.lattices.nambu import SIGMA_X, SIGMA_Z
 FORMS = {
     "takagi": "takagi",
     "flux": "hermitian, quaternion",
-    "rashba": "hermitian, majorana",
+    "rashba": "skew, majorana",
     "zeeman": "symmetric",
     "damped": "h_minus_i_eta",
 }

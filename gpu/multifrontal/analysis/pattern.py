@@ -193,6 +193,11 @@ class BlockMatrix:
         """True if H = H^+ to rounding."""
         return self._equals(self.blocks[self.pattern.transposed].swapaxes(1, 2).conj())
 
+    @cached_property
+    def is_skew(self) -> bool:
+        """True if H is real and H = -H^T to rounding."""
+        return self.dtype.kind != "c" and self._equals(-self.blocks[self.pattern.transposed].swapaxes(1, 2))
+
     def _equals(self, blocks: np.ndarray) -> bool:
         """Return whether all elements equal those of ``blocks`` to the rounding of the smaller of their two sites.
 

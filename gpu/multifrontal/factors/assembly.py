@@ -17,7 +17,7 @@ def assembled(xp: Any, front_class: FrontClass, values: Any, symmetry: Symmetry)
     front_class : FrontClass
     values : array
         The elements of A on the pattern, flat, with one zero behind them.
-    symmetry : "symmetric", "hermitian" or "general"
+    symmetry : "symmetric", "hermitian", "skew" or "general"
         The elements (U, P) are left out unless it is general.
     """
     front = xp.zeros((front_class.n, front_class.m, front_class.m), values.dtype)

@@ -47,7 +47,7 @@ class Elimination:
 
     Attributes
     ----------
-    symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+) or "general"
+    symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+), "skew" (A = -A^T, real) or "general"
     dtype : dtype of the fronts
     """
 
@@ -95,7 +95,8 @@ class Elimination:
         settings = self.symbolic.settings
         if self.backend.xp is np and settings.upper:  # memory that is asked for anew is slow when first written to
             self._scratch = np.empty(scratch_elements(self.symbolic), self.dtype)
-        invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, self._pivots)
+        together = self.symbolic.pattern.rows_per_site if self.symmetry == "skew" else 1
+        invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, self._pivots, together)
         with np.errstate(all="ignore"):
             for number, front_class in enumerate(self.classes):
                 passed = self._one_stack(front_class, schur, uses, invert)
@@ -177,4 +178,6 @@ def _symmetry(hamiltonian: BlockMatrix, z: complex) -> Symmetry:
     """Return the form that is used; complex H that is both to rounding counts as Hermitian: that has an inertia."""
     if z.imag == 0 and hamiltonian.dtype.kind == "c" and hamiltonian.is_hermitian:
         return "hermitian"
-    return "symmetric" if hamiltonian.is_symmetric else "general"
+    if hamiltonian.is_symmetric:
+        return "symmetric"
+    return "skew" if z == 0 and hamiltonian.is_skew else "general"

@@ -6,7 +6,7 @@ Children first, each front F collects the rows of its pivots P and the children'
 
 (I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983); A. George, SIAM J. Numer. Anal. 10, 345 (1973)).
 Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.factors.thin_leaves`), and V where A is neither
-symmetric (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
+symmetric or skew (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
 across fronts; whether a factor can be used is measured instead (`Factor.contraction`).
 """
 
@@ -62,7 +62,7 @@ class Factor(Elimination):
 
     Attributes
     ----------
-    symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+) or "general"
+    symmetry : "symmetric" (A = A^T), "hermitian" (A = A^+), "skew" (A = -A^T, real) or "general"
     dtype : dtype of the factors
     stored : StoredFactors
         Pi, W and V of each stack.

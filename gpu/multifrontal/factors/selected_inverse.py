@@ -19,7 +19,7 @@ from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.extend_add import gather
-from bdg.gpu.multifrontal.factors.stacked import reversed_, set_reversed, symmetrised
+from bdg.gpu.multifrontal.factors.stacked import backward_from, set_reversed, symmetrised
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 
@@ -169,7 +169,7 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
         return pivot_inverse
     right = xp.matmul(forward, outer)  # -G_PU
     general = symmetry == "general"
-    inner = xp.matmul(right, backward if general else reversed_(forward, symmetry))
+    inner = xp.matmul(right, backward if general else backward_from(forward, symmetry))
     inner += pivot_inverse
     # nobody reads G_UU of a leaf
     whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)
@@ -194,6 +194,8 @@ def _fill_by_symmetry(stored: StoredFactors, out: Any) -> None:
     """Set the blocks (j, i) whose partner (i, j) was computed, i eliminated first."""
     source, target = stored.symbolic.mirror(stored.backend.xp)
     values = out[source]
+    if stored.symmetry == "skew":
+        values = -values
     out[target] = values.conj() if stored.symmetry == "hermitian" else values
 
 

@@ -5,8 +5,10 @@ r"""Inverses of stacks of dense matrices, by products of halves.
           P = A^{-1},\; X = P B,\; Z = C P,\; Q = (D - C X)^{-1},\; Y = X Q
 
 down to base blocks, which are inverted with pivoting. For a symmetric matrix ``Z = X^T`` and only the upper triangle
-is read. The inverse of every base block is symmetrised: without this the antisymmetric part of its rounding error is
-multiplied by ``|X|^2`` on every level of the tree, and the factors of real symmetric matrices become useless.
+is read; so for a skew one (real, ``M = -M^T``), as ``C = -B^T`` and ``P = -P^T``. The inverse of every base block is
+symmetrised: without this the antisymmetric part of its rounding error is multiplied by ``|X|^2`` on every level of the
+tree, and the factors of real symmetric matrices become useless. Halves of skew matrices end at whole sites: the
+eigenvalues of skew blocks come in pairs, and a cut through a site leaves blocks that are nearly singular.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Symmetry = Literal["symmetric", "hermitian", "general"]
+Symmetry = Literal["symmetric", "hermitian", "skew", "general"]
 
 
 def swapped(matrices: Any) -> Any:
@@ -25,14 +27,23 @@ def swapped(matrices: Any) -> Any:
 
 
 def reversed_(matrices: Any, symmetry: Symmetry) -> Any:
-    """Return the transposes ("symmetric") or the Hermitian conjugates ("hermitian")."""
+    """Return the transposes ("symmetric"), minus these ("skew") or the Hermitian conjugates ("hermitian")."""
+    if symmetry == "skew":
+        return -swapped(matrices)
     return swapped(matrices) if symmetry == "symmetric" else swapped(matrices).conj()
 
 
+def backward_from(forward: Any, symmetry: Symmetry) -> Any:
+    """Return ``V = F_UP Pi`` from ``W = Pi F_PU``; the two signs of a skew matrix cancel."""
+    return swapped(forward).conj() if symmetry == "hermitian" else swapped(forward)
+
+
 def set_reversed(xp: Any, target: Any, matrices: Any, symmetry: Symmetry) -> None:
-    """Copy the transposes or the Hermitian conjugates into ``target``, in one call."""
+    """Copy what `reversed_` returns into ``target``, in one call."""
     if symmetry == "symmetric":
         target[...] = swapped(matrices)
+    elif symmetry == "skew":
+        xp.negative(swapped(matrices), out=target)
     else:
         xp.conjugate(swapped(matrices), out=target)
 
@@ -146,6 +157,8 @@ class StackInverter:
     base, upper : int
         As in `FrontSettings`.
     pivots : Pivots
+    together : int
+        Halves hold a multiple of so many rows.
     """
 
     xp: Any
@@ -153,6 +166,7 @@ class StackInverter:
     base: int
     upper: int
     pivots: Pivots
+    together: int = 1
 
     def __call__(self, matrices: Any, last: bool) -> Any:
         """Return the inverses; not finite where a matrix is singular. ``last``: nothing is eliminated after them."""
@@ -162,11 +176,12 @@ class StackInverter:
 
     def _write(self, out: Any, matrices: Any, last: bool) -> None:
         xp, size, base = self.xp, matrices.shape[-1], self.base
-        if size <= base:
+        if size <= max(base, self.together):
             self._write_base(out, matrices, last)
             return
         # halves of whole base blocks, so that few calls invert all
         half = base * max(1, (-(-size // base)) // 2) if size > 2 * base else (size + 1) // 2
+        half = min(self.together * -(-half // self.together), size - self.together)
         general = self.symmetry == "general"
         right = matrices[:, :half, half:]
         left = matrices[:, half:, :half] if general else reversed_(right, self.symmetry)
@@ -181,7 +196,7 @@ class StackInverter:
             backward = xp.matmul(left, first)
             xp.negative(xp.matmul(second, backward), out=out[:, half:, :half])
         else:
-            backward = reversed_(forward, self.symmetry)
+            backward = backward_from(forward, self.symmetry)
             set_reversed(xp, out[:, half:, :half], out[:, :half, half:], self.symmetry)
         first += xp.matmul(corner, backward)
 
@@ -217,7 +232,12 @@ def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limi
     """
     blocks = matrices[suspects]
     matrices = matrices.copy()
-    if symmetry == "symmetric" and blocks.dtype.kind == "c":
+    if symmetry == "skew":
+        found = [_away_from_zero(xp, block, limit) for block in blocks]
+        changed = suspects[xp.asarray([new is not None for new in found])]
+        for number, new in zip(changed, (new for new in found if new is not None), strict=True):
+            matrices[number] = new
+    elif symmetry == "symmetric" and blocks.dtype.kind == "c":
         singular = xp.linalg.svd(blocks, compute_uv=False)[:, -1] < limit
         changed = suspects[singular]
         matrices[changed] += 1j * limit * xp.eye(blocks.shape[-1])
@@ -228,6 +248,23 @@ def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limi
         values = xp.where(abs(values) < limit, xp.where(values < 0, -limit, limit), values)
         matrices[changed] = xp.matmul(vectors * values[:, None, :], swapped(vectors).conj())
     return matrices, changed
+
+
+def _away_from_zero(xp: Any, block: Any, limit: float) -> Any:
+    """Return a skew matrix with its eigenvalues between ``-i limit`` and ``i limit`` moved there; None without any.
+
+    They come in pairs: the small ones belong to a real space of even dimension (where the matrix is of odd size, one
+    stays at zero), with the orthonormal basis Q, and ``Q [[0, 1], [-1, 0]] Q^T limit`` takes their place.
+    """
+    squares, vectors = xp.linalg.eigh(swapped(block) @ block)
+    small = int((squares < limit**2).sum()) // 2 * 2
+    if not small:
+        return None
+    basis = vectors[:, :small]
+    rest = block - basis @ (swapped(basis) @ block @ basis) @ swapped(basis)
+    first, second = basis[:, : small // 2], basis[:, small // 2 :]
+    turned = first @ swapped(second)
+    return rest + limit * (turned - swapped(turned))
 
 
 def invert(xp: Any, matrices: Any) -> Any:

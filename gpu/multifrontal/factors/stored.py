@@ -25,7 +25,7 @@ class StoredFactors:
     Parameters
     ----------
     symbolic : Symbolic
-    symmetry : "symmetric", "hermitian" or "general"
+    symmetry : "symmetric", "hermitian", "skew" or "general"
     matrix : CSR
         H.
     values : array

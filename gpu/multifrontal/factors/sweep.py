@@ -59,6 +59,8 @@ def adjoint_sweep(stored: StoredFactors, columns: Any) -> Any:
         return sweep(stored, columns)
     if stored.symmetry == "symmetric":  # the adjoint is the complex conjugate
         return sweep(stored, columns.conj()).conj()
+    if stored.symmetry == "skew":
+        return -sweep(stored, columns)
     xp, width = stored.backend.xp, columns.shape[1]
     if xp is np and width <= FEW:
         return sweep_few(stored, columns, adjoint=True)
@@ -155,6 +157,6 @@ def _reduced(stored: StoredFactors, number: int, own: Any, adjoint: bool) -> Any
         return _adjoint_product(xp, stored.forward_of(number), own)
     if stored.symmetry == "general":
         return xp.matmul(stored.backward_of(number), own)
-    if stored.symmetry == "symmetric":
+    if stored.symmetry != "hermitian":
         return swapped(xp.matmul(swapped(own), stored.forward_of(number)))
     return _adjoint_product(xp, stored.forward_of(number), own)

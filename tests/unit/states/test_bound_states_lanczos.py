@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose
 import bdg
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import lanczos
+from bdg.gpu.eigen.antiunitary import Antiunitary
 from bdg.gpu.eigen.eigenpairs import rayleigh_ritz
-from bdg.gpu.eigen.inverses import DampedInverse
+from bdg.gpu.eigen.inverses import DampedInverse, SkewInverse
 from bdg.gpu.multifrontal import Factor
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
 from bdg.methods.symbolic import whole_symbolic
@@ -111,9 +112,37 @@ def test_equals_dense(grid, spinful, islands, monkeypatch, name, damped):
     if damped:
         assert states.evidence.eta > 0 and "contraction" in states.evidence.moved_because
     if name in ("split wire", "spin-degenerate") and not damped:
-        assert states.evidence.form == "hermitian, majorana"
+        assert states.evidence.form == "skew, majorana"
     if name == "flux" and not damped:
         assert states.evidence.form == "hermitian, quaternion"
+
+
+@pytest.mark.parametrize("name", ["split wire", "spin-degenerate"])
+def test_without_skew_factors_complex_ones_do(grid, spinful, islands, monkeypatch, name):
+    monkeypatch.setattr(Antiunitary, "skew", lambda partner, matrix: 0 * matrix.real)  # singular
+    states = _check(_systems(grid, spinful, islands)[name], 13)
+    assert states.evidence.form == "hermitian, majorana" and "skew form" in states.evidence.moved_because
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (4, 3, 3)])
+def test_skew_factors_invert_h(grid, spinful, islands, shape):
+    """As the operator of the iteration, ``i H^-1`` in real coordinates, and for columns of H; random phases and spins."""
+    n_sites = int(np.prod(shape))
+    system = spinful(grid(shape, delta=islands(n_sites, 4, True), disorder=1.0)).with_field(0.1)
+    system = system.with_onsite(0.2 * SIGMA_Z + 0.1 * SIGMA_X)
+    hamiltonian, backend = bdg.BdGHamiltonian(system), select_backend("cpu")
+    partner = Antiunitary.of(hamiltonian.particle_hole_partner, hamiltonian.shape[0], np)
+    symbolic = whole_symbolic(system, backend)
+    skew = partner.skew(hamiltonian.matrix)
+    assert skew.dtype == float and abs(skew + skew.T).max() == 0
+    factor = Factor(symbolic, symbolic.pattern.split(skew), 0.0, backend)
+    assert factor.symmetry == "skew"
+    inverse, exact = SkewInverse(factor, partner), np.linalg.inv(hamiltonian.matrix.toarray())
+    rng = np.random.default_rng(0)
+    real = rng.standard_normal((len(exact), 3))
+    assert_allclose(partner.to_complex(inverse(real)), 1j * exact @ partner.to_complex(real), atol=1e-9)
+    states = real + 1j * rng.standard_normal(real.shape)
+    assert_allclose(inverse.solve(states), exact @ states, atol=1e-9)
 
 
 def test_damped_vectors_split_into_both_signs(grid):
