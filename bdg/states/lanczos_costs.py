@@ -64,17 +64,19 @@ def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple
     takagi = system.norbs == 1 and not is_complex
     paired = takagi or is_complex
     symbolic = (site_symbolic if takagi else whole_symbolic)(system, backend)
-    form = "complex" if paired else "real"
+    skew = is_complex and system.norbs == 2
+    form = "complex" if paired and not skew else "real"
     wanted = wanted_states(k, dimension)
     values = wanted // 2 if paired else wanted
     number = np.dtype("c16" if form == "complex" else "f8")
     searching = predict_memory(symbolic, number, on_device=on_device)
     block = 8 if on_device else cpu_block(values, searching.kept)
+    width = 2 * block if skew else block  # two real columns each
     longest = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
     seconds, counting = count_cost(hamiltonian, backend, in_gap=True)
     seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
     seconds += _factor_seconds(rates, symbolic, form)
-    seconds += _search_seconds(rates, symbolic, form, values, block, longest)
+    seconds += _search_seconds(rates, symbolic, form, values, block, width, longest)
     seconds += ritz_seconds(rates, hamiltonian, wanted)
     basis = longest * symbolic.n_rows * number.itemsize
     indices = cost.index_bytes(symbolic) if takagi else 0.0
@@ -89,20 +91,22 @@ def _factor_seconds(rates: Rates, symbolic: Symbolic, form: str, share: float = 
     return share * factor + sweeps * cost.solve_seconds(rates, symbolic, form, columns)
 
 
-def _search_seconds(rates: Rates, symbolic: Symbolic, form: str, values: int, block: int, longest: float) -> float:
-    """Return the seconds of the iteration: solves, orthogonal blocks, projections, restarts."""
+def _search_seconds(
+    rates: Rates, symbolic: Symbolic, form: str, values: int, block: int, width: int, longest: float
+) -> float:
+    """Return the seconds of the iteration: solves of ``width`` columns, orthogonal blocks, projections, restarts."""
     number, products = ("c16", 4) if form == "complex" else ("f8", 1)
     rows, itemsize = symbolic.n_rows, np.dtype(number).itemsize
     solves = min(_START + _EACH * values, float(rows))
     steps, gemm = solves / block, rates.gemm[number]
     mean = 0.67 * longest
     reading = mean * rows * itemsize / rates.copy
-    multiplying = 2.0 * products * mean * rows * block / gemm
+    multiplying = 2.0 * products * mean * rows * width / gemm
     orthogonal = _PASSES * max(reading, multiplying) / _SKINNY
     passes, share = _ORTHONORMAL
-    orthonormal = passes * 2.0 * products * rows * block**2 / (share * gemm)
+    orthonormal = passes * 2.0 * products * rows * width**2 / (share * gemm)
     looks = 1 + _LOOKS * max(0.0, solves / values - 1)
     projections = looks * cost.eigh_seconds(rates, int(2 * mean) + 1, float)
     restarts = 2.0 * 2.0 * products * 1.25 * values * longest * rows / gemm if solves > longest else 0.0
-    solving = steps * cost.solve_seconds(rates, symbolic, form, block)
+    solving = steps * cost.solve_seconds(rates, symbolic, form, width)
     return solving + steps * (orthogonal + orthonormal) + projections + restarts + 40 * solves * rates.call
