@@ -61,6 +61,11 @@ def whole_symbolic(system: System, backend: Backend) -> Symbolic:
     return _symbolic(system, backend, "whole")
 
 
+def electron_symbolic(system: System, backend: Backend) -> Symbolic:
+    """Return the symbolic factorisation with the rows of electrons only, both spins of a site together."""
+    return _symbolic(system, backend, "electron")
+
+
 def host_symbolic(system: System, backend: Backend, sites: np.ndarray, *, holes: bool = False) -> Symbolic:
     """Return the symbolic factorisation of h (with ``holes`` of H) whose root owns ``sites``: these stay, others go.
 
@@ -96,6 +101,8 @@ def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
         pattern = _pattern(system)
         if kind == "whole":
             pattern = pattern.with_rows(dof_rows(system))
+        elif kind == "electron":
+            pattern = pattern.with_rows(dof_rows(system)[:, : system.norbs])
         small = kind == "quaternion" and backend.device == "cpu"
         settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
         if pattern.rows_per_site == 4 and backend.device == "cpu":

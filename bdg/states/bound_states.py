@@ -27,7 +27,7 @@ from bdg.gpu.eigen.scales import Scales
 from bdg.gpu.eigen.shift_invert import ShiftInvertEngine
 from bdg.lattices.arguments import non_negative_number, positive_number
 from bdg.lattices.system import System
-from bdg.methods.symbolic import dof_order, site_symbolic, whole_symbolic
+from bdg.methods.symbolic import dof_order, electron_symbolic, site_symbolic, whole_symbolic
 from bdg.states import choice as states_choice
 from bdg.states.choice import COUNTING, METHODS, _is_whole, choose_method, require_k
 from bdg.states.selection import certificate, select
@@ -336,6 +336,7 @@ def _engine(method: str, hamiltonian: BdGHamiltonian, backend: Backend) -> Engin
         hamiltonian.particle_hole_partner,
         backend,
         takagi,
+        half=(lambda: electron_symbolic(system, backend)) if system.norbs == 2 else None,
         recount=lambda energy: _count_by_superlu(hamiltonian, energy),
     )
 

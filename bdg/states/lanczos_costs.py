@@ -16,7 +16,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen.lanczos import cpu_block
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
-from bdg.methods.symbolic import site_symbolic, whole_symbolic
+from bdg.methods.symbolic import electron_symbolic, site_symbolic, whole_symbolic
 
 RITZ_PASSES = 6.0  # products of the size n K^2 that polishing K states takes
 _COUNT_FACTOR = 1.2  # a factorisation whose pivots are counted, relative to one for solves
@@ -61,42 +61,43 @@ def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple
     """Return seconds and bytes of ``k`` states of lowest |E| with the proof that they are complete."""
     rates, system, dimension = rates_of(backend), hamiltonian.system, hamiltonian.shape[0]
     is_complex, on_device = hamiltonian.dtype.kind == "c", backend.device != "cpu"
-    takagi = system.norbs == 1 and not is_complex
-    paired = takagi or is_complex
-    symbolic = (site_symbolic if takagi else whole_symbolic)(system, backend)
-    skew = is_complex and system.norbs == 2
-    form = "complex" if paired and not skew else "real"
+    majorana = system.norbs == 2
+    takagi, chiral = not majorana and not is_complex, majorana and not is_complex
+    of_half = site_symbolic if takagi else electron_symbolic
+    symbolic = (of_half if takagi or chiral else whole_symbolic)(system, backend)
+    form = "real" if majorana else "complex"
     wanted = wanted_states(k, dimension)
-    values = wanted // 2 if paired else wanted
-    number = np.dtype("c16" if form == "complex" else "f8")
-    searching = predict_memory(symbolic, number, on_device=on_device)
+    values = wanted // 2
+    number = np.dtype("f8" if majorana else "c16")
+    searching = predict_memory(symbolic, number, general=chiral, on_device=on_device)
     block = 8 if on_device else cpu_block(values, searching.kept)
-    width = 2 * block if skew else block  # two real columns each
-    longest = (64.0 if values < 32 else 2.0 * values) * (2 if paired and not takagi else 1)
+    width = 2 * block if majorana else block  # two real columns each
+    rows = dimension // 2 if takagi else dimension
+    longest = (64.0 if values < 32 else 2.0 * values) * (1 if takagi else 2)
     seconds, counting = count_cost(hamiltonian, backend, in_gap=True)
-    seconds += cost.analysis_seconds(rates, system.n_sites) if takagi else 0.0
-    seconds += _factor_seconds(rates, symbolic, form)
-    seconds += _search_seconds(rates, symbolic, form, values, block, width, longest)
+    seconds += cost.analysis_seconds(rates, system.n_sites) if takagi or chiral else 0.0
+    seconds += _factor_seconds(rates, symbolic, form, general=chiral)
+    seconds += _search_seconds(rates, symbolic, form, rows, values, block, width, longest)
     seconds += ritz_seconds(rates, hamiltonian, wanted)
-    basis = longest * symbolic.n_rows * number.itemsize
-    indices = cost.index_bytes(symbolic) if takagi else 0.0
+    basis = longest * rows * number.itemsize
+    indices = cost.index_bytes(symbolic) if takagi or chiral else 0.0
     states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize
     return seconds, indices + max(searching.factor_peak, searching.kept + 1.5 * basis, counting) + states
 
 
-def _factor_seconds(rates: Rates, symbolic: Symbolic, form: str, share: float = 1.0) -> float:
+def _factor_seconds(rates: Rates, symbolic: Symbolic, form: str, share: float = 1.0, *, general: bool = False) -> float:
     """Return the seconds of a factorisation whose contraction is measured."""
     sweeps, columns = _CONTRACTION
-    factor = cost.factor_seconds(rates, symbolic, form)
+    factor = cost.factor_seconds(rates, symbolic, form, general)
     return share * factor + sweeps * cost.solve_seconds(rates, symbolic, form, columns)
 
 
 def _search_seconds(
-    rates: Rates, symbolic: Symbolic, form: str, values: int, block: int, width: int, longest: float
+    rates: Rates, symbolic: Symbolic, form: str, rows: int, values: int, block: int, width: int, longest: float
 ) -> float:
     """Return the seconds of the iteration: solves of ``width`` columns, orthogonal blocks, projections, restarts."""
     number, products = ("c16", 4) if form == "complex" else ("f8", 1)
-    rows, itemsize = symbolic.n_rows, np.dtype(number).itemsize
+    itemsize = np.dtype(number).itemsize
     solves = min(_START + _EACH * values, float(rows))
     steps, gemm = solves / block, rates.gemm[number]
     mean = 0.67 * longest

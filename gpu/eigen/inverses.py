@@ -4,6 +4,7 @@ r"""Factors of H - shift as operators for the Lanczos iteration, each in the num
 - `TakagiInverse`: ``c -> conj(A^-1 c)``, ``A = h + i D``, ``c = u + i v``; h and D real, one row of electrons a site.
 - `QuaternionInverse`, `MajoranaInverse`: ``H^-1`` with the partner of every vector for free.
 - `SkewInverse`: the latter from real factors, half as large.
+- `ChiralInverse`: the same for real H, from factors of a matrix of half the size.
 - `DampedInverse`: ``((H - shift)^2 + eta^2)^-1`` from factors of ``H - shift - i eta``, whose pivots are never small.
 """
 
@@ -12,10 +13,12 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+import scipy.linalg
 
 from bdg.gpu.eigen.antiunitary import Antiunitary
-from bdg.gpu.eigen.krylov_forms import Form, HermitianForm, MajoranaForm, QuaternionForm, TakagiForm
-from bdg.gpu.multifrontal import Factor
+from bdg.gpu.eigen.krylov_forms import ChiralForm, Form, HermitianForm, MajoranaForm, QuaternionForm, TakagiForm
+from bdg.gpu.multifrontal import BlockMatrix, Factor
+from bdg.gpu.multifrontal.factors.product import MatrixProduct
 from bdg.gpu.multifrontal.factors.sweep import adjoint_sweep
 
 _COLUMNS = 4  # solved at a time when states are polished: right-hand sides and updates are ten times as large
@@ -33,12 +36,15 @@ class Inverse(Protocol):
     factor : Factor
     in_pairs : bool
         One Ritz value stands for a pair +-E.
+    size : int
+        Rows of its columns.
     """
 
     name: str
     form: Form
     factor: Factor
     in_pairs: bool
+    size: int
 
     def __call__(self, columns: Any) -> Any:
         """Return the operator applied to columns of the form, on the device."""
@@ -60,7 +66,7 @@ class PlainInverse:
 
     def __init__(self, factor: Factor) -> None:
         self.name: str = factor.symmetry
-        self.factor = factor
+        self.factor, self.size = factor, factor.symbolic.n_rows
         self.form: Form = HermitianForm(factor.dtype)
 
     def __call__(self, columns: Any) -> Any:
@@ -87,7 +93,7 @@ class TakagiInverse:
     name, in_pairs = "takagi", True
 
     def __init__(self, factor: Factor) -> None:
-        self.factor = factor
+        self.factor, self.size = factor, factor.symbolic.n_rows
         self.form: Form = TakagiForm()
 
     def __call__(self, columns: Any) -> Any:
@@ -148,8 +154,11 @@ class MajoranaInverse(PlainInverse):
         ]
 
     def states(self, vectors: Any) -> np.ndarray:
-        """As `Inverse`."""
-        return self.factor.backend.to_host(self._partner.to_complex(vectors))
+        """As `Inverse`: of real and imaginary part ``(1, S) x``, and the partners hold the rest."""
+        width = vectors.shape[1] // 2
+        return self.factor.backend.to_host(
+            self._partner.to_complex(vectors[:, :width]) + 1j * self._partner.to_complex(vectors[:, width:])
+        )
 
     def known(self, states: np.ndarray) -> Any:
         """As `Inverse`; the states span an invariant space, which has as many real dimensions as complex ones."""
@@ -175,6 +184,68 @@ class SkewInverse(MajoranaInverse):
         image = self.factor.solve(self._partner.to_real(backend.xp.asarray(states)))
         both = self._partner.to_complex(image[:, :width]) + 1j * self._partner.to_complex(image[:, width:])
         return backend.to_host(both * -1j)
+
+
+class ChiralInverse(SkewInverse):
+    """``i H^-1`` of real H in real coordinates, where ``X = [[0, x], [-x^T, 0]]``, from factors of -x.
+
+    The transposes are solved with the same factors; ``transposed`` is ``x^T``, for their refinement.
+    """
+
+    def __init__(self, factor: Factor, partner: Antiunitary, transposed: BlockMatrix) -> None:
+        super().__init__(factor, partner)
+        self.name, self.form, self.size = "chiral, majorana", ChiralForm(), 2 * factor.symbolic.n_rows
+        self._transposed = MatrixProduct(factor.symbolic, transposed, factor.backend)
+
+    def __call__(self, columns: Any) -> Any:
+        """As `Inverse`."""
+        return self._applied(columns, rough_refinements(self.factor))
+
+    def states(self, vectors: Any) -> np.ndarray:
+        """As `Inverse`, real; of a mixture of degenerate pairs real and imaginary part."""
+        columns = super().states(vectors)
+        mixed = np.linalg.norm(columns.imag, axis=0) > 1e-6 * np.linalg.norm(columns, axis=0)
+        return np.concatenate([columns.real, columns.imag[:, mixed]], axis=1)
+
+    def known(self, states: np.ndarray) -> Any:
+        """As `Inverse`, each column in one half."""
+        backend = self.factor.backend
+        coordinates = backend.to_host(self._partner.to_real(backend.xp.asarray(states)))
+        half = len(coordinates) // 2
+        first, second = _span(coordinates[:half]), _span(coordinates[half:])
+        return backend.xp.asarray(scipy.linalg.block_diag(first, second))
+
+    def solve(self, states: np.ndarray) -> np.ndarray:
+        """As `Inverse`: the coordinates of a real column are real in the first half and imaginary in the second."""
+        backend = self.factor.backend
+        if states.dtype.kind == "c":
+            width = states.shape[1]
+            image = self.solve(np.concatenate([states.real, states.imag], axis=1))
+            return image[:, :width] + 1j * image[:, width:]
+        both = self._partner.to_real(backend.xp.asarray(states))
+        width = states.shape[1]
+        image = self._applied(both[:, :width] + both[:, width:], self.factor.refinements)
+        turned = backend.to_host(self._partner.to_complex(image))
+        return turned.real + turned.imag
+
+    def _applied(self, columns: Any, refinements: int) -> Any:
+        """Return ``-X^-1 (a, b) = (x^-T b, -x^-1 a)`` for real columns (n, R); no solve for a half of zeros."""
+        xp, half = self.factor.backend.xp, len(columns) // 2
+        first, second = columns[:half], columns[half:]
+        above, below = self.factor.backend.to_host(xp.stack([abs(first).max(), abs(second).max()]))
+        image = xp.zeros(columns.shape, columns.dtype)
+        if above:
+            image[half:] = self.factor.solve(first, refinements)
+        if below:
+            image[:half] = -self._transposed_solve(second, refinements)
+        return image
+
+    def _transposed_solve(self, columns: Any, refinements: int) -> Any:
+        """Return ``A^-T columns``, ``A = -x``."""
+        solution = adjoint_sweep(self.factor.stored, columns)
+        for _ in range(refinements):
+            solution = solution + adjoint_sweep(self.factor.stored, columns + self._transposed(solution))
+        return solution
 
 
 class DampedInverse(PlainInverse):

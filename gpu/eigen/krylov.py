@@ -23,6 +23,7 @@ from bdg.gpu.eigen.krylov_forms import Form, Ritz
 _CACHED = 1 << 23  # bytes of the basis that a CPU takes at a time: the second product finds them in the cache
 _LEAST_BASIS = 160  # basis vectors before a restart; orthogonalisation costs more than the restarts beyond
 _LOOSE = 1e4  # on the residuals of pairs of which only the value is wanted: its error is quadratic in them
+_LEAST = 1e-150  # Ritz value that a residual is compared with: zeros are in a basis whose halves differ in size
 _NOISE = 1e-7  # a block this small beside its image has lost the orthogonality that normalising assumes
 
 
@@ -154,7 +155,7 @@ class Search:
         """Return the residuals up to which pairs count as converged, for Ritz values in their order."""
         needed = self.wanted if self.needed is None else self.needed
         relative = np.where(np.arange(values.size) < needed, self.tol, _LOOSE * self.tol)
-        return relative * np.maximum(abs(values), np.finfo(float).tiny)
+        return relative * np.maximum(abs(values), _LEAST)
 
     def hopeless(self, solves: int, converged: int) -> bool:
         """Return whether to give up after so many solves, with so many pairs converged."""
@@ -242,10 +243,7 @@ def _restart(basis: _Basis, ritz: Ritz, wanted: int, most: int) -> tuple[np.ndar
 def _start(basis: _Basis, rng: np.random.Generator, width: int) -> Any:
     """Return a random orthonormal block."""
     form, n_rows = basis.form, basis._rows.shape[1]
-    start = rng.standard_normal((n_rows, width))
-    if np.dtype(form.dtype).kind == "c":
-        start = start + 1j * rng.standard_normal((n_rows, width))
-    columns = basis.xp.asarray(start.astype(form.dtype))
+    columns = basis.xp.asarray(form.seed(rng, n_rows, width))
     for _ in range(2):
         columns, _ = form.orthonormal(basis.reduced(columns)[0], basis.xp)
     return columns

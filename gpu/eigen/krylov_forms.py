@@ -10,6 +10,8 @@ Every form drives ``x -> H^-1 x`` and differs in what symmetry gives for free:
   ``T = Y^+ S H^-1 Y`` the projection is ``[[P, -T], [-T*, -P*]]``.
 - `MajoranaForm`: the same for ``S^2 = +1``. In the real coordinates of S the operator ``i H^-1`` is real and
   antisymmetric; one complex solve serves two real columns.
+- `ChiralForm`: the same where that operator connects the two halves of the coordinates only, as for real H. Basis
+  vectors live in one half each (G. H. Golub and W. Kahan, SIAM J. Numer. Anal. 2, 205 (1965)).
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import numpy as np
 
 from bdg.gpu.eigen.antiunitary import Antiunitary
 
+_DUST = 1e-10  # relative to the other half: far above rounding, far below the error of a solve
 _FEW = 3  # columns that a CPU multiplies one by one, which reads the basis from the cache
 
 
@@ -45,6 +48,9 @@ class Form(Protocol):
 
     def room(self, n_rows: int) -> int:
         """Return the largest number of basis vectors in a space of ``n_rows``."""
+
+    def seed(self, rng: np.random.Generator, n_rows: int, width: int) -> np.ndarray:
+        """Return random columns (n_rows, width) to start with, on the host."""
 
     def overlaps(self, basis: Any, columns: Any) -> Any:
         """Return what `without` and `grown` need of the overlaps of columns (n, R) with the basis."""
@@ -78,6 +84,13 @@ def _inner(basis: Any, columns: Any) -> Any:
     return (basis @ columns.conj()).conj() if columns.dtype.kind == "c" else basis @ columns
 
 
+def _random(rng: np.random.Generator, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    start = rng.standard_normal(shape)
+    if np.dtype(dtype).kind == "c":
+        start = start + 1j * rng.standard_normal(shape)
+    return start.astype(dtype)
+
+
 def _symmetric_part(matrix: np.ndarray, conjugate: bool, sign: float = 1.0) -> np.ndarray:
     transposed = matrix.T.conj() if conjugate else matrix.T
     return 0.5 * (matrix + sign * transposed)
@@ -105,6 +118,10 @@ class HermitianForm:
     def room(self, n_rows: int) -> int:
         """As `Form`."""
         return n_rows
+
+    def seed(self, rng: np.random.Generator, n_rows: int, width: int) -> np.ndarray:
+        """As `Form`."""
+        return _random(rng, (n_rows, width), self.dtype)
 
     def overlaps(self, basis: Any, columns: Any) -> Any:
         """As `Form`."""
@@ -176,6 +193,10 @@ class QuaternionForm:
     def room(self, n_rows: int) -> int:
         """As `Form`."""
         return n_rows // 2
+
+    def seed(self, rng: np.random.Generator, n_rows: int, width: int) -> np.ndarray:
+        """As `Form`."""
+        return _random(rng, (n_rows, width), self.dtype)
 
     def overlaps(self, basis: Any, columns: Any) -> Any:
         """As `Form`."""
@@ -266,6 +287,45 @@ class MajoranaForm(HermitianForm):
         """As `Form`."""
         values = np.diag(ritz.values[:keep])
         return np.block([[0 * values, values], [-values, 0 * values]])
+
+
+@dataclass(frozen=True, eq=False)
+class ChiralForm(MajoranaForm):
+    """As `MajoranaForm`, for operators ``[[0, y], [-y^T, 0]]``: with a start in the first half all images are in one.
+
+    Ritz vectors are ``(u, i w)`` with real u and w but for a phase, which is taken out of them.
+    """
+
+    def seed(self, rng: np.random.Generator, n_rows: int, width: int) -> np.ndarray:
+        """As `Form`, in the first half."""
+        columns = super().seed(rng, n_rows, width)
+        columns[n_rows // 2 :] = 0
+        return columns
+
+    def orthonormal(self, columns: Any, xp: Any) -> tuple[Any, Any]:
+        """As `Form`."""
+        block, remainder = super().orthonormal(columns, xp)
+        return _dusted(block), remainder
+
+    def combined(self, basis: Any, ritz: Ritz, keep: int, xp: Any) -> Any:
+        """As `Form`."""
+        both = super().combined(basis, ritz, keep, xp)
+        real, imaginary = both[: len(both) // 2], both[len(both) // 2 :]
+        half = both.shape[1] // 2
+        square = ((real[:, :half] + 1j * imaginary[:, :half]) ** 2).sum(axis=1)
+        there = abs(square) > 1e-8  # else it is a mixture of degenerate pairs
+        phase = xp.sqrt(xp.where(there, square, 1.0) / xp.where(there, abs(square), 1.0))[:, None]
+        turned = phase.real * real + phase.imag * imaginary, phase.real * imaginary - phase.imag * real
+        return _dusted(xp.concatenate(turned, axis=0).T).T
+
+
+def _dusted(columns: Any) -> Any:
+    """Set what rounding left in one half of columns (n, R) to zero, in place: it grows with every restart."""
+    half = len(columns) // 2
+    above, below = abs(columns[:half]).max(axis=0), abs(columns[half:]).max(axis=0)
+    columns[:half] *= above > _DUST * below
+    columns[half:] *= below > _DUST * above
+    return columns
 
 
 def takagi(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@ For real h and D and one row of electrons a site, ``c = u + i v`` turns ``H psi 
 the complex symmetric ``A = h + i D`` of half the dimension: half the operations, half the memory, and the partner at -E
 is ``i c``. Otherwise the factors are those of ``H - shift``; at shift 0 a complex H takes the particle-hole partner of
 every vector along, which halves the number of solves. Where that operator squares to +1 (spinful systems) ``i H`` is
-real and skew in the coordinates of Majorana vectors, and so are its factors: half the memory. Where no real shift gives
-usable factors, those of ``H - i eta`` do. Counts come from the inertia of factors of ``H - energy``, trusted by their
-measured contraction.
+real and skew in the coordinates of Majorana vectors, and so are its factors: half the memory; for real H it connects
+two halves of these coordinates, by a matrix x of half the size. Where no real shift gives usable factors, those of
+``H - i eta`` do. Counts come from the inertia of factors of ``H - energy``, trusted by their measured contraction.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen.antiunitary import Antiunitary
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
 from bdg.gpu.eigen.inverses import (
+    ChiralInverse,
     DampedInverse,
     Inverse,
     MajoranaInverse,
@@ -79,6 +80,8 @@ class LanczosEngine:
         Where h and D are real and every site has one row of electrons.
     block : int, optional
         Columns solved at once; by default what `cpu_block` says on the CPU, and 8 on a GPU.
+    half : callable, optional
+        Returns the symbolic factorisation of the electrons' rows, where every site has two of them.
     recount : callable, optional
         Counts levels below an energy where the factors prove nothing; None where it does not either.
     """
@@ -91,13 +94,14 @@ class LanczosEngine:
         backend: Backend,
         takagi: TakagiMatrix | None = None,
         block: int | None = None,
+        half: Callable[[], Symbolic] | None = None,
         recount: Callable[[float], int | None] | None = None,
     ) -> None:
         self.matrix, self.partner, self.scales = matrix, partner, Scales.of(matrix)
         self.facts: dict[str, Any] = {"solves": 0, "restarts": 0}
         self.patience, self.estimated_count = 1.0, ""
         self._symbolic, self._takagi, self._backend, self._block = symbolic, takagi, backend, block
-        self._recount = recount
+        self._half, self._recount = half, recount
         self._whole: BlockMatrix | None = None
         self._searched: float | None = None
         self._inverse: tuple[float, Inverse] | None = None  # of the shift that was asked for
@@ -138,12 +142,11 @@ class LanczosEngine:
         copies = known is not None and self._searched == shift  # of levels that were found already
         self._searched = shift
         values = wanted // 2 if inverse.in_pairs else wanted
-        size = inverse.factor.symbolic.n_rows
         run = inverse_lanczos(
             inverse,
-            size,
+            inverse.size,
             Search(
-                min(values, size),
+                min(values, inverse.size),
                 max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
                 needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
                 block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
@@ -200,12 +203,10 @@ class LanczosEngine:
                 return TakagiInverse(factor)
             reasons.append(f"Takagi form: contraction {factor.contraction:.1e}")
             del factor
-        elif shift == 0 and self.matrix.dtype.kind == "c" and self._on_host().square > 0:
-            factor = self._factor_at_zero(self._symbolic(), self._on_host().skew(self.matrix))
-            if factor.contraction < _USABLE:
-                return SkewInverse(factor, self._on_device())
-            reasons.append(f"skew form: contraction {factor.contraction:.1e}")
-            del factor
+        elif shift == 0 and self._on_host().square > 0:
+            found = self._majorana(reasons)
+            if found is not None:
+                return found
         for move in _MOVES:
             factor = self._factor(shift + move * scale)
             if factor.contraction < _USABLE:
@@ -242,6 +243,24 @@ class LanczosEngine:
             return PlainInverse(factor)
         partner = self._on_device()
         return (QuaternionInverse if partner.square < 0 else MajoranaInverse)(factor, partner)
+
+    def _majorana(self, reasons: list[str]) -> Inverse | None:
+        """Return factors in Majorana coordinates if they can be used: of ``i H``, or of x for real H."""
+        skew = self._on_host().skew(self.matrix)
+        if self.matrix.dtype.kind == "c":
+            factor = self._factor_at_zero(self._symbolic(), skew)
+            if factor.contraction < _USABLE:
+                return SkewInverse(factor, self._on_device())
+            reasons.append(f"skew form: contraction {factor.contraction:.1e}")
+        elif self._half is not None and not self.scales.wide:
+            symbolic, size = self._half(), skew.shape[0] // 2
+            connecting = sp.csr_matrix(skew[:size, size:])
+            factor = self._factor_at_zero(symbolic, connecting)
+            if factor.contraction < _USABLE:
+                transposed = symbolic.pattern.split(sp.csr_matrix(connecting.T))
+                return ChiralInverse(factor, self._on_device(), transposed)
+            reasons.append(f"chiral form: contraction {factor.contraction:.1e}")
+        return None
 
     def _on_host(self) -> Antiunitary:
         return Antiunitary.of(self.partner, self.matrix.shape[0], np)

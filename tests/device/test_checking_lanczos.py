@@ -14,7 +14,7 @@ FORMS = {
     "takagi": "takagi",
     "flux": "hermitian, quaternion",
     "rashba": "skew, majorana",
-    "zeeman": "symmetric",
+    "zeeman": "chiral, majorana",
     "damped": "h_minus_i_eta",
 }
 

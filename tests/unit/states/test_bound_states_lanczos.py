@@ -12,10 +12,11 @@ from bdg.gpu.device.backend import select_backend
 from bdg.gpu.eigen import lanczos
 from bdg.gpu.eigen.antiunitary import Antiunitary
 from bdg.gpu.eigen.eigenpairs import rayleigh_ritz
-from bdg.gpu.eigen.inverses import DampedInverse, SkewInverse
+from bdg.gpu.eigen.inverses import ChiralInverse, DampedInverse, SkewInverse, rough_refinements
+from bdg.gpu.eigen.krylov import Search, inverse_lanczos
 from bdg.gpu.multifrontal import Factor
 from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
-from bdg.methods.symbolic import whole_symbolic
+from bdg.methods.symbolic import electron_symbolic, whole_symbolic
 
 CLOSE = 1e-11  # eigenvalue error of a pair with residual 1e-9 is below 1e-9^2/gap; this leaves room for small gaps
 
@@ -113,6 +114,8 @@ def test_equals_dense(grid, spinful, islands, monkeypatch, name, damped):
         assert states.evidence.eta > 0 and "contraction" in states.evidence.moved_because
     if name in ("split wire", "spin-degenerate") and not damped:
         assert states.evidence.form == "skew, majorana"
+    if name in ("end modes", "spin-degenerate, real") and not damped:
+        assert states.evidence.form == "chiral, majorana" and states.u.dtype == float
     if name == "flux" and not damped:
         assert states.evidence.form == "hermitian, quaternion"
 
@@ -145,6 +148,73 @@ def test_skew_factors_invert_h(grid, spinful, islands, shape):
     assert_allclose(partner.to_complex(inverse(real)), 1j * exact @ partner.to_complex(real), atol=1e-9)
     states = real + 1j * rng.standard_normal(real.shape)
     assert_allclose(inverse.solve(states), exact @ states, atol=1e-9)
+
+
+def _chiral(system):
+    """Inverse of real spinful H, its matrix and its partner."""
+    hamiltonian, backend = bdg.BdGHamiltonian(system), select_backend("cpu")
+    partner = Antiunitary.of(hamiltonian.particle_hole_partner, hamiltonian.shape[0], np)
+    symbolic, half = electron_symbolic(system, backend), hamiltonian.shape[0] // 2
+    skew = partner.skew(hamiltonian.matrix)
+    assert not skew[:half, :half].nnz and not skew[half:, half:].nnz
+    matrices = [symbolic.pattern.split(sp.csr_matrix(x)) for x in (skew[:half, half:], skew[:half, half:].T)]
+    factor = Factor(symbolic, matrices[0], 0.0, backend)
+    return ChiralInverse(factor, partner, matrices[1]), hamiltonian.matrix, partner
+
+
+@pytest.mark.parametrize("contraction", [None, 1e-4])
+def test_chiral_factors_invert_h(grid, spinful, islands, contraction):
+    """Columns in either half and in both, as they are and refined once; columns of H stay real."""
+    film = spinful(grid((6, 5), delta=islands(30, 4), disorder=1.0)).with_onsite(0.2 * SIGMA_Z + 0.1 * SIGMA_X)
+    inverse, matrix, partner = _chiral(film)
+    if contraction is not None:
+        inverse.factor.__dict__["contraction"] = contraction
+        assert rough_refinements(inverse.factor) == 1
+    exact = np.linalg.inv(matrix.toarray())
+    half = len(exact) // 2
+    columns = np.random.default_rng(0).standard_normal((len(exact), 3))
+    for zeros in (slice(half), slice(half, None), slice(0)):
+        some = columns.copy()
+        some[zeros] = 0
+        image = inverse(some)
+        assert_allclose(partner.to_complex(image), 1j * exact @ partner.to_complex(some), atol=1e-10)
+        if zeros != slice(0):
+            assert not image[: half if zeros == slice(half, None) else 0].any()
+    solved = inverse.solve(columns)
+    assert solved.dtype == float
+    assert_allclose(solved, exact @ columns, atol=1e-10)
+    assert_allclose(inverse.solve(columns + 1j * columns[::-1]), exact @ (columns + 1j * columns[::-1]), atol=1e-10)
+
+
+@pytest.mark.parametrize("zeeman", [0.0, 0.2])
+@pytest.mark.parametrize("max_dimension", [None, 24])
+def test_pairs_in_halves_of_the_coordinates(grid, spinful, islands, zeeman, max_dimension):
+    """States are real and span with their partners what dense algebra finds, with restarts and twofold levels, too."""
+    film = spinful(grid((7, 6), delta=islands(42, 4), disorder=1.0)).with_onsite(zeeman * SIGMA_Z)
+    inverse, matrix, _ = _chiral(film)
+    calls = []
+
+    def counted(columns):
+        half = len(columns) // 2
+        calls.append(bool(columns[:half].any()) + bool(columns[half:].any()))
+        return inverse(columns)
+
+    search = Search(8, 1e-11, block=2, max_dimension=max_dimension)
+    run = inverse_lanczos(counted, inverse.size, search, form=inverse.form, backend=select_backend("cpu"), seed=1)
+    exact = np.linalg.eigvalsh(matrix.toarray())
+    assert run.converged and (run.restarts > 0 or max_dimension is None)
+    assert_allclose(np.sort(1 / run.values), np.sort(exact[exact > 0])[:8], atol=1e-10)
+    states = inverse.states(run.vectors)
+    assert states.dtype == float
+    pairs = rayleigh_ritz(matrix, np.concatenate([states, bdg.BdGHamiltonian(film).particle_hole_partner(states)], 1))
+    assert_allclose(np.sort(abs(pairs.energies)), np.sort(abs(exact))[:16], atol=1e-10)
+    if zeeman:
+        assert states.shape[1] == 8 and max(calls) == 1  # one half at a time, after a restart as well
+    inside = inverse.known(pairs.vectors)
+    assert (
+        inside.shape[1] == 16
+        and not (inside[: len(inside) // 2].any(axis=0) & inside[len(inside) // 2 :].any(axis=0)).any()
+    )
 
 
 def test_damped_vectors_split_into_both_signs(grid):
