@@ -302,6 +302,18 @@ class ChiralForm(MajoranaForm):
         columns[n_rows // 2 :] = 0
         return columns
 
+    def overlaps(self, basis: Any, columns: Any) -> Any:
+        """As `Form`."""
+        part = _half(columns)
+        return _inner(basis[:, part], columns[part])
+
+    def without(self, columns: Any, basis: Any, overlaps: Any) -> Any:
+        """As `Form`."""
+        part = _half(columns)
+        left = columns.copy()
+        left[part] -= basis[:, part].T @ overlaps
+        return left
+
     def orthonormal(self, columns: Any, xp: Any) -> tuple[Any, Any]:
         """As `Form`."""
         block, remainder = super().orthonormal(columns, xp)
@@ -317,6 +329,17 @@ class ChiralForm(MajoranaForm):
         phase = xp.sqrt(xp.where(there, square, 1.0) / xp.where(there, abs(square), 1.0))[:, None]
         turned = phase.real * real + phase.imag * imaginary, phase.real * imaginary - phase.imag * real
         return _dusted(xp.concatenate(turned, axis=0).T).T
+
+
+def _half(columns: Any) -> slice:
+    """Return the rows of the half that NumPy columns (n, R) are in, else all rows: a GPU would wait for the answer."""
+    half = len(columns) // 2
+    if isinstance(columns, np.ndarray):
+        if not columns[half:].any():
+            return slice(half)
+        if not columns[:half].any():
+            return slice(half, None)
+    return slice(None)
 
 
 def _dusted(columns: Any) -> Any:
