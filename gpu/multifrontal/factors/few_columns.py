@@ -14,7 +14,7 @@ import numpy as np
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 FEW = 6  # columns; with eight the product for all of them is as fast
-_TOGETHER, _SMALL = 3, 1 << 15  # columns from which, and elements up to which, complex blocks are read once for all
+_TOGETHER, _SMALL = 3, 1 << 15  # columns from which leaves, and elements up to which complex blocks, are read once
 
 
 def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False) -> np.ndarray:
@@ -22,8 +22,10 @@ def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False)
     n_rows, width = columns.shape
     x = np.zeros((width, n_rows + 1), np.result_type(stored.dtype, columns.dtype))  # one row for padding
     x[:, :-1] = columns.T
+    blocks = [x.T] if width >= _TOGETHER else list(x)  # what the leaves take at a time
     if stored.leaves is not None:
-        stored.leaves.eliminate(x.T, adjoint)
+        for block in blocks:
+            stored.leaves.eliminate(block, adjoint)
     pivots = _up(stored, x, adjoint)
     for number in range(len(stored.classes) - 1, -1, -1):
         c, own = stored.classes[number], pivots.pop()
@@ -35,7 +37,8 @@ def sweep_few(stored: StoredFactors, columns: np.ndarray, adjoint: bool = False)
             part -= _times(coupling, x.take(c.updates, axis=1), adjoint)
         x[:, c.pivots] = part
     if stored.leaves is not None:
-        stored.leaves.substitute(x.T, adjoint)
+        for block in blocks:
+            stored.leaves.substitute(block, adjoint)
     return x[:, :-1].T
 
 
