@@ -106,7 +106,7 @@ def _symbolic(system: System, backend: Backend, kind: str) -> Symbolic:
         small = kind == "quaternion" and backend.device == "cpu"
         settings = QUATERNION_CPU_SETTINGS if small else default_settings(backend)
         if pattern.rows_per_site == 4 and backend.device == "cpu":
-            settings = replace(settings, leaf=_LEAF_OF_FOUR)
+            settings = replace(settings, leaf=min(settings.leaf, _LEAF_OF_FOUR))
         symbolic = analyse(system.positions, pattern, settings, _separators(system, settings))
         system.shared[key] = split_to_fit(symbolic, lambda trial: _largest(trial, kind) < available_bytes(backend))
     return system.shared[key]
