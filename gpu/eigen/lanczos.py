@@ -112,6 +112,7 @@ class LanczosEngine:
         if within is not None and not self.scales.wide:
             signs = SignCount(self._symbolic(), self._blocks(), energy, self._backend, within=within)
             self.facts |= {"count_backward_error": signs.backward_error, "count_improved": signs.improved}
+            self.facts["count_bordered"] = signs.bordered
             above = signs.n_above
             del signs
             if above is not None:
@@ -190,6 +191,7 @@ class LanczosEngine:
                 "contraction": factor.contraction,
                 "factor_bytes": factor.kept_bytes,
                 "moved_pivot_blocks": factor.moved_blocks,
+                "bordered_pivots": factor.bordered,
             }
             self.facts = about | self.facts  # of the first factors; further shifts are listed by the search
         return self._inverse[1]

@@ -30,6 +30,7 @@ from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
+FREE_PIVOT = 1e-4  # in units of the norm of H: smaller ones are moved by that norm where it is taken back exactly
 
 
 class Elimination:
@@ -67,9 +68,19 @@ class Elimination:
         self._scratch: Any = None
         self._pivots = Pivots()
 
-    def _prepare(self, static_pivot: float, inertia: bool, log_determinant: bool = False) -> None:
-        """Put the matrix on the device."""
-        self._pivots = Pivots(static_pivot, STATIC_PIVOT_LAST * static_pivot, inertia, log_determinant)
+    def _prepare(self, static_pivot: float, inertia: bool, log_determinant: bool = False, room: int = 0) -> None:
+        """Put the matrix on the device; ``room``: pivots that may be moved far, if they are taken back."""
+        norm = self.hamiltonian.norm
+        self._pivots = Pivots(
+            far=norm,
+            free=FREE_PIVOT * norm,
+            room=room if self.symmetry in ("symmetric", "hermitian") else 0,
+            static=static_pivot,
+            static_last=STATIC_PIVOT_LAST * static_pivot,
+            count_negative=inertia,
+            log_determinant=log_determinant,
+            to_host=self.backend.to_host,
+        )
         self.classes = self.symbolic.on(self.backend.xp)
         self.values = self._shifted_values()
 

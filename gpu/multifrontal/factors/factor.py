@@ -6,8 +6,9 @@ Children first, each front F collects the rows of its pivots P and the children'
 
 (I. S. Duff and J. K. Reid, ACM Trans. Math. Softw. 9, 302 (1983); A. George, SIAM J. Numer. Anal. 10, 345 (1973)).
 Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.factors.thin_leaves`), and V where A is neither
-symmetric or skew (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting
-across fronts; whether a factor can be used is measured instead (`Factor.contraction`).
+symmetric or skew (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting across fronts; whether a factor can be
+used is measured instead (`Factor.contraction`). At real z small eigenvalues of pivot blocks are moved far from zero, and
+what was added is taken off again (`bdg.gpu.multifrontal.factors.woodbury`).
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedI
 from bdg.gpu.multifrontal.factors.stacked import StackInverter
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 from bdg.gpu.multifrontal.factors.sweep import sweep
+from bdg.gpu.multifrontal.factors.woodbury import MovedColumns, Woodbury
 from bdg.gpu.multifrontal.trust import TRUSTED_CONTRACTION, FactorError
 
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12
 _CLEAR = 1e-2 * TRUSTED_CONTRACTION  # an eigenvalue at the limit shows after two steps, however small its part at first
+_ROOM = 128  # pivots that are moved and taken back; each costs a solve, and a column of memory
 _SMALL_BYTES = 1 << 27  # right-hand sides that are solved together without asking for memory
 
 
@@ -52,8 +55,9 @@ class Factor(Elimination):
     inertia, log_determinant : bool
         Also prepare `negative_count`, `slogdet`.
     static_pivot : float, optional
-        Eigenvalues of pivot blocks below this are moved to it; by default 1.5e-5 times the norm of H for real z, and 0
-        for complex z, where a Hermitian H cannot make a pivot small.
+        Eigenvalues of pivot blocks below this are moved to it, which changes the matrix. By default those below 1e-4
+        times the norm of H are moved by that norm for real z, and taken back; 1.5e-5 times the norm counts for more than
+        128 of them. No pivot is moved for complex z, where a Hermitian H cannot make one small.
     single : bool
         Factors in single precision. For solves at complex z; real z and small ``Im z`` lose all digits.
     on_host : bool, optional
@@ -71,7 +75,9 @@ class Factor(Elimination):
         The factors are in host memory, the work is done on the device.
     predicted_memory : MemoryPrediction
     moved_blocks : int
-        Pivot blocks that static pivoting changed.
+        Pivot blocks that static pivoting changed without taking it back.
+    bordered : int
+        Eigenvalues of pivot blocks that were moved and taken back.
 
     Raises
     ------
@@ -100,13 +106,15 @@ class Factor(Elimination):
         general, on_device = self.symmetry == "general", backend.device != "cpu"
         self.predicted_memory = predict_memory(symbolic, self.dtype, general, on_device=on_device)
         self.on_host = self._fits_on_host_only() if on_host is None else bool(on_host) and on_device
+        room = _ROOM if static_pivot is None and self.z.imag == 0 else 0
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
-        self._prepare(static_pivot, inertia, log_determinant)
+        self._prepare(static_pivot, inertia, log_determinant, room)
+        self._columns = MovedColumns(backend)
         self.stored = StoredFactors(symbolic, self.symmetry, hamiltonian.matrix, self.values, backend, self.on_host)
         self._run()
-        self.kept_bytes = self.stored.nbytes
-        self.moved_blocks = self._pivots.n_moved
+        self.moved_blocks, self.bordered = self._pivots.n_moved, self._columns.size
+        self.kept_bytes = self.stored.nbytes + (self._woodbury.nbytes if self._woodbury is not None else 0)
 
     def _fits_on_host_only(self) -> bool:
         """Return whether the factors have to be kept in host memory; raise where not even that is enough."""
@@ -131,6 +139,7 @@ class Factor(Elimination):
             self.stored.keep(None)
             return front
         pivot_inverse = invert(front[:, :a, :a], last=not u)
+        self._columns.add(front_class, self._pivots.taken())
         if not u:
             self.stored.keep(pivot_inverse)
             return None
@@ -138,6 +147,23 @@ class Factor(Elimination):
         forward = self.backend.xp.matmul(pivot_inverse, right)
         self.stored.keep(pivot_inverse, forward, left)
         return self._schur(front_class, front, left, forward)
+
+    @cached_property
+    def _woodbury(self) -> Woodbury | None:
+        if not self._columns.size:
+            return None
+        far, n_rows = self._pivots.far, self.symbolic.n_rows
+
+        def solve(columns: Any) -> Any:
+            return sweep(self.stored, columns)
+
+        with np.errstate(all="ignore"):  # what is not finite shows in the contraction
+            return Woodbury(self._columns, far, solve, n_rows, self.symmetry, self.dtype, self.backend)
+
+    def _apply(self, columns: Any) -> Any:
+        """Return the solution for columns without refinement."""
+        solution = sweep(self.stored, columns)
+        return solution if self._woodbury is None else self._woodbury.applied(solution)
 
     @cached_property
     def product(self) -> ShiftedProduct:
@@ -161,7 +187,7 @@ class Factor(Elimination):
         for _ in range(2):
             with np.errstate(all="ignore"):
                 for _ in range(2):
-                    error = error - sweep(self.stored, self.product(error))
+                    error = error - self._apply(self.product(error))
                     norms.append(xp.sqrt((abs(error) ** 2).sum(0)))
                 norm = self.backend.to_host(xp.stack(norms))
                 ratios = norm[1:] / norm[:-1]
@@ -193,7 +219,10 @@ class Factor(Elimination):
         """
         if not self._pivots.count_negative:
             raise ValueError("negative_count needs Factor(..., inertia=True)")
-        return self._pivots.negative_count(self.backend.xp) if self.trusted and not self._pivots.failed else None
+        if not self.trusted or self._pivots.failed:
+            return None
+        of_border = 0 if self._woodbury is None else self._woodbury.negative_count()
+        return self._pivots.negative_count(self.backend.xp) + of_border
 
     def slogdet(self) -> tuple[complex, float]:
         """Return the phase of det(z - H) and log|det(z - H)|."""
@@ -201,7 +230,11 @@ class Factor(Elimination):
             raise ValueError("slogdet needs Factor(..., log_determinant=True)")
         if self.moved_blocks:
             raise FactorError(f"det(z - H) at z = {self.z}: static pivoting changed {self.moved_blocks} pivot blocks")
-        return self._pivots.slogdet(self.backend.xp)
+        phase, logarithm = self._pivots.slogdet(self.backend.xp)
+        if self._woodbury is not None:
+            of_border = self._woodbury.slogdet()
+            phase, logarithm = phase * of_border[0], logarithm + of_border[1]
+        return phase, logarithm
 
     def solve(self, right_side: Any, refinements: int | None = None) -> Any:
         """Return ``(z - H)^-1 right_side`` for columns (n_rows, R) or a vector (n_rows,) on the device.
@@ -232,9 +265,9 @@ class Factor(Elimination):
         return solution.reshape(right_side.shape)
 
     def _solve(self, columns: Any, refinements: int) -> Any:
-        solution = sweep(self.stored, columns)
+        solution = self._apply(columns)
         for _ in range(refinements):
-            solution = solution + sweep(self.stored, columns - self.product(solution))
+            solution = solution + self._apply(columns - self.product(solution))
         return solution
 
     def _columns_at_once(self, wanted: int) -> int:
@@ -280,7 +313,10 @@ class Factor(Elimination):
                 f"the selected inverse of {self.symbolic.n_rows} rows in {self.dtype}",
                 "Restrict it to the sites that are wanted (Restriction).",
             )
-        return selected_inverse(self.stored, restriction, release)
+        found = selected_inverse(self.stored, restriction, release)
+        if self._woodbury is not None:
+            self._woodbury.add_to_blocks(found.blocks, found.pattern)
+        return found
 
     def _require_factors(self) -> None:
         if self.stored.released:

@@ -28,6 +28,7 @@ from bdg.gpu.device.memory import GIB, require_memory
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.border import Border, add_moved
 from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.factors.stacked import StackInverter, reversed_, symmetrised
@@ -36,6 +37,7 @@ _PROBES = 4  # Gaussian vectors: a norm is underestimated by more than _MARGIN o
 _MARGIN = 10.0  # on the estimated error
 _INVERSES = 1e-2  # largest ||1 - F_PP Pi||: below one, Pi and F_PP have equally many negative eigenvalues
 _STEPS = 2  # of the improvement of an inverse
+_ROOM = 256  # small pivots that are moved far and taken back; fronts of large systems are ten times as large
 
 
 class SignCount(Elimination):
@@ -81,7 +83,8 @@ class SignCount(Elimination):
             f"counting the levels of {symbolic.n_rows} rows in {self.dtype}",
             f"Use fewer sites: the largest fronts take {predicted.count_peak / GIB:.1f} GiB.",
         )
-        self._prepare(STATIC_PIVOT * hamiltonian.norm, inertia=True)
+        self._prepare(STATIC_PIVOT * hamiltonian.norm, inertia=True, room=_ROOM)
+        self._border = Border(symbolic.classes, self.symmetry, self._pivots.far, _ROOM, self.dtype, backend)
         self._share = self.within / (_MARGIN * 4 * len(self.classes))  # of one stack: all together a quarter
         most = max(max(c.a, c.u) for c in self.classes)
         probes = np.random.default_rng(0).standard_normal((most, _PROBES))
@@ -96,34 +99,44 @@ class SignCount(Elimination):
             return
         finally:
             del self._forward, self._probes
-        found = self._of_inverses + float(backend.to_host(self._of_products))
+        found = self._of_inverses + float(backend.to_host(self._of_products)) + self._border.backward_error()
         self.backward_error = _MARGIN * found if np.isfinite(found) else np.inf
+
+    @property
+    def bordered(self) -> int:
+        """Small pivots that were moved far and taken back exactly."""
+        return self._border.size
 
     @property
     def n_above(self) -> int | None:
         """Number of eigenvalues above ``z``, give or take those within ``backward_error``; None beyond ``within``."""
         if not self.backward_error < self.within or self._pivots.failed:
             return None
-        return self._pivots.negative_count(self.backend.xp)
+        return self._pivots.negative_count(self.backend.xp) + self._border.negative_count()
 
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
         a, u = front_class.a, front_class.u
         if not a:
+            self._border.eliminate([], None, None, None)
             return front
-        inverse = self._inverse(front[:, :a, :a], invert, last=not u)
+        block = front[:, :a, :a]
+        inverse = invert(block, last=not u)
+        moved = self._pivots.taken()
+        if self.symbolic.settings.upper:
+            number = self.backend.xp.arange(a)
+            block = self.backend.xp.where(number[:, None] <= number, block, reversed_(block, self.symmetry))
+        add_moved(block, moved, self._pivots.far, self.symmetry)
+        inverse = self._improved(block, inverse)
+        right, left = self._couplings(front_class, front) if u else (None, None)
+        self._border.eliminate(moved, block, inverse, right)
         if not u:
             return None
-        right, left = self._couplings(front_class, front)
         forward = self._product(inverse, right)
         self._of_products = self._of_products + self._schur_error(inverse, right, left, forward)
         return self._schur(front_class, front, left, forward)
 
-    def _inverse(self, block: Any, invert: StackInverter, last: bool) -> Any:
+    def _improved(self, block: Any, inverse: Any) -> Any:
         """Return the inverses of a stack of pivots, improved where they are too inaccurate, and note their errors."""
-        inverse = invert(block, last)
-        if self.symbolic.settings.upper:
-            number = self.backend.xp.arange(block.shape[-1])
-            block = self.backend.xp.where(number[:, None] <= number, block, reversed_(block, self.symmetry))
         error = self._inverse_error(block, inverse)
         for step in range(_STEPS):
             if error <= self._share:

@@ -13,6 +13,7 @@ eigenvalues of skew blocks come in pairs, and a cut through a site leaves blocks
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -55,12 +56,39 @@ def symmetrised(matrices: Any, symmetry: Symmetry) -> Any:
     return (matrices + reversed_(matrices, symmetry)) * 0.5
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MovedPivots:
+    """``far v v^T`` (Hermitian matrices: ``far v v^+``) that was added to one block of pivots for each column v.
+
+    Attributes
+    ----------
+    front : int
+        Within its stack.
+    begin : int
+        First of the rows, within the pivots of the front.
+    vectors : array (rows, k)
+        Orthonormal columns.
+    """
+
+    front: int
+    begin: int
+    vectors: Any
+
+
 @dataclass(eq=False)
 class Pivots:
     """What is done to, and learnt from, the base blocks while they are inverted.
 
     Attributes
     ----------
+    far : float
+        Eigenvalues of base blocks below ``free`` are moved by this much and noted, as long as there is ``room``, so
+        that what was added can be taken off again (`bdg.gpu.multifrontal.factors.border`); 0: never.
+    free : float
+    room : int
+        Eigenvalues that may still be moved that way.
+    to_host : callable
+        `Backend.to_host`.
     static : float
         Eigenvalues of base blocks below this are moved to it (static pivoting); 0 leaves the blocks alone. Costs one
         synchronisation per base block.
@@ -73,16 +101,48 @@ class Pivots:
         Base blocks that static pivoting touched.
     """
 
+    far: float = 0.0
+    free: float = 0.0
+    room: int = 0
     static: float = 0.0
     static_last: float = 0.0
     count_negative: bool = False
     log_determinant: bool = False
     n_moved: int = 0
+    to_host: Callable[[Any], np.ndarray] = np.asarray
     failed: bool = False  # an inverse is not finite, so that NumPy refused its eigenvalues
     masks: dict[int, Any] = field(default_factory=dict, repr=False)  # upper triangles of base blocks, by size
+    _far_ones: list[MovedPivots] = field(default_factory=list)
     _negative: list[Any] = field(default_factory=list)
     _phase: list[Any] = field(default_factory=list)
     _logarithm: list[Any] = field(default_factory=list)
+
+    def limit(self, last: bool) -> float:
+        """Return the size below which an eigenvalue is not left alone."""
+        return self.free if self.room else self.static_limit(last)
+
+    def static_limit(self, last: bool) -> float:
+        """Return the size below which an eigenvalue is moved without being noted."""
+        return self.static_last if last else self.static
+
+    def taken(self) -> list[MovedPivots]:
+        """Return what was moved far since the last call."""
+        moved, self._far_ones = self._far_ones, []
+        return moved
+
+    def move_far(self, xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, begin: int) -> Any:
+        """Move small eigenvalues of the suspects far, in place; return those that there was no room for."""
+        vectors, small = _small_vectors(xp, matrices[suspects], symmetry, self.free)
+        numbers = self.to_host(suspects).tolist()
+        for at, (number, chosen) in enumerate(zip(numbers, self.to_host(small), strict=True)):
+            columns = vectors[at][:, xp.asarray(np.flatnonzero(chosen))]
+            if columns.shape[1] > self.room:
+                return suspects[at:]
+            if columns.shape[1]:
+                self.room -= columns.shape[1]
+                matrices[number] += self.far * xp.matmul(columns, reversed_(columns, symmetry))
+                self._far_ones.append(MovedPivots(number, begin, columns))
+        return suspects[:0]
 
     def record(self, xp: Any, block: Any, inverse: Any) -> None:
         """Note signs and determinants of a stack of base blocks."""
@@ -171,13 +231,13 @@ class StackInverter:
     def __call__(self, matrices: Any, last: bool) -> Any:
         """Return the inverses; not finite where a matrix is singular. ``last``: nothing is eliminated after them."""
         out = self.xp.empty(matrices.shape, matrices.dtype)
-        self._write(out, matrices, last)
+        self._write(out, matrices, last, 0)
         return out
 
-    def _write(self, out: Any, matrices: Any, last: bool) -> None:
+    def _write(self, out: Any, matrices: Any, last: bool, begin: int) -> None:
         xp, size, base = self.xp, matrices.shape[-1], self.base
         if size <= max(base, self.together):
-            self._write_base(out, matrices, last)
+            self._write_base(out, matrices, last, begin)
             return
         # halves of whole base blocks, so that few calls invert all
         half = base * max(1, (-(-size // base)) // 2) if size > 2 * base else (size + 1) // 2
@@ -186,10 +246,10 @@ class StackInverter:
         right = matrices[:, :half, half:]
         left = matrices[:, half:, :half] if general else reversed_(right, self.symmetry)
         first, second = out[:, :half, :half], out[:, half:, half:]
-        self._write(first, matrices[:, :half, :half], False)
+        self._write(first, matrices[:, :half, :half], False, begin)
         forward = xp.matmul(first, right)
         schur = difference(xp, matrices[:, half:, half:], left, forward, 0 if general else self.upper)
-        self._write(second, schur, last)
+        self._write(second, schur, last, begin + half)
         corner = xp.matmul(forward, second)
         xp.negative(corner, out=out[:, :half, half:])
         if general:
@@ -200,17 +260,16 @@ class StackInverter:
             set_reversed(xp, out[:, half:, :half], out[:, :half, half:], self.symmetry)
         first += xp.matmul(corner, backward)
 
-    def _write_base(self, out: Any, matrices: Any, last: bool) -> None:
+    def _write_base(self, out: Any, matrices: Any, last: bool, begin: int) -> None:
         xp, pivots, symmetry = self.xp, self.pivots, self.symmetry
-        limit = pivots.static_last if last else pivots.static
+        limit = pivots.limit(last)
         if symmetry != "general" and self.upper:  # else both triangles are there
             matrices = xp.where(self._upper_mask(matrices.shape[-1]), matrices, reversed_(matrices, symmetry))
         found = invert(xp, matrices)
         if limit and symmetry != "general":
-            harmless = abs(found).max((-1, -2)) < 1 / limit  # False for nan as well
+            harmless = xp.sqrt((abs(found) ** 2).sum((-1, -2))) < 1 / limit  # False for nan as well
             if not bool(harmless.all()):
-                matrices, changed = _move_pivots(xp, matrices, xp.nonzero(~harmless)[0], symmetry, limit)
-                pivots.n_moved += int(changed.size)
+                matrices = self._moved(matrices, xp.nonzero(~harmless)[0], last, begin)
                 found = invert(xp, matrices)
         if symmetry == "general":
             out[...] = found
@@ -219,19 +278,41 @@ class StackInverter:
             out *= 0.5
         pivots.record(xp, matrices, out)
 
+    def _moved(self, matrices: Any, suspects: Any, last: bool, begin: int) -> Any:
+        """Return the base blocks with the small eigenvalues of the suspects moved."""
+        xp, pivots, matrices = self.xp, self.pivots, matrices.copy()
+        if pivots.room:
+            suspects = pivots.move_far(xp, matrices, suspects, self.symmetry, begin)
+        limit = pivots.static_limit(last)
+        if limit and suspects.size:
+            pivots.n_moved += _move_pivots(xp, matrices, suspects, self.symmetry, limit)
+        return matrices
+
     def _upper_mask(self, size: int) -> Any:
         if size not in self.pivots.masks:
             self.pivots.masks[size] = self.xp.asarray(np.triu(np.ones((size, size), dtype=bool)))
         return self.pivots.masks[size]
 
 
-def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limit: float) -> tuple[Any, Any]:
-    """Keep the eigenvalues (complex symmetric: singular values) of the suspects away from zero.
+def _small_vectors(xp: Any, blocks: Any, symmetry: Symmetry, limit: float) -> tuple[Any, Any]:
+    """Return orthonormal columns (n, b, b), and which of them (n, b) belong to eigenvalues below ``limit``.
 
-    Returns the stack and the numbers of the matrices that changed.
+    Of complex symmetric blocks B these are left singular vectors: with ``B u* = s w``, ``||w|| = 1``, adding
+    ``far u u^T`` brings a singular value s between ``far - s`` and ``far + s``.
+    """
+    if symmetry == "symmetric" and blocks.dtype.kind == "c":
+        vectors, values, _ = xp.linalg.svd(blocks)
+    else:
+        values, vectors = xp.linalg.eigh(blocks)
+    return vectors, abs(values) < limit
+
+
+def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limit: float) -> int:
+    """Keep the eigenvalues (complex symmetric: singular values) of the suspects away from zero, in place.
+
+    Returns the number of matrices that changed.
     """
     blocks = matrices[suspects]
-    matrices = matrices.copy()
     if symmetry == "skew":
         found = [_away_from_zero(xp, block, limit) for block in blocks]
         changed = suspects[xp.asarray([new is not None for new in found])]
@@ -247,7 +328,7 @@ def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limi
         changed, values, vectors = suspects[near], values[near], vectors[near]
         values = xp.where(abs(values) < limit, xp.where(values < 0, -limit, limit), values)
         matrices[changed] = xp.matmul(vectors * values[:, None, :], swapped(vectors).conj())
-    return matrices, changed
+    return int(changed.size)
 
 
 def _away_from_zero(xp: Any, block: Any, limit: float) -> Any:
