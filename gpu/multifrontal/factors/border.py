@@ -160,14 +160,16 @@ class Border:
         return (numbers, x[a:]) if right is None else (numbers, x[a:] - reversed_(right, self._symmetry) @ image)
 
     def _note_rounding(self, block: Any, inverse: Any, right: Any, own: Any, image: Any) -> None:
-        """Note errors of ``Pi x`` as those of x, ``F_PP (error)``, and of the products with F_UP and x^+.
+        """Note the errors of ``Pi x``, and those of the products with F_UP and x^+.
 
-        The first is the difference of two results with different rounding: a bound by norms is 200 times larger.
+        With an error e the image is exact for ``x + Pi^-1 e``, and the sum misses ``e^+ x + e^+ Pi^-1 e``. What e is
+        shows in the difference of two results with different rounding: bounds by norms are a thousand times larger.
         """
         norm, eps = self._backend.xp.linalg.norm, np.finfo(self._dtype).eps
-        again = inverse @ (own * _OTHERWISE) / _OTHERWISE
-        of_own = norm(block @ (again - image))
+        error = inverse @ (own * _OTHERWISE) / _OTHERWISE - image
+        of_own = norm(block @ error)
         self._of_columns = self._of_columns + of_own
         if right is not None:
             self._of_columns = self._of_columns + eps * norm(right) * norm(image)
-        self._of_sum = self._of_sum + (of_own + eps * norm(own)) * norm(image)
+        missed = norm(reversed_(error, self._symmetry) @ own) + norm(error) * of_own
+        self._of_sum = self._of_sum + missed + eps * norm(own) * norm(image)

@@ -30,7 +30,7 @@ from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
-FREE_PIVOT = 1e-4  # in units of the norm of H: smaller ones are moved by that norm where it is taken back exactly
+_PADDING = 1e-3  # in units of the norm of H: padded pivots are not among the small ones
 
 
 class Elimination:
@@ -68,12 +68,18 @@ class Elimination:
         self._scratch: Any = None
         self._pivots = Pivots()
 
-    def _prepare(self, static_pivot: float, inertia: bool, log_determinant: bool = False, room: int = 0) -> None:
-        """Put the matrix on the device; ``room``: pivots that may be moved far, if they are taken back."""
+    def _prepare(
+        self, static_pivot: float, inertia: bool, log_determinant: bool = False, free: float = 0.0, room: int = 0
+    ) -> None:
+        """Put the matrix on the device.
+
+        ``room`` eigenvalues of pivot blocks below ``free`` norms of H may be moved by that norm, by who takes it back.
+        """
         norm = self.hamiltonian.norm
+        self._padding = max(1.0, _PADDING * norm)
         self._pivots = Pivots(
             far=norm,
-            free=FREE_PIVOT * norm,
+            free=free * norm,
             room=room if self.symmetry in ("symmetric", "hermitian") else 0,
             static=static_pivot,
             static_last=STATIC_PIVOT_LAST * static_pivot,
@@ -145,12 +151,12 @@ class Elimination:
         """Return the stack of fronts (n, m, m) with the elements of A in the rows of P."""
         c = front_class
         if self._scratch is None:
-            return assembled(self.backend.xp, c, self.values, self.symmetry)
+            return assembled(self.backend.xp, c, self.values, self.symmetry, self._padding)
         front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
         step = -(-c.m // 8) if c.n == 1 and self._upper else c.m  # what is below the diagonal is not read
         for begin in range(0, c.m, max(1, step)):
             front[:, begin : begin + step, begin:] = 0
-        set_elements(front, c, self.values, self.symmetry)
+        set_elements(front, c, self.values, self.symmetry, self._padding)
         return front
 
     def _add_values(self, c: FrontClass, front: Any) -> None:
@@ -165,7 +171,7 @@ class Elimination:
         if self.symmetry == "general":
             elements[at(c.lower_target)] += values[c.lower_source]
         if c.ones.size:
-            elements[at(c.ones)] = 1
+            elements[at(c.ones)] = self._padding
 
     def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
         """Invert the pivots of a stack; return the Schur complements, None where there are none."""

@@ -36,7 +36,8 @@ from bdg.gpu.multifrontal.trust import TRUSTED_CONTRACTION, FactorError
 _TARGET = 1e-11  # error of a refined solve, relative
 _MOST_REFINEMENTS = 12
 _CLEAR = 1e-2 * TRUSTED_CONTRACTION  # an eigenvalue at the limit shows after two steps, however small its part at first
-_ROOM = 128  # pivots that are moved and taken back; each costs a solve, and a column of memory
+_FREE = 1e-4  # in units of the norm of H: smaller pivots are moved far and taken back at real z
+_ROOM = 128  # of them; each costs a solve, and a column of memory
 _SMALL_BYTES = 1 << 27  # right-hand sides that are solved together without asking for memory
 
 
@@ -55,9 +56,9 @@ class Factor(Elimination):
     inertia, log_determinant : bool
         Also prepare `negative_count`, `slogdet`.
     static_pivot : float, optional
-        Eigenvalues of pivot blocks below this are moved to it, which changes the matrix. By default those below 1e-4
-        times the norm of H are moved by that norm for real z, and taken back; 1.5e-5 times the norm counts for more than
-        128 of them. No pivot is moved for complex z, where a Hermitian H cannot make one small.
+        Eigenvalues of pivot blocks below this are moved to it, which changes the matrix. By default, for real z, up to
+        128 of them below 1e-4 times the norm of H are moved by that norm and taken back, and more of them below 1.5e-5
+        times the norm are moved; none for complex z, where a Hermitian H cannot make a pivot small.
     single : bool
         Factors in single precision. For solves at complex z; real z and small ``Im z`` lose all digits.
     on_host : bool, optional
@@ -109,7 +110,7 @@ class Factor(Elimination):
         room = _ROOM if static_pivot is None and self.z.imag == 0 else 0
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
-        self._prepare(static_pivot, inertia, log_determinant, room)
+        self._prepare(static_pivot, inertia, log_determinant, _FREE, room)
         self._columns = MovedColumns(backend)
         self.stored = StoredFactors(symbolic, self.symmetry, hamiltonian.matrix, self.values, backend, self.on_host)
         self._run()
@@ -231,6 +232,7 @@ class Factor(Elimination):
         if self.moved_blocks:
             raise FactorError(f"det(z - H) at z = {self.z}: static pivoting changed {self.moved_blocks} pivot blocks")
         phase, logarithm = self._pivots.slogdet(self.backend.xp)
+        logarithm -= float(np.log(self._padding)) * sum(c.ones.size for c in self.classes)
         if self._woodbury is not None:
             of_border = self._woodbury.slogdet()
             phase, logarithm = phase * of_border[0], logarithm + of_border[1]

@@ -37,7 +37,10 @@ _PROBES = 4  # Gaussian vectors: a norm is underestimated by more than _MARGIN o
 _MARGIN = 10.0  # on the estimated error
 _INVERSES = 1e-2  # largest ||1 - F_PP Pi||: below one, Pi and F_PP have equally many negative eigenvalues
 _STEPS = 2  # of the improvement of an inverse
-_ROOM = 256  # small pivots that are moved far and taken back; fronts of large systems are ten times as large
+_FREE = (
+    2e-4  # in units of the norm of H: smaller pivots are moved far and taken back; half as many err ten times as much
+)
+_ROOM = 512  # of them; 90 columns of fronts of 4000 rows at 48^3 sites
 
 
 class SignCount(Elimination):
@@ -83,7 +86,7 @@ class SignCount(Elimination):
             f"counting the levels of {symbolic.n_rows} rows in {self.dtype}",
             f"Use fewer sites: the largest fronts take {predicted.count_peak / GIB:.1f} GiB.",
         )
-        self._prepare(STATIC_PIVOT * hamiltonian.norm, inertia=True, room=_ROOM)
+        self._prepare(STATIC_PIVOT * hamiltonian.norm, inertia=True, free=_FREE, room=_ROOM)
         self._border = Border(symbolic.classes, self.symmetry, self._pivots.far, _ROOM, self.dtype, backend)
         self._share = self.within / (_MARGIN * 4 * len(self.classes))  # of one stack: all together a quarter
         most = max(max(c.a, c.u) for c in self.classes)
