@@ -5,7 +5,8 @@ itself is. Moved far, that eigenvalue costs a column v that is zero outside of i
 
 .. math:: A' = A + \tau V V^\dagger, \qquad V^\dagger V = 1, \qquad C = 1/\tau - V^\dagger A'^{-1} V.
 
-Both A and C are Schur complements of ``[[A', V], [V^+, 1/tau]]``, hence (E. V. Haynsworth, Linear Algebra Appl. 1, 73 (1968))
+Both A and C are Schur complements of ``[[A', V], [V^+, 1/tau]]``, hence (E. V. Haynsworth, Linear Algebra Appl. 1, 73
+(1968))
 
 .. math:: n_-(A) = n_-(A') + n_-(C), \qquad A^{-1} = A'^{-1} + A'^{-1} V C^{-1} V^\dagger A'^{-1}, \qquad
           \det A = \tau^r \det A' \det C
@@ -119,7 +120,8 @@ class Border:
 
     def _gathered(self, number: int) -> dict[int, _Columns]:
         """Return the columns that come from below, on the rows of each front of a stack."""
-        c, fronts = self._classes[number], {}
+        c = self._classes[number]
+        fronts: dict[int, _Columns] = {}
         for link in c.down:
             waiting = self._waiting.get(link.child, {})
             for at in np.flatnonzero(np.isin(link.rows, list(waiting))) if waiting else ():

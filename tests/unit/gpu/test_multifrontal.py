@@ -241,17 +241,22 @@ def test_counts_equal_dense_counts_also_next_to_eigenvalues(disorder, flux, sett
 @pytest.mark.parametrize("shape", [(8, 8, 8), (6, 6, 6)])
 @pytest.mark.parametrize("flux", [0.0, 0.02])
 def test_clean_system_at_zero_energy_is_solved(shape, flux):
-    """Pivot blocks are exactly singular; without static pivoting nothing is left of the factors."""
+    """Pivot blocks are exactly singular; where they stay where they are, nothing is left of the factors."""
     system = _bdg(shape, flux=flux, mu=0.0 if flux else -1.0)
     symbolic, hamiltonian = _analysed(system, FrontSettings(leaf=4, base=16))
     factor = Factor(symbolic, hamiltonian, 0.0, CPU, inertia=True)
-    assert factor.moved_blocks > 0 and factor.contraction < 1e-2
+    assert factor.bordered > 0 and factor.moved_blocks == 0 and factor.contraction < 1e-6
     columns = np.random.default_rng(0).standard_normal((factor.symbolic.n_rows, 2))
     residual = factor.product(factor.solve(columns)) - columns
     assert abs(residual).max() < 1e-8
     assert factor.negative_count == factor.symbolic.n_rows // 2  # particle-hole symmetry
+    phase, logarithm = Factor(symbolic, hamiltonian, 0.0, CPU, log_determinant=True).slogdet()
+    exact = np.linalg.slogdet(-hamiltonian.matrix.toarray())
+    assert abs(phase - exact[0]) < 1e-8 and abs(logarithm - exact[1]) < 1e-7
+    moved = Factor(symbolic, hamiltonian, 0.0, CPU, static_pivot=1.5e-5 * hamiltonian.norm, log_determinant=True)
+    assert moved.moved_blocks > 0
     with pytest.raises(FactorError, match="static pivoting changed"):
-        Factor(symbolic, hamiltonian, 0.0, CPU, log_determinant=True).slogdet()
+        moved.slogdet()
     bare = Factor(symbolic, hamiltonian, 0.0, CPU, static_pivot=0.0, inertia=True)
     assert not bare.trusted and bare.negative_count is None
     with pytest.raises(FactorError, match="a solve at z = 0j needs a contraction below 0.5"):
