@@ -12,7 +12,8 @@ lie beyond ``z + ||E||``. Each stack of fronts adds to E, in the notation of `bd
 
 both measured on Gaussian vectors, on which the mean square of a matrix is its Frobenius norm. Inverses that were built
 from badly conditioned halves are improved by ``Pi <- Pi + Pi (1 - F_PP Pi)`` (G. Schulz, Z. Angew. Math. Mech. 13, 57
-(1933)) where their part of E would be too large.
+(1933)) where their part of E would be too large. Eigenvalues of base blocks next to zero, for which no inverse could be
+accurate, are moved and taken back exactly (`bdg.gpu.multifrontal.factors.border`), with an error of their own.
 
 Without W a count needs a fifth of the time less on a CPU, where memory is slow at its first use, and less memory.
 """
@@ -37,10 +38,8 @@ _PROBES = 4  # Gaussian vectors: a norm is underestimated by more than _MARGIN o
 _MARGIN = 10.0  # on the estimated error
 _INVERSES = 1e-2  # largest ||1 - F_PP Pi||: below one, Pi and F_PP have equally many negative eigenvalues
 _STEPS = 2  # of the improvement of an inverse
-_FREE = (
-    2e-4  # in units of the norm of H: smaller pivots are moved far and taken back; half as many err ten times as much
-)
-_ROOM = 512  # of them; 90 columns of fronts of 4000 rows at 48^3 sites
+_FREE = 2e-4  # in units of the norm of H: smaller pivots are moved and taken back; 1e-4 errs 2 to 6 times as much
+_ROOM = 512  # of them; cubes of 40^3 sites have about 70
 
 
 class SignCount(Elimination):
@@ -60,6 +59,8 @@ class SignCount(Elimination):
         Bound of ``||E||``, ten times its estimate; inf where the elimination ended early.
     improved : int
         Stacks whose pivot inverses were improved.
+    bordered : int
+        Small eigenvalues of pivot blocks that were moved and taken back.
 
     Raises
     ------
@@ -101,14 +102,10 @@ class SignCount(Elimination):
         except _TooInaccurateError:
             return
         finally:
+            self.bordered = self._border.size
             del self._forward, self._probes
         found = self._of_inverses + float(backend.to_host(self._of_products)) + self._border.backward_error()
         self.backward_error = _MARGIN * found if np.isfinite(found) else np.inf
-
-    @property
-    def bordered(self) -> int:
-        """Small pivots that were moved far and taken back exactly."""
-        return self._border.size
 
     @property
     def n_above(self) -> int | None:
