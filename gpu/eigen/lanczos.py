@@ -41,6 +41,7 @@ _OTHER_PIVOTS = (1e-7,)  # static pivots, of the scale of H, where the default o
 _USABLE = 0.3  # largest contraction that refinement is asked to work against
 _USABLE_DAMPED = 0.3
 _PATIENCE = 150  # solves, and eight a value: twice what levels need that are not crowded; those get shifts of their own
+_USUAL = 32**3  # rows of factors up to which that is enough; levels of larger systems lie closer, N^(1/3) solves
 _TOL = 1e-8  # residual of the inverse at which a pair counts as converged, relative to its value
 _ABOVE_SOLVES = 3  # the same in units of the error of a solve, below which it cannot fall
 _BEYOND_CACHE = 6e6, 8e7  # bytes of factors from which two and three columns are solved at once on a CPU
@@ -151,7 +152,7 @@ class LanczosEngine:
                 max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
                 needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
                 block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
-                max_solves=int(self.patience * (_PATIENCE + 8 * values)),
+                max_solves=int(self.patience * (_PATIENCE + 8 * values) * max(1.0, (size / _USUAL) ** (1 / 3))),
             ),
             form=inverse.form,
             backend=self._backend,
