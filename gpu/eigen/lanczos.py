@@ -152,7 +152,7 @@ class LanczosEngine:
                 max(min(_TOL, tol / self.scales.tolerance(1.0)), _ABOVE_SOLVES * rough_error(inverse.factor)),
                 needed=None if needed is None else -(-needed // 2) if inverse.in_pairs else needed,
                 block=self._block or self._default_block(values, copies, inverse.factor.kept_bytes),
-                max_solves=int(self.patience * (_PATIENCE + 8 * values) * max(1.0, (size / _USUAL) ** (1 / 3))),
+                max_solves=int(self.patience * (_PATIENCE + 8 * values) * max(1.0, (inverse.size / _USUAL) ** (1 / 3))),
             ),
             form=inverse.form,
             backend=self._backend,

@@ -10,12 +10,17 @@ import numpy as np
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.upper_rows import stored_elements
 
+_MOVED = (
+    32  # columns that a count carries for moved pivots, over all rows; 3 to 139 of them, each over a part of the rows
+)
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryPrediction:
     """Bytes of the factors, and the largest total during factorisation and selected inversion.
 
-    The peaks include the factors and the values of the matrix, not the index arrays of the geometry.
+    The peaks include the factors and the values of the matrix, not the index arrays of the geometry, nor what a factor at
+    real z keeps of the pivots that were moved (a column each, none for most matrices).
 
     Attributes
     ----------
@@ -70,7 +75,13 @@ def predict_memory(symbolic: Symbolic, dtype: Any, general: bool = False, on_dev
         selected_inverse_work=size * (2 * values + inverse_work),
         releasing_peak=size * (2 * values + releasing),
         column=size * column,
-        count_peak=size * (values + factor_work + max((c.n * c.a * c.u for c in symbolic.classes), default=0)),
+        count_peak=size
+        * (
+            values
+            + factor_work
+            + max((c.n * c.a * c.u for c in symbolic.classes), default=0)
+            + _MOVED * symbolic.n_rows
+        ),
     )
 
 
