@@ -19,8 +19,8 @@ _MOVED = (
 class MemoryPrediction:
     """Bytes of the factors, and the largest total during factorisation and selected inversion.
 
-    The peaks include the factors and the values of the matrix, not the index arrays of the geometry, nor what a factor at
-    real z keeps of the pivots that were moved (a column each, none for most matrices).
+    The peaks include the factors and the values of the matrix, not the index arrays of the geometry, nor what a factor
+    at real z keeps of the pivots that were moved (a column each, none for most matrices).
 
     Attributes
     ----------
