@@ -8,11 +8,13 @@ import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev.kernel_polynomial import CHUNK
+from bdg.gpu.chebyshev.nambu_operator import steps_are_compiled
 from bdg.gpu.cost.model import Option
 from bdg.gpu.device.backend import Backend
 from bdg.methods import options, recursion_costs
 
 _KEPT = 4  # matrices on the host beside H: in the order of the recursion, and times the scalars of its steps
+_COMPILED = 1.5  # the same where steps are compiled: h and D alone
 _WAVES = {False: 1.5e-8, True: 5e-8}  # seconds of cos(k theta), of a complex exp(-i k theta)
 _WAVE_BYTES = {False: 16.0, True: 48.0}
 _SUMS = 48.0  # bytes of a moment of a column, with the products that it is made of
@@ -80,7 +82,8 @@ def _bytes(hamiltonian: BdGHamiltonian, backend: Backend, wanted: Expansion) -> 
         return 3 * width * rows * dtype.itemsize + one
     drawn = hamiltonian.dtype.itemsize if wanted.random else 0
     vectors = width * rows * (2 * dtype.itemsize + drawn)
-    stored = matrix.nnz * (hamiltonian.dtype.itemsize + 4.0) + _KEPT * one
+    kept = _COMPILED if steps_are_compiled() else _KEPT
+    stored = matrix.nnz * (hamiltonian.dtype.itemsize + 4.0) + kept * one
     sums = _SUMS * wanted.moments * (width if wanted.summed or not wanted.random else wanted.columns)
     waves = _WAVE_BYTES[wanted.lorentzian] * min(CHUNK + wanted.moments, wanted.energies * wanted.moments)
     return stored + max(vectors + sums, waves + sums)
