@@ -59,10 +59,7 @@ class HostLibrary:
 def host_source() -> str:
     """Return the text of the library: the kernels of the GPU, registers for columns, and the calls from outside."""
     folder = Path(__file__).parent
-    own = [
-        (folder / name).read_text(encoding="utf-8")
-        for name in ("host_lanes.h", "host_crew.h", "host_step.cpp", "host_stacks.cpp")
-    ]
+    own = [(folder / name).read_text(encoding="utf-8") for name in _OWN]
     return "\n".join([_MACROS, kernel_source("chebyshev"), *own])
 
 
