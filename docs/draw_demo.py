@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 import bdg
 from bdg.instruments import fit_penetration_depth
 from bdg.jobs.kinds import get_kind
-from bdg.jobs.kinds.squid_figures import typical
+from bdg.jobs.kinds.figures.squid import typical
 from bdg.jobs.model.results import JobResults, PointResult
 
 FIGURES = Path(__file__).parent / "figures"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from bdg.jobs.job import parse_job
+from bdg.jobs.kinds.figures.magnetometer import draw_cooling, draw_loops, draw_slopes
 from bdg.jobs.kinds.magnetometer import compute
-from bdg.jobs.kinds.magnetometer_figures import draw_cooling, draw_loops, draw_slopes
 from bdg.jobs.model.figures import paper_style
 from bdg.jobs.model.results import PointResult
 

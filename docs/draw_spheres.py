@@ -10,8 +10,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from bdg.jobs.job import load_job
+from bdg.jobs.kinds.figures.sphere import draw_slopes, susceptibility
 from bdg.jobs.kinds.sphere import compute, summarise
-from bdg.jobs.kinds.sphere_figures import draw_slopes, susceptibility
 from bdg.jobs.model.figures import paper_style
 from bdg.jobs.model.results import JobResults, PointResult
 

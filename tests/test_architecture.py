@@ -219,6 +219,7 @@ _LOW = ("bdg/base", "bdg/plots", "bdg/methods")
 _JOBS = (  # each may import those before it
     "bdg/jobs/model",
     "bdg/jobs/kinds/shared",
+    "bdg/jobs/kinds/figures",
     "bdg/jobs/kinds",
     "bdg/jobs/job.py",
     "bdg/jobs/folder",
@@ -286,6 +287,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lattices/materials": ("lattices",),
     "validation": ("*",),
 }
+KINDS = ("bdg/jobs/kinds", "bdg/jobs/kinds/figures")
 PROVENANCE = "bdg/jobs/folder/provenance.py"  # reads the package's version and place, nothing else of it
 PLOTS_MAY_IMPORT = {"numpy", "matplotlib"}
 LAZY = {  # imports of bdg inside functions that stay: "file function -> file", and why
@@ -324,12 +326,12 @@ def against_the_rooms(layout: Layout) -> set[str]:
     found = {f"{path} has no room" for path in layout.trees if room_of(path) is None and path not in layout.gathered}
     for path, target in layout.arrows():
         room, other = room_of(path), room_of(target)
-        if path in layout.gathered or room is None or other is None or room == other and room != "bdg/jobs/kinds":
+        if path in layout.gathered or room is None or other is None or room == other and room not in KINDS:
             continue
         if target in layout.gathered and target != "bdg/__init__.py":
             continue
-        if room == other == "bdg/jobs/kinds":  # a kind knows its own figures, no other kind
-            allowed = target == path.replace(".py", "_figures.py")
+        if room in KINDS and other in KINDS:  # a kind knows its own figures, no other kind and no other figures
+            allowed = target == path.replace("kinds/", "kinds/figures/", 1) and room != other
         else:
             allowed = any(fnmatch(name, row) for row in ROOMS[room] for name in (other, target))
         if not allowed and not (path == PROVENANCE and target == "bdg/__init__.py"):
@@ -484,7 +486,7 @@ def test_an_import_upwards_is_found(path, source, target):
         ("bdg/condensate/gap/a.py", "from bdg.condensate.b import c", "bdg/condensate/b.py"),
         ("bdg/estimates.py", "from bdg.green import choice", "bdg/green/choice.py"),
         ("bdg/estimates.py", "from bdg.densities.local_choice import a", "bdg/densities/local_choice.py"),
-        ("bdg/jobs/kinds/a.py", "from bdg.jobs.kinds.a_figures import draw", "bdg/jobs/kinds/a_figures.py"),
+        ("bdg/jobs/kinds/a.py", "from bdg.jobs.kinds.figures.a import draw", "bdg/jobs/kinds/figures/a.py"),
         ("bdg/jobs/runner.py", "from bdg.jobs.engines.b import c", "bdg/jobs/engines/b.py"),
         ("gpu/eigen/a.py", "from bdg.gpu.multifrontal.factors.b import c", "gpu/multifrontal/factors/b.py"),
         ("bdg/jobs/folder/provenance.py", "import bdg", "bdg/__init__.py"),

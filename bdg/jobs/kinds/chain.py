@@ -19,7 +19,7 @@ from bdg.granular.couplings.junctions import penetration_depth_um
 from bdg.granular.couplings.short_junctions import short_junction_locking
 from bdg.granular.locking import LockingTemperature, locking_temperature
 from bdg.granular.unknowns import UnknownScan, scan_unknowns
-from bdg.jobs.kinds.chain_figures import plot
+from bdg.jobs.kinds.figures.chain import plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.chain_resistance import KEYS as RESISTANCE_KEYS
 from bdg.jobs.kinds.shared.chain_resistance import charged, resistive, resistive_lines, second_steps

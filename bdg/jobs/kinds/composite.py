@@ -15,7 +15,7 @@ import numpy as np
 
 from bdg.condensate.pair_amplitude import PairAmplitude, pair_amplitude
 from bdg.condensate.proximity.proximity_length import ProximityLength, proximity_length
-from bdg.jobs.kinds.composite_figures import plot
+from bdg.jobs.kinds.figures.composite import plot
 from bdg.jobs.kinds.shared.boxes import (
     SYSTEM_KEYS,
     band_of,

@@ -14,7 +14,7 @@ import numpy as np
 
 from bdg.densities.density_of_states import density_of_states
 from bdg.densities.ratios import density_ratio
-from bdg.jobs.kinds.dos_figures import mean_and_error, plot
+from bdg.jobs.kinds.figures.dos import mean_and_error, plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, temperature_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP

@@ -15,7 +15,7 @@ import numpy as np
 
 from bdg.granular.beyond_pairs import HARMONICS, irreducible_part, nonlocal_response, stiffness_ratio
 from bdg.granular.grain_landscape import GrainLandscape, grain_landscape
-from bdg.jobs.kinds.landscape_figures import ensemble, plot
+from bdg.jobs.kinds.figures.landscape import ensemble, plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.grain_states import nearest_grains, random_phases, state_observables
 from bdg.jobs.kinds.shared.groups import by_temperature, groups_of

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states
-from bdg.jobs.kinds.ldos_figures import plot
+from bdg.jobs.kinds.figures.ldos import plot
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.groups import groups_of, in_order
 from bdg.jobs.kinds.shared.keys import TEMPERATURE_OF_GAP

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bdg.granular.phase_harmonics import phase_harmonics
-from bdg.jobs.kinds.loops_figures import plot, pooled_statistics
+from bdg.jobs.kinds.figures.loops import plot, pooled_statistics
 from bdg.jobs.kinds.shared import boxes
 from bdg.jobs.kinds.shared.grain_states import nearest_grains, random_phases, state_observables
 from bdg.jobs.kinds.shared.groups import groups_of, in_order, seed_of, temperature_of

@@ -23,7 +23,7 @@ from bdg.electrodynamics.conducting_sphere import london_sphere_susceptibility
 from bdg.electrodynamics.screening_plate import plate_susceptibility
 from bdg.instruments.magnetometer import Magnetometer
 from bdg.instruments.samples import DIRECTIONS, SuperconductingPlate
-from bdg.jobs.kinds.magnetometer_figures import directions_of, plot
+from bdg.jobs.kinds.figures.magnetometer import directions_of, plot
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult

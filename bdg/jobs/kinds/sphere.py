@@ -19,7 +19,7 @@ from bdg.instruments.ac_susceptometer import AcSusceptibility, AcSusceptometer
 from bdg.instruments.linked_shell import WIDEST, LinkedShell, LinkLattice, LinkVoltage
 from bdg.instruments.lock_in import AMPLITUDES, LockIn
 from bdg.instruments.samples import CoatedSphere
-from bdg.jobs.kinds.sphere_figures import plot
+from bdg.jobs.kinds.figures.sphere import plot
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult

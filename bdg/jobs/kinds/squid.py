@@ -18,8 +18,8 @@ from bdg.electrodynamics.vortex_field import VortexField
 from bdg.granular.couplings.thermal_depth import thermal_penetration_depth
 from bdg.instruments.scanning_squid import ScanningSquid
 from bdg.instruments.vortex_positions import vortex_count
+from bdg.jobs.kinds.figures.squid import INSIDE, applied_of, plot
 from bdg.jobs.kinds.shared.groups import groups_of, seed_of, temperature_of
-from bdg.jobs.kinds.squid_figures import INSIDE, applied_of, plot
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome
 from bdg.jobs.model.results import JobResults, PointResult

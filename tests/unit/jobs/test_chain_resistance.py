@@ -18,7 +18,8 @@ from bdg.granular import (
 )
 from bdg.granular.couplings.coupling_grid import Coupling
 from bdg.granular.dynamics.second_step import HostBonds, resistance_curve, step_temperatures
-from bdg.jobs.kinds import chain, chain_figures
+from bdg.jobs.kinds import chain
+from bdg.jobs.kinds.figures import chain as chain_figures
 from bdg.jobs.kinds.shared import chain_resistance
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices import pack_spheres

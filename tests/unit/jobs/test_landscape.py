@@ -7,7 +7,7 @@ import bdg
 from bdg.granular.beyond_pairs import irreducible_part, stiffness_ratio
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import landscape
-from bdg.jobs.kinds.landscape_figures import ensemble
+from bdg.jobs.kinds.figures.landscape import ensemble
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.lattices.units import temperature_in_t
 

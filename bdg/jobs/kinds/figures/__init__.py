@@ -1,0 +1,1 @@
+"""Figures of the kinds, a module each."""
