@@ -80,6 +80,19 @@ def test_the_crossing_of_straight_parts(noise):
     assert told.temperature == pytest.approx(19, abs=3 * told.error)
 
 
+def test_the_error_of_the_crossing_holds_that_of_the_plateau():
+    """The steep line is known to 1e-4, the plateau to .01: 300 noisy curves scatter by the stated error.
+
+    A standard deviation of 300 draws is good to 4 % (1 / sqrt(600)); 15 % is more than three times that.
+    """
+    temperatures = np.arange(10, 30, 0.5)
+    errors = np.where(temperatures > 18.9, 0.01, 1e-4)
+    draws = np.random.default_rng(0).standard_normal((300, temperatures.size))
+    found = [two_step_temperature(temperatures, two_steps(temperatures) + errors * d, errors=errors) for d in draws]
+    stated = np.mean([each.error for each in found])
+    assert np.std([each.temperature for each in found]) == pytest.approx(stated, rel=0.15)
+
+
 def test_the_next_step_above_does_not_count():
     temperatures = np.arange(10, 45, 0.5)
     values = np.where(temperatures < 37, two_steps(temperatures), 1.0)
