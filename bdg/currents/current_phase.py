@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,11 @@ from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
 from bdg.currents.phase_bias import PhaseBias
 from bdg.currents.phase_curves import BRANCHES, phase_curve, series
 from bdg.gpu.device.backend import select_backend
-from bdg.gpu.device.threads import threaded
+from bdg.gpu.device.threads import side_by_side, threaded
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.bonds import strongest_hopping
-from bdg.thermal.choice import choose_place
+from bdg.thermal.choice import bytes_at_once, choose_place
 from bdg.thermal.elements import require_thermal_arguments, thermal_elements
 from bdg.thermal.free_energy import free_energy_of
 
@@ -218,22 +219,22 @@ def current_phase(
     solver = PhaseBias(system, pair, deep, temperature, GAP_TOL if tol is None else tol, options)
     how = {"self_consistent": self_consistent, "deep_sites": about_deep}
     sweep = PhaseSweep(system, pair, deep, temperature, elements_tol, choice, how, start)
+    if not self_consistent:
+        found = sweep.points(phases)
+        found = progress_bar(progress, "current against phase", "phase", found, total=phases.size)
+        return sweep.result(phases, list(found))
     points: list[_Point] = []
     for phase in progress_bar(progress, "current against phase", "phase", phases):
-        if self_consistent:
-            try:
-                biased, energy = solver(float(phase))
-            except ConvergenceError as error:
-                known = sweep.result(phases[: len(points)], points) if points else None
-                raise ConvergenceError(
-                    f"current_phase at phi = {phase:g}: {error} ({len(points)} of {phases.size} phases were done: "
-                    "`.result` of this error; that of its cause is the state)",
-                    known,
-                ) from error
-        else:
-            biased, energy = system.with_phases({pair[0]: 0.0, pair[1]: float(phase)}), None
-        points.append(sweep.point(biased, energy))
-    return sweep.result(phases, points, **(solver.facts() if self_consistent else {}))
+        try:
+            points.append(sweep.point(*solver(float(phase))))
+        except ConvergenceError as error:
+            known = sweep.result(phases[: len(points)], points) if points else None
+            raise ConvergenceError(
+                f"current_phase at phi = {phase:g}: {error} ({len(points)} of {phases.size} phases were done: "
+                "`.result` of this error; that of its cause is the state)",
+                known,
+            ) from error
+    return sweep.result(phases, points, **solver.facts())
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,14 @@ class PhaseSweep:
     choice: Choice
     how: dict[str, Any]
     start: float
+
+    def points(self, phases: np.ndarray) -> Iterator[_Point]:
+        """Yield what each phase gives with the pairing as it is, phases side by side after the first."""
+        systems = [self.system.with_phases({self.pair[0]: 0.0, self.pair[1]: float(phase)}) for phase in phases]
+        yield self.point(systems[0], None)  # also makes what all of them share
+        if len(systems) > 1:
+            each = bytes_at_once(self.choice, BdGHamiltonian(systems[0]))
+            yield from side_by_side(lambda at: self.point(at, None), systems[1:], self.choice.backend, each_bytes=each)
 
     def point(self, system: System, energy: float | None) -> _Point:
         """Return current, free energy (unless it is known) and divergence of the system at one phase."""

@@ -44,6 +44,13 @@ def pole_bytes(hamiltonian: BdGHamiltonian, backend: Backend) -> float:
     return form.bytes_at_once + cost.index_bytes(form.symbolic)
 
 
+def bytes_at_once(choice: Choice, hamiltonian: BdGHamiltonian) -> float:
+    """Return the bytes of thermal elements on all sites and bonds while they are computed on one thread."""
+    if choice.method == "dense":
+        return dense_option(hamiltonian, choice.backend, share=0.3).bytes
+    return pole_bytes(hamiltonian, choice.backend)
+
+
 def elements_options(
     hamiltonian: BdGHamiltonian,
     backends: Sequence[Backend],

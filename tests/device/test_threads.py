@@ -141,6 +141,16 @@ def _fields(result):
             yield name, np.asarray(value)
 
 
+@pytest.mark.parametrize("method", ["dense", "poles"])
+@pytest.mark.filterwarnings("ignore:charge is not conserved")  # the pairing is imposed
+def test_phases_side_by_side_have_the_same_bits(method):
+    system, phases = make_system("real"), np.linspace(0, np.pi, 5)
+    one, many = (bdg.current_phase(system, phases, 0.3, method=method, threads=number) for number in (1, 3))
+    assert one.evidence.threads == 1 and many.evidence.threads == 3
+    for name, value in _fields(one):
+        assert np.array_equal(value, getattr(many, name), equal_nan=True), name
+
+
 THREADED = [key for key in CALLS if "chebyshev" not in key and "dense" not in key]
 
 
