@@ -7,13 +7,14 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 PEERS  := $(VENV)/.ready-benchmark
+SITE   := $(VENV)/.ready-docs
 PYTEST  = $(BIN)/python -m pytest -q -n auto --dist worksteal
 PIP     = $(BIN)/python -m pip install -q -c constraints.txt
 NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
 
 COUPLINGS := base dirty interfaces dense metallic
 
-.PHONY: help env demo test test-slow lint couplings benchmark benchmark-large clean system-deps same-python
+.PHONY: help env demo test test-slow lint docs couplings benchmark benchmark-large clean system-deps same-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -39,6 +40,10 @@ benchmark: $(PEERS)  ## measure this machine beside SciPy, MKL PARDISO, bodge an
 
 benchmark-large: $(STAMP)  ## self-consistent gap of 32^3 sites, into docs/performance.md
 	$(BIN)/python -m bdg benchmark --large --write docs/performance.md
+
+docs: $(SITE)  ## the docs site, into build/docs/index.html
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs/site build/docs
+	@echo "$(CURDIR)/build/docs/index.html"
 
 couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (hours)
 	for name in $(COUPLINGS); do $(BIN)/python -m bdg run runs/couplings/$$name.toml --workers 2 || exit 1; done
@@ -70,6 +75,11 @@ $(STAMP): $(NEEDS) | same-python
 # Only `make benchmark` needs what it compares with.
 $(PEERS): $(STAMP)
 	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,benchmark]'
+	@touch $@
+
+# Only `make docs` needs what builds the site.
+$(SITE): $(STAMP)
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[docs]'
 	@touch $@
 
 # A PYTHON that was named expressly must be the one that an existing environment was made with.
