@@ -20,9 +20,10 @@ COUPLINGS := base dirty interfaces dense metallic
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-demo: $(STAMP)  ## run the jobs runs/composite.toml and runs/squid.toml and draw their figures
+demo: $(STAMP)  ## run the jobs runs/composite.toml and runs/squid.toml, draw their figures, write the page of the first
 	$(BIN)/python -m bdg run runs/composite.toml --workers 2
 	$(BIN)/python -m bdg run runs/squid.toml --workers 2
+	@echo; echo "a page to look at:"; $(BIN)/python -m bdg report runs/out/composite
 
 test: $(STAMP)  ## all tests but the slow ones, as many at once as there are cores
 	$(PYTEST)
@@ -68,13 +69,13 @@ $(STAMP): $(NEEDS) | same-python
 	$(PIP) -U pip
 	$(PIP) -r requirements-build.txt
 	$(PIP) --no-build-isolation -r requirements-kwant.txt
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,report]'
 	@$(BIN)/python -m bdg info > /dev/null  # compiles the kernels of the CPU
 	@mv $(VENV)/.unfinished $@
 
 # Only `make benchmark` needs what it compares with.
 $(PEERS): $(STAMP)
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,benchmark]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,report,benchmark]'
 	@touch $@
 
 # Only `make docs` needs what builds the site.

@@ -27,10 +27,12 @@ from bdg.jobs.model.schema import REQUIRED, Key
 from bdg.jobs.progress import words
 from bdg.jobs.runner import RunReport, run_job
 from bdg.lattices.storage import disk_is_full, shown
+from bdg.report_command import add_report_command
 
 _EXTRAS = {
     "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
     "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
+    "report": (("jinja2", "plotly"), "a run as one HTML page (bdg report)"),
     "metis": (("pymetis",), "short elimination orders for networks whose positions mislead"),
     "benchmark": (("pypardiso", "bodge"), "what `bdg benchmark` compares with (make benchmark)"),
     "dev": (("pytest", "ruff", "mypy", "hypothesis"), "the tests and checks of bdg itself (make test, make lint)"),
@@ -126,6 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument("--curves", action="store_true", help="only list what --data can be compared with")
     validate.set_defaults(act=_validate)
 
+    add_report_command(commands)
     _add_benchmark(commands)
 
     info = commands.add_parser(
