@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import platform
 import sys
@@ -21,8 +22,9 @@ from bdg.gpu.device.threads import require_threads
 from bdg.gpu.kernels.compiling import host_library
 from bdg.jobs.folder.provenance import installed_version, package_versions
 from bdg.jobs.folder.store import RunFolder, recorded_points
-from bdg.jobs.job import JOB_KEYS, load_job
+from bdg.jobs.job import JOB_KEYS, UNSWEPT, load_job
 from bdg.jobs.kinds import get_kind, kind_names
+from bdg.jobs.model.json_schema import json_schema
 from bdg.jobs.model.schema import REQUIRED, Key
 from bdg.jobs.progress import words
 from bdg.jobs.runner import RunReport, run_job
@@ -105,6 +107,15 @@ def _parser() -> argparse.ArgumentParser:
     status = commands.add_parser("status", help="how far a run is", description="Say how far a run is.")
     status.add_argument("folder", metavar="DIR", help="run directory")
     status.set_defaults(act=_status)
+
+    schema = commands.add_parser(
+        "schema",
+        help="the keys of a kind of job as JSON schema",
+        description="Print the keys of a kind of job as JSON schema. Editors complete and check a job file that begins "
+        "with the line '#:schema FILE.json'.",
+    )
+    schema.add_argument("kind", metavar="KIND", help="one of " + ", ".join(kind_names()))
+    schema.set_defaults(act=_schema)
 
     plot = commands.add_parser(
         "plot",
@@ -325,6 +336,15 @@ def _status(chosen: argparse.Namespace) -> int:
     known = [point.seconds for point in survey.done.values() if point.seconds is not None]
     if known:
         print(f"a point took {words(sum(known) / len(known))} on average")
+    return 0
+
+
+def _schema(chosen: argparse.Namespace) -> int:
+    try:
+        kind = get_kind(chosen.kind)
+    except JobError as error:
+        raise JobError(f"bdg schema: KIND {error}") from error
+    print(json.dumps(json_schema(kind, JOB_KEYS, UNSWEPT), indent=2))
     return 0
 
 
