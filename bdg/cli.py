@@ -9,36 +9,24 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
-import json
 import os
-import platform
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from bdg.base.errors import JobError
-from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError, select_backend
-from bdg.gpu.device.threads import require_threads
-from bdg.gpu.kernels.compiling import host_library
-from bdg.jobs.folder.provenance import installed_version, package_versions
+from bdg.commands.cluster import add_cluster_commands
+from bdg.commands.info import add_info_command
+from bdg.commands.report import add_report_command
+from bdg.commands.schema import add_schema_command
+from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
 from bdg.jobs.folder.store import RunFolder, recorded_points
-from bdg.jobs.job import JOB_KEYS, UNSWEPT, load_job
+from bdg.jobs.job import JOB_KEYS, load_job
 from bdg.jobs.kinds import get_kind, kind_names
-from bdg.jobs.model.json_schema import json_schema
 from bdg.jobs.model.schema import REQUIRED, Key
 from bdg.jobs.progress import words
 from bdg.jobs.runner import RunReport, run_job
 from bdg.lattices.storage import disk_is_full, shown
-from bdg.report_command import add_report_command
 
-_EXTRAS = {
-    "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
-    "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
-    "report": (("jinja2", "plotly"), "a run as one HTML page (bdg report)"),
-    "metis": (("pymetis",), "short elimination orders for networks whose positions mislead"),
-    "benchmark": (("pypardiso", "bodge"), "what `bdg benchmark` compares with (make benchmark)"),
-    "dev": (("pytest", "ruff", "mypy", "hypothesis"), "the tests and checks of bdg itself (make test, make lint)"),
-}
 _SHOWN_MISSING = 20
 
 
@@ -108,14 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("folder", metavar="DIR", help="run directory")
     status.set_defaults(act=_status)
 
-    schema = commands.add_parser(
-        "schema",
-        help="the keys of a kind of job as JSON schema",
-        description="Print the keys of a kind of job as JSON schema. Editors complete and check a job file that begins "
-        "with the line '#:schema FILE.json'.",
-    )
-    schema.add_argument("kind", metavar="KIND", help="one of " + ", ".join(kind_names()))
-    schema.set_defaults(act=_schema)
+    add_schema_command(commands)
 
     plot = commands.add_parser(
         "plot",
@@ -141,13 +122,9 @@ def _parser() -> argparse.ArgumentParser:
 
     add_report_command(commands)
     _add_benchmark(commands)
+    add_cluster_commands(commands, _positive)
 
-    info = commands.add_parser(
-        "info",
-        help="versions, devices, what is installed",
-        description="Print versions, devices, and what each extra that is not installed would give.",
-    )
-    info.set_defaults(act=_info)
+    add_info_command(commands)
     return parser
 
 
@@ -162,6 +139,11 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _add_job(run)
     run.add_argument("--out", metavar="DIR", help="run directory (default: runs/out/<name of the job>)")
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="let the workers of a running dask scheduler compute (extra 'cluster'; bdg cluster starts one)",
+    )
     run.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -262,7 +244,8 @@ def _positive(text: str) -> int:
 def _run(chosen: argparse.Namespace) -> int:
     job = load_job(chosen.job, chosen.overrides)
     try:
-        report = run_job(job, chosen.out, workers=chosen.workers, device=chosen.device, bar=chosen.progress)
+        options = {"workers": chosen.workers, "device": chosen.device, "scheduler": chosen.scheduler}
+        report = run_job(job, chosen.out, **options, bar=chosen.progress)
     except RuntimeError as error:
         if isinstance(error, BackendUnavailableError):
             raise
@@ -339,15 +322,6 @@ def _status(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _schema(chosen: argparse.Namespace) -> int:
-    try:
-        kind = get_kind(chosen.kind)
-    except JobError as error:
-        raise JobError(f"bdg schema: KIND {error}") from error
-    print(json.dumps(json_schema(kind, JOB_KEYS, UNSWEPT), indent=2))
-    return 0
-
-
 def _plot(chosen: argparse.Namespace) -> int:
     folder = RunFolder(chosen.folder)
     record = folder.read_record()
@@ -386,32 +360,6 @@ def _benchmark(chosen: argparse.Namespace) -> int:
     benchmarks = importlib.import_module("bdg.validation.benchmarks.command")
     options = {"quick": chosen.quick, "large": chosen.large, "only": chosen.only, "write": chosen.write}
     return int(benchmarks.main(**options, json_path=chosen.json))
-
-
-def _info(chosen: argparse.Namespace) -> int:
-    import bdg
-
-    print(f"bdg {bdg.__version__} in {Path(bdg.__file__).resolve().parent}")
-    versions = package_versions()
-    print("versions: " + ", ".join(f"{name} {found}" for name, found in versions.items() if found and name != "bdg"))
-    print(f"machine: {platform.platform()}, {os.cpu_count()} processor cores")
-    backend = select_backend("auto")
-    print(f"device 'auto' is {backend.device}: {backend.device_name}")
-    print(f"threads 'auto' are {require_threads()}; kernels of the CPU: {host_library().about}")
-    print("extras:")
-    for extra, (distributions, use) in _EXTRAS.items():
-        found = [f"{name} {version}" for name in distributions if (version := installed_version(name))]
-        complete = bool(found) if extra == "gpu" else len(found) == len(distributions)
-        if complete:
-            print(f"  {extra}: installed ({', '.join(found)})")
-        else:
-            print(f"  {extra}: not installed; pip install 'bdg[{extra}]' would give {use}{_cure(extra)}")
-    return 0
-
-
-def _cure(extra: str) -> str:
-    # kwant 1.5.0 has no wheels for NumPy 2, and its source archive does not name what its build needs.
-    return " (in a checkout: make env, which builds kwant)" if extra == "kwant" else ""
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def run_job(
     *,
     workers: int = 1,
     device: str = "auto",
+    scheduler: str | None = None,
     bar: bool | None = None,
     stream: TextIO | None = sys.stderr,
 ) -> RunReport:
@@ -77,6 +78,8 @@ def run_job(
         Processes that compute points, each with one BLAS thread and its share of the cores. Results do not depend on
         their number.
     device : {"auto", "cpu", "gpu"}
+    scheduler : str, optional
+        Address or scheduler file of a running dask scheduler, whose workers compute the points instead.
     bar : bool, optional
         Show a progress bar; None: where ``stream`` is a terminal.
     stream : text stream or None
@@ -102,27 +105,37 @@ def run_job(
         select_backend(device)  # refuse before any work
     folder = RunFolder(out if out is not None else default_folder(job))
     folder.examine(job)  # so that not even the lock is left in a folder that is not ours
-    _require_memory(job, folder, workers)
+    if scheduler is None:  # workers elsewhere find out by themselves
+        _require_memory(job, folder, workers)
     with folder.locked():
         folder.claim(job)
         survey = folder.survey(job.points)
-        crew_size = min(workers, len(survey.missing))
+        task = Task(job.kind, folder.path.resolve(), device, provenance(), os.getpid())
+        engine, crew_size = _engine(task, scheduler, min(workers, len(survey.missing)), bool(survey.missing))
         with Progress(len(job.points), len(survey.done), crew_size, folder.log, stream, bar) as progress:
             LOGGER.debug("start: %s, %d points, %d workers, device %s", job.kind.name, len(job.points), workers, device)
             aside = [_set_aside(folder, digest, why) for digest, why in survey.damaged.items()]
             failures: dict[str, str] = {}
-            origin = provenance()
             if survey.done:
                 LOGGER.info("%d of %d points are there already", len(survey.done), len(job.points))
-                _warn_of_other_versions(survey.done.values(), origin)
+                _warn_of_other_versions(survey.done.values(), task.origin)
             if survey.missing:
-                task = Task(job.kind, folder.path.resolve(), device, origin, os.getpid())
                 try:
-                    _compute_missing(folder, job, survey.missing, Crew(task, crew_size), progress, failures)
+                    _compute_missing(folder, job, survey.missing, engine, progress, failures)
                 except KeyboardInterrupt:
                     LOGGER.info("stopped; finished points are kept, and the same command goes on from here")
                     raise
             return _finish(folder, job, survey.missing, failures, aside)
+
+
+def _engine(task: Task, scheduler: str | None, crew_size: int, wanted: bool) -> tuple[Engine, int]:
+    """Return who computes the points, and how many at once."""
+    if scheduler is None or not wanted:
+        return Crew(task, crew_size), crew_size
+    from bdg.jobs.engines.dask_cluster import DaskCluster
+
+    cluster = DaskCluster(task, scheduler)
+    return cluster, cluster.size
 
 
 def _require_memory(job: Job, folder: RunFolder, workers: int) -> None:

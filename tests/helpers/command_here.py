@@ -13,7 +13,7 @@ from unittest.mock import patch
 from bdg.cli import main
 from bdg.jobs import runner
 from bdg.jobs.engines.engine import Engine, Report, Task
-from bdg.jobs.engines.worker import _compute, worker_environment
+from bdg.jobs.engines.worker import computed, worker_environment
 from bdg.jobs.model.sweep import Point
 
 
@@ -26,7 +26,7 @@ class Here:
     def run(self, points: Sequence[Point]) -> Iterator[Report | None]:
         for point in points:
             with worker_environment():
-                report = _compute(self._task, point)
+                report = computed(self._task, point)
             yield report
 
     def kill(self) -> None:

@@ -45,10 +45,11 @@ def main(connection: Connection, task: Task) -> None:
             return
         if point is None:
             return
-        connection.send(_compute(task, point))
+        connection.send(computed(task, point))
 
 
-def _compute(task: Task, point: Point) -> Report:
+def computed(task: Task, point: Point) -> Report:
+    """Compute a point, write it into the run directory, and say what happened."""
     start, full = time.perf_counter(), 0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -14,6 +16,7 @@ import bdg
 
 _PACKAGES = ("bdg", "numpy", "scipy", "h5py", "matplotlib", "kwant")
 _DECISIVE = ("bdg", "numpy", "scipy")  # those whose version may change a number
+_SOURCES = (".py", ".cuh", ".cpp", ".h")
 _CUPY = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
 
 
@@ -31,6 +34,20 @@ def installed_version(name: str) -> str | None:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+@functools.cache
+def source_digest() -> str:
+    """Return the first hex digits of the SHA-256 of all modules of this package and of what it builds its kernels of.
+
+    Two machines with the same digest run the same code, whatever their installations are called.
+    """
+    digest = hashlib.sha256()
+    root = Path(bdg.__file__).resolve().parent
+    folders = os.walk(root, followlinks=True)  # in a checkout some rooms are links
+    for path in sorted(Path(folder, name) for folder, _, names in folders for name in names if name.endswith(_SOURCES)):
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def git_state() -> dict[str, Any] | None:

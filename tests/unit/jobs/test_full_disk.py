@@ -14,7 +14,7 @@ import pytest
 from bdg.cli import main
 from bdg.jobs import kinds, runner
 from bdg.jobs.engines.engine import Report, Task
-from bdg.jobs.engines.worker import _compute
+from bdg.jobs.engines.worker import computed
 from bdg.jobs.folder import store
 from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.job import parse_job
@@ -93,11 +93,11 @@ def test_what_counts_as_full():
 def test_a_worker_says_that_there_was_no_room(tiny, tmp_path, monkeypatch):
     task = Task(tiny.kind, tmp_path, "cpu", {}, os.getpid())
     monkeypatch.setattr(store, "write_file", full)
-    report = _compute(task, tiny.points[0])
+    report = computed(task, tiny.points[0])
     assert report.full == errno.ENOSPC and report.error
     monkeypatch.undo()
     (tmp_path / "points").mkdir()
-    assert _compute(task, tiny.points[0]).full == 0
+    assert computed(task, tiny.points[0]).full == 0
 
 
 class FullAfterOne:
@@ -107,7 +107,7 @@ class FullAfterOne:
         self.task, self.killed = task, False
 
     def run(self, points):
-        yield _compute(self.task, points[0])
+        yield computed(self.task, points[0])
         yield Report(points[1].digest, 0.1, "OSError", (), errno.ENOSPC)
         raise AssertionError("a point was computed that cannot be kept")
 
@@ -143,7 +143,7 @@ def test_no_room_for_anything_else_of_a_run(step, tiny, tmp_path, monkeypatch, c
         monkeypatch.setattr(store, "_write_whole", full)
     elif step == "results":
         monkeypatch.setattr(runner, "Crew", FullAfterOne)
-        monkeypatch.setattr(FullAfterOne, "run", lambda self, points: (_compute(self.task, p) for p in points))
+        monkeypatch.setattr(FullAfterOne, "run", lambda self, points: (computed(self.task, p) for p in points))
         monkeypatch.setattr(RunFolder, "write_results", full)
     else:
         monkeypatch.setattr(runner, "Crew", FullAfterOne)

@@ -1,0 +1,1 @@
+"""Commands of `bdg` besides those that run and read jobs, which `bdg.cli` has."""
