@@ -226,6 +226,7 @@ _JOBS = (  # each may import those before it
     "bdg/jobs/building.py",
     "bdg/jobs/progress.py",
     "bdg/jobs/engines",
+    "bdg/jobs/slurm.py",
     "bdg/jobs/runner.py",
     "bdg/jobs/extrapolation.py",
     "bdg/jobs/estimate.py",
@@ -265,6 +266,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "bdg/jobs": (),
     **{room: (*BELOW, *PHYSICS, "bdg/estimates.py", *_JOBS[:place]) for place, room in enumerate(_JOBS)},
     "bdg/reports": (*BELOW, "bdg/base", "bdg/plots", "bdg/jobs/*"),
+    "bdg/commands": (*BELOW, "bdg/base", "bdg/jobs", "bdg/jobs/*", "bdg/reports"),
     "bdg/entry.py": (*BELOW, "bdg/base", "bdg/estimates.py", "bdg/jobs/*"),
     "bdg/cli.py": ("*",),
     "bdg/__main__.py": ("bdg/cli.py",),
@@ -288,7 +290,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "validation": ("*",),
 }
 KINDS = ("bdg/jobs/kinds", "bdg/jobs/kinds/figures")
-PROVENANCE = "bdg/jobs/folder/provenance.py"  # reads the package's version and place, nothing else of it
+# These read version and place of the package, nothing else of it.
+VERSIONED = ("bdg/jobs/folder/provenance.py", "bdg/reports/page.py", "bdg/commands/info.py")
 PLOTS_MAY_IMPORT = {"numpy", "matplotlib"}
 LAZY = {  # imports of bdg inside functions that stay: "file function -> file", and why
     "bdg/*.py plot -> bdg/plots/*": "matplotlib loads when a figure is drawn",
@@ -334,7 +337,7 @@ def against_the_rooms(layout: Layout) -> set[str]:
             allowed = target == path.replace("kinds/", "kinds/figures/", 1) and room != other
         else:
             allowed = any(fnmatch(name, row) for row in ROOMS[room] for name in (other, target))
-        if not allowed and not (path == PROVENANCE and target == "bdg/__init__.py"):
+        if not allowed and not (path in VERSIONED and target == "bdg/__init__.py"):
             found.add(f"{path} -> {target}")
     for path, tree in layout.trees.items():
         if path.startswith("bdg/plots/"):

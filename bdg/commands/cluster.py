@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from bdg.gpu.device.backend import BackendUnavailableError, select_backend
+from bdg.gpu.device.backend import gpu_count
 from bdg.jobs.engines.local_cluster import LOOPBACK, LocalCluster
 from bdg.jobs.job import load_job
 from bdg.jobs.slurm import slurm_script
@@ -47,22 +47,12 @@ def add_cluster_commands(
 
 
 def _cluster(chosen: argparse.Namespace) -> int:
-    try:
-        devices = _devices()
-    except BackendUnavailableError:
-        devices = 0
+    devices = gpu_count()
     about = f"{chosen.workers} workers of one thread" + (f", {devices} GPUs" if devices else "")
     where = {"host": chosen.host, "port": chosen.port, "scheduler_file": chosen.scheduler_file}
     cluster = LocalCluster(chosen.workers, gpus=devices, **where)
     cluster.serve(lambda address: print(f"{about}: bdg run JOB.toml --scheduler {address}", flush=True))
     return 0
-
-
-def _devices() -> int:
-    select_backend("gpu")
-    import cupy
-
-    return int(cupy.cuda.runtime.getDeviceCount())
 
 
 def _slurm(chosen: argparse.Namespace) -> int:

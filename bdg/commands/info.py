@@ -7,6 +7,7 @@ import os
 import platform
 from pathlib import Path
 
+import bdg
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.threads import require_threads
 from bdg.gpu.kernels.compiling import host_library
@@ -34,8 +35,6 @@ def add_info_command(commands: argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _info(chosen: argparse.Namespace) -> int:
-    import bdg
-
     print(f"bdg {bdg.__version__} in {Path(bdg.__file__).resolve().parent}")
     versions = package_versions()
     print("versions: " + ", ".join(f"{name} {found}" for name, found in versions.items() if found and name != "bdg"))

@@ -220,9 +220,8 @@ def current_phase(
     how = {"self_consistent": self_consistent, "deep_sites": about_deep}
     sweep = PhaseSweep(system, pair, deep, temperature, elements_tol, choice, how, start)
     if not self_consistent:
-        found = sweep.points(phases)
-        found = progress_bar(progress, "current against phase", "phase", found, total=phases.size)
-        return sweep.result(phases, list(found))
+        bar = progress_bar(progress, "current against phase", "phase", sweep.points(phases), total=phases.size)
+        return sweep.result(phases, list(bar))
     points: list[_Point] = []
     for phase in progress_bar(progress, "current against phase", "phase", phases):
         try:

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.jobs.building import require_points
+from bdg.jobs.engines.dask_cluster import DaskCluster
 from bdg.jobs.engines.engine import Engine, Task
 from bdg.jobs.engines.processes import Crew
 from bdg.jobs.folder.provenance import changed_versions, provenance
@@ -132,8 +133,6 @@ def _engine(task: Task, scheduler: str | None, crew_size: int, wanted: bool) -> 
     """Return who computes the points, and how many at once."""
     if scheduler is None or not wanted:
         return Crew(task, crew_size), crew_size
-    from bdg.jobs.engines.dask_cluster import DaskCluster
-
     cluster = DaskCluster(task, scheduler)
     return cluster, cluster.size
 

@@ -64,3 +64,12 @@ def select_backend(device: str = "auto") -> Backend:
             "with a CUDA device after `pip install 'bdg[gpu]'`."
         ) from error
     return Backend("gpu", name, cupy)
+
+
+def gpu_count() -> int:
+    """Return how many GPUs this process may use; 0 where there is none."""
+    if select_backend("auto").device == "cpu":
+        return 0
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
