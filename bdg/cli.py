@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from bdg.base.errors import JobError
+from bdg.commands.cite import add_cite_command
 from bdg.commands.cluster import add_cluster_commands
 from bdg.commands.info import add_info_command
 from bdg.commands.report import add_report_command
@@ -121,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     validate.set_defaults(act=_validate)
 
     add_report_command(commands)
+    add_cite_command(commands)
     _add_benchmark(commands)
     add_cluster_commands(commands, _positive)
 

@@ -291,7 +291,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 KINDS = ("bdg/jobs/kinds", "bdg/jobs/kinds/figures")
 # These read version and place of the package, nothing else of it.
-VERSIONED = ("bdg/jobs/folder/provenance.py", "bdg/reports/page.py", "bdg/commands/info.py")
+VERSIONED = ("bdg/jobs/folder/provenance.py", "bdg/reports/page.py", "bdg/reports/citations.py", "bdg/commands/info.py")
 PLOTS_MAY_IMPORT = {"numpy", "matplotlib"}
 LAZY = {  # imports of bdg inside functions that stay: "file function -> file", and why
     "bdg/*.py plot -> bdg/plots/*": "matplotlib loads when a figure is drawn",

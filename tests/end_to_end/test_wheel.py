@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LINKED = ("lattices", "gpu", "validation")
-DATA = {".toml", ".cu", ".cuh", ".h", ".cpp", ".h5", ".csv", ".html"}
+DATA = {".toml", ".cu", ".cuh", ".h", ".cpp", ".h5", ".csv", ".html", ".bib"}
 
 
 def packed_files(tree: Path) -> set[str]:
