@@ -242,6 +242,8 @@ class ChiralInverse(SkewInverse):
 
     def _transposed_solve(self, columns: Any, refinements: int) -> Any:
         """Return ``A^-T columns``, ``A = -x``."""
+        if self.factor.symmetry == "symmetric":  # without any pairing; moved pivots are taken back
+            return self.factor.solve(columns, refinements)
         solution = adjoint_sweep(self.factor.stored, columns)
         for _ in range(refinements):
             solution = solution + adjoint_sweep(self.factor.stored, columns + self._transposed(solution))

@@ -80,7 +80,7 @@ class Elimination:
         self._pivots = Pivots(
             far=norm,
             free=free * norm,
-            room=room if self.symmetry in ("symmetric", "hermitian") else 0,
+            room=0 if self.symmetry == "general" else room,
             static=static_pivot,
             static_last=STATIC_PIVOT_LAST * static_pivot,
             count_negative=inertia,

@@ -8,7 +8,7 @@ Children first, each front F collects the rows of its pivots P and the children'
 Kept are Pi, W (on the CPU not of leaves: `bdg.gpu.multifrontal.factors.thin_leaves`), and V where A is neither
 symmetric or skew (``V = W^T``) nor Hermitian (``V = W^+``). There is no pivoting across fronts; whether a factor can
 be used is measured instead (`Factor.contraction`). At real z small eigenvalues of pivot blocks are moved far from
-zero, and what was added is taken off again (`bdg.gpu.multifrontal.factors.woodbury`); not of skew matrices.
+zero, and what was added is taken off again (`bdg.gpu.multifrontal.factors.woodbury`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.extend_add import gather
-from bdg.gpu.multifrontal.factors.stacked import backward_from, set_reversed, symmetrised
+from bdg.gpu.multifrontal.factors.stacked import set_reversed, symmetrised, turned
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
 
@@ -169,7 +169,7 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
         return pivot_inverse
     right = xp.matmul(forward, outer)  # -G_PU
     general = symmetry == "general"
-    inner = xp.matmul(right, backward if general else backward_from(forward, symmetry))
+    inner = xp.matmul(right, backward if general else turned(forward, symmetry))
     inner += pivot_inverse
     # nobody reads G_UU of a leaf
     whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)

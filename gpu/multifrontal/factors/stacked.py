@@ -34,9 +34,18 @@ def reversed_(matrices: Any, symmetry: Symmetry) -> Any:
     return swapped(matrices) if symmetry == "symmetric" else swapped(matrices).conj()
 
 
-def backward_from(forward: Any, symmetry: Symmetry) -> Any:
-    """Return ``V = F_UP Pi`` from ``W = Pi F_PU``; the two signs of a skew matrix cancel."""
-    return swapped(forward).conj() if symmetry == "hermitian" else swapped(forward)
+def turned(matrices: Any, symmetry: Symmetry) -> Any:
+    """Return the transposes, Hermitian conjugates where that is the symmetry: ``V = F_UP Pi`` from ``W = Pi F_PU``."""
+    return swapped(matrices).conj() if symmetry == "hermitian" else swapped(matrices)
+
+
+def in_pairs(columns: Any, symmetry: Symmetry) -> Any:
+    """Return V J for columns V (n, k): J is the identity, of skew matrices one block ``[[0, 1], [-1, 0]]`` a pair."""
+    if symmetry != "skew":
+        return columns
+    pairs = columns.reshape(len(columns), -1, 2)[:, :, ::-1].reshape(columns.shape).copy()
+    pairs[:, ::2] *= -1
+    return pairs
 
 
 def set_reversed(xp: Any, target: Any, matrices: Any, symmetry: Symmetry) -> None:
@@ -58,7 +67,7 @@ def symmetrised(matrices: Any, symmetry: Symmetry) -> Any:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MovedPivots:
-    """``far v v^T`` (Hermitian matrices: ``far v v^+``) that was added to one block of pivots for each column v.
+    """``far V J V^T`` (Hermitian matrices: ``V^+``) that was added to one block of pivots; J as from `in_pairs`.
 
     Attributes
     ----------
@@ -140,7 +149,7 @@ class Pivots:
                 return suspects[at:]
             if columns.shape[1]:
                 self.room -= columns.shape[1]
-                matrices[number] += self.far * xp.matmul(columns, reversed_(columns, symmetry))
+                matrices[number] += self.far * xp.matmul(in_pairs(columns, symmetry), turned(columns, symmetry))
                 self._far_ones.append(MovedPivots(number, begin, columns))
         return suspects[:0]
 
@@ -256,7 +265,7 @@ class StackInverter:
             backward = xp.matmul(left, first)
             xp.negative(xp.matmul(second, backward), out=out[:, half:, :half])
         else:
-            backward = backward_from(forward, self.symmetry)
+            backward = turned(forward, self.symmetry)
             set_reversed(xp, out[:, half:, :half], out[:, :half, half:], self.symmetry)
         first += xp.matmul(corner, backward)
 
@@ -298,8 +307,13 @@ def _small_vectors(xp: Any, blocks: Any, symmetry: Symmetry, limit: float) -> tu
     """Return orthonormal columns (n, b, b), and which of them (n, b) belong to eigenvalues below ``limit``.
 
     Of complex symmetric blocks B these are left singular vectors: with ``B u* = s w``, ``||w|| = 1``, adding
-    ``far u u^T`` brings a singular value s between ``far - s`` and ``far + s``.
+    ``far u u^T`` brings a singular value s between ``far - s`` and ``far + s``. Eigenvalues of skew blocks come in
+    pairs, each with two real columns.
     """
+    if symmetry == "skew":
+        squares, vectors = xp.linalg.eigh(swapped(blocks) @ blocks)
+        in_all = (squares < limit**2).sum(-1) // 2 * 2
+        return vectors, xp.arange(squares.shape[-1]) < in_all[:, None]
     if symmetry == "symmetric" and blocks.dtype.kind == "c":
         vectors, values, _ = xp.linalg.svd(blocks)
     else:
@@ -314,10 +328,12 @@ def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limi
     """
     blocks = matrices[suspects]
     if symmetry == "skew":
-        found = [_away_from_zero(xp, block, limit) for block in blocks]
-        changed = suspects[xp.asarray([new is not None for new in found])]
-        for number, new in zip(changed, (new for new in found if new is not None), strict=True):
-            matrices[number] = new
+        vectors, small = _small_vectors(xp, blocks, symmetry, limit)
+        changed = suspects[small.any(-1)]
+        basis = vectors[small.any(-1)] * small[small.any(-1)][:, None, :]
+        into = xp.matmul(basis, swapped(basis))
+        inside = xp.matmul(into, xp.matmul(matrices[changed], into))
+        matrices[changed] += limit * xp.stack([in_pairs(x, symmetry) @ swapped(x) for x in basis]) - inside
     elif symmetry == "symmetric" and blocks.dtype.kind == "c":
         singular = xp.linalg.svd(blocks, compute_uv=False)[:, -1] < limit
         changed = suspects[singular]
@@ -329,23 +345,6 @@ def _move_pivots(xp: Any, matrices: Any, suspects: Any, symmetry: Symmetry, limi
         values = xp.where(abs(values) < limit, xp.where(values < 0, -limit, limit), values)
         matrices[changed] = xp.matmul(vectors * values[:, None, :], swapped(vectors).conj())
     return int(changed.size)
-
-
-def _away_from_zero(xp: Any, block: Any, limit: float) -> Any:
-    """Return a skew matrix with its eigenvalues between ``-i limit`` and ``i limit`` moved there; None without any.
-
-    They come in pairs: the small ones belong to a real space of even dimension (where the matrix is of odd size, one
-    stays at zero), with the orthonormal basis Q, and ``Q [[0, 1], [-1, 0]] Q^T limit`` takes their place.
-    """
-    squares, vectors = xp.linalg.eigh(swapped(block) @ block)
-    small = int((squares < limit**2).sum()) // 2 * 2
-    if not small:
-        return None
-    basis = vectors[:, :small]
-    rest = block - basis @ (swapped(basis) @ block @ basis) @ swapped(basis)
-    first, second = basis[:, : small // 2], basis[:, small // 2 :]
-    turned = first @ swapped(second)
-    return rest + limit * (turned - swapped(turned))
 
 
 def invert(xp: Any, matrices: Any) -> Any:

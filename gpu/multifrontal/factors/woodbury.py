@@ -1,9 +1,11 @@
-r"""Solves of A from factors of ``A' = A + tau V V^+``, whose pivots were moved (`bdg.gpu.multifrontal.factors.border`).
+r"""Solves of A from factors of ``A' = A + tau V J V^+``, with moved pivots (`bdg.gpu.multifrontal.factors.border`).
 
-.. math:: A^{-1} b = y + X C^{-1} V^\dagger y, \qquad y = A'^{-1} b, \quad X = A'^{-1} V, \quad C = 1/\tau - V^\dagger X
+.. math:: A^{-1} b = y + X C^{-1} V^\dagger y, \qquad y = A'^{-1} b, \quad X = A'^{-1} V, \quad
+          C = J^{-1} / \tau - V^\dagger X
 
-with transposes for complex symmetric A. Whatever the factors apply as ``A'^-1``, the result is the inverse of a matrix
-that differs from A by as much: moving pivots costs no accuracy.
+with transposes for complex symmetric and skew A; J is the identity, of skew A one block ``[[0, 1], [-1, 0]]`` a pair.
+Whatever the factors apply as ``A'^-1``, the result is the inverse of a matrix that differs from A by as much: moving
+pivots costs no accuracy.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from bdg.gpu.device.complex_columns import as_complex, as_real
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.factors.few_columns import FEW
-from bdg.gpu.multifrontal.factors.stacked import MovedPivots, Symmetry, invert, reversed_
+from bdg.gpu.multifrontal.factors.stacked import MovedPivots, Symmetry, in_pairs, invert, reversed_, turned
 
 _BLOCKS = 1 << 14  # elements of an inverse that are corrected at a time, in blocks
 
@@ -71,7 +73,7 @@ class Woodbury:
     solve : callable
         Returns ``A'^-1`` of columns (n_rows, k).
     n_rows : int
-    symmetry : "symmetric" or "hermitian"
+    symmetry : "symmetric", "hermitian" or "skew"
     dtype : dtype of the factors
     backend : Backend
     """
@@ -96,7 +98,9 @@ class Woodbury:
             part[self._rows] = self._values[:, some]
             self._solved[some] = solve(part[:-1]).T
         product = backend.to_host(self._onto(self._solved.T))
-        self.remainder = np.eye(columns.size) / far - 0.5 * (product + reversed_(product, symmetry))
+        self.remainder = turned(in_pairs(np.eye(columns.size), symmetry), symmetry) / far - 0.5 * (
+            product + reversed_(product, symmetry)
+        )
         self._inverse = xp.asarray(invert(np, self.remainder[None])[0].astype(dtype))
 
     @property
@@ -123,15 +127,15 @@ class Woodbury:
 
     def add_to_blocks(self, blocks: Any, pattern: SitePattern) -> None:
         """Add ``X C^-1 X^+`` to blocks (n_blocks, nd, nd) of an inverse on a pattern, in place."""
-        xp, turned = self._backend.xp, reversed_(self._solved.T, self._symmetry)
+        xp, other = self._backend.xp, reversed_(self._solved.T, self._symmetry)
         weighted = self._solved.T @ self._inverse
         for begin in range(0, len(blocks), _BLOCKS):
             some = slice(begin, begin + _BLOCKS)
             first, second = (xp.asarray(pattern.rows[sites[some]]) for sites in (pattern.first, pattern.second))
-            blocks[some] += xp.matmul(weighted[first], turned[:, second].swapaxes(0, 1))
+            blocks[some] += xp.matmul(weighted[first], other[:, second].swapaxes(0, 1))
 
     def _onto(self, solution: Any) -> Any:
         """Return ``V^+ y``."""
         padded = self._rows < solution.shape[0]
         values = self._values * padded[:, None]
-        return reversed_(values, self._symmetry) @ solution[self._rows * padded]
+        return turned(values, self._symmetry) @ solution[self._rows * padded]

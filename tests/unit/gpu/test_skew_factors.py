@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
+from bdg.gpu.multifrontal.factors import factor as factor_module
 from bdg.gpu.multifrontal.factors.few_columns import FEW
 from bdg.gpu.multifrontal.factors.stacked import Pivots, StackInverter
 from bdg.gpu.multifrontal.factors.sweep import adjoint_sweep
@@ -96,10 +97,8 @@ def test_a_cut_through_a_site_costs_the_accuracy():
     assert error[4] < 1e-13 and error[1] > 1e3 * error[4]
 
 
-@pytest.mark.parametrize("exactly", [True, False])
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
-def test_small_pivots_are_moved_in_pairs(settings, exactly):
-    """Sites without onsite terms are singular alone, or nearly so, and not with the others."""
+def _without_onsite(exactly):
+    """Return what takes the onsite terms of every third site away, or nearly so."""
 
     def emptied(matrix, rows):
         keep = np.ones(len(rows), dtype=bool)
@@ -111,11 +110,29 @@ def test_small_pivots_are_moved_in_pairs(settings, exactly):
         entries.data = np.where(own, (0.0 if exactly else 1e-9) * entries.data, entries.data)
         return entries
 
-    factor, dense = _factor((9, 7), 4, settings, change=emptied)
+    return emptied
+
+
+@pytest.mark.parametrize("exactly", [True, False])
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=list(SETTINGS))
+def test_small_pivots_are_moved_in_pairs(settings, exactly):
+    """Sites without onsite terms are singular alone, or nearly so, and not with the others."""
+
+    factor, dense = _factor((9, 7), 4, settings, change=_without_onsite(exactly))
     if settings.base < 8:
-        assert factor.moved_blocks > 0
-    assert factor.contraction < 0.1
+        assert factor.bordered > 0 and factor.bordered % 2 == 0
+    assert factor.contraction < (1e-5 if factor.bordered < 64 else 0.1)
     right_side = np.random.default_rng(2).standard_normal((len(dense), 3))
+    exact = np.linalg.solve(dense, right_side)
+    assert_allclose(factor.solve(right_side), exact, rtol=0, atol=1e-8 * abs(exact).max())
+
+
+def test_without_room_for_more_they_stay_moved(monkeypatch):
+    """As many pivots as there is room for are taken back, the others change the matrix a little."""
+    monkeypatch.setattr(factor_module, "_ROOM", 6)
+    factor, dense = _factor((9, 7), 4, SETTINGS["deep"], change=_without_onsite(exactly=True))
+    assert factor.bordered == 4 and factor.moved_blocks > 0 and factor.contraction < 0.1
+    right_side = np.ones((len(dense), 1))
     exact = np.linalg.solve(dense, right_side)
     assert_allclose(factor.solve(right_side), exact, rtol=0, atol=1e-8 * abs(exact).max())
 

@@ -186,6 +186,15 @@ def test_chiral_factors_invert_h(grid, spinful, islands, contraction):
     assert_allclose(inverse.solve(columns + 1j * columns[::-1]), exact @ (columns + 1j * columns[::-1]), atol=1e-10)
 
 
+def test_without_pairing_moved_pivots_are_taken_back_in_both_halves(grid, spinful):
+    """Then x is symmetric; leaves with unequal sublattices are singular at half filling, this film is not."""
+    inverse, matrix, partner = _chiral(spinful(grid((14, 13), mu=0, delta=0)))
+    assert inverse.factor.symmetry == "symmetric" and inverse.factor.bordered > 0
+    columns = np.random.default_rng(0).standard_normal((inverse.size, 2))
+    exact = np.linalg.solve(matrix.toarray(), partner.to_complex(columns))
+    assert_allclose(partner.to_complex(inverse(columns)), 1j * exact, atol=1e-9)
+
+
 @pytest.mark.parametrize("zeeman", [0.0, 0.2])
 @pytest.mark.parametrize("max_dimension", [None, 24])
 def test_pairs_in_halves_of_the_coordinates(grid, spinful, islands, zeeman, max_dimension):
