@@ -13,6 +13,7 @@ from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Rates
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.eigen.independent import independent_halves
 from bdg.gpu.eigen.lanczos import cpu_block
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
@@ -46,11 +47,15 @@ def ritz_seconds(rates: Rates, hamiltonian: BdGHamiltonian, columns: int) -> flo
 
 def count_cost(hamiltonian: BdGHamiltonian, backend: Backend, in_gap: bool = False) -> tuple[float, float]:
     """Return seconds and bytes of an inertia count; ``in_gap``: of one among known levels, which keeps no factors."""
-    rates, symbolic = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
+    rates, symbolic, parts = rates_of(backend), whole_symbolic(hamiltonian.system, backend), 1
+    if in_gap and hamiltonian.system.norbs == 2:
+        half = electron_symbolic(hamiltonian.system, backend)
+        if independent_halves(hamiltonian.matrix, half.pattern.rows):
+            symbolic, parts = half, 2
     form = "complex" if hamiltonian.dtype.kind == "c" else "real"
     seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites)
     if in_gap:
-        seconds += _SIGNS * cost.factor_seconds(rates, symbolic, form)
+        seconds += parts * _SIGNS * cost.factor_seconds(rates, symbolic, form)
     else:
         seconds += _factor_seconds(rates, symbolic, form, _COUNT_FACTOR)
     predicted = predict_memory(symbolic, hamiltonian.dtype, on_device=backend.device != "cpu")

@@ -11,7 +11,7 @@ two halves of these coordinates, by a matrix x of half the size. Where no real s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen.antiunitary import Antiunitary
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
+from bdg.gpu.eigen.independent import independent_halves
 from bdg.gpu.eigen.inverses import (
     ChiralInverse,
     DampedInverse,
@@ -111,11 +112,7 @@ class LanczosEngine:
         """As `Engine.count_below`."""
         self._inverse = None  # never two factors at once: the count comes when the search is done
         if within is not None and not self.scales.wide:
-            signs = SignCount(self._symbolic(), self._blocks(), energy, self._backend, within=within)
-            self.facts |= {"count_backward_error": signs.backward_error, "count_improved": signs.improved}
-            self.facts["count_bordered"] = signs.bordered
-            above = signs.n_above
-            del signs
+            above = self._signs_above(energy, within)
             if above is not None:
                 return self.matrix.shape[0] - above
         for share in (None, *_OTHER_PIVOTS):
@@ -129,6 +126,30 @@ class LanczosEngine:
         if below is not None:
             self.facts["recounts"] = self.facts.get("recounts", 0) + 1
         return below
+
+    def _signs_above(self, energy: float, within: float) -> int | None:
+        """Return the number of levels above an energy, give or take those within ``within``; None if not proven."""
+        found, error, improved, bordered = 0, 0.0, 0, 0
+        for symbolic, blocks in self._independent_parts():
+            signs = SignCount(symbolic, blocks, energy, self._backend, within=within)
+            error, above = max(error, signs.backward_error), signs.n_above
+            improved, bordered = improved + signs.improved, bordered + signs.bordered
+            self.facts |= {"count_backward_error": error, "count_improved": improved, "count_bordered": bordered}
+            if above is None:
+                return None
+            found += above
+        return found
+
+    def _independent_parts(self) -> Iterator[tuple[Symbolic, BlockMatrix]]:
+        """Yield what to count levels of: H, or two halves of its rows that it does not connect."""
+        if self._half is not None:
+            symbolic = self._half()
+            halves = independent_halves(self.matrix, symbolic.pattern.rows)
+            for rows in halves:
+                yield symbolic, symbolic.pattern.split(sp.csr_matrix(self.matrix[rows][:, rows]))
+            if halves:
+                return
+        yield self._symbolic(), self._blocks()
 
     def search(
         self,

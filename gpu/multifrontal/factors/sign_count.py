@@ -34,7 +34,8 @@ from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.factors.stacked import StackInverter, reversed_, symmetrised
 
-_PROBES = 4  # Gaussian vectors: a norm is underestimated by more than _MARGIN once in 2000 times at worst (rank one)
+_PROBES = 4  # real Gaussian vectors, or half as many complex ones: a norm is underestimated by more than _MARGIN once
+#              in 2000 times at worst (rank one)
 _MARGIN = 10.0  # on the estimated error
 _INVERSES = 1e-2  # largest ||1 - F_PP Pi||: below one, Pi and F_PP have equally many negative eigenvalues
 _STEPS = 2  # of the improvement of an inverse
@@ -91,8 +92,7 @@ class SignCount(Elimination):
         self._border = Border(symbolic.classes, self.symmetry, self._pivots.far, _ROOM, self.dtype, backend)
         self._share = self.within / (_MARGIN * 4 * len(self.classes))  # of one stack: all together a quarter
         most = max(max(c.a, c.u) for c in self.classes)
-        probes = np.random.default_rng(0).standard_normal((most, _PROBES))
-        self._probes = backend.xp.asarray(probes.astype(self.dtype))
+        self._probes = backend.xp.asarray(_probes(most, self.dtype))
         self._forward = np.empty(0, self.dtype)
         self._of_inverses, self._of_products = 0.0, backend.xp.zeros((), self._probes.real.dtype)  # here, on the device
         self.improved = 0
@@ -185,6 +185,14 @@ class _TooInaccurateError(Exception):
     """Going on would prove nothing."""
 
 
+def _probes(rows: int, dtype: np.dtype) -> np.ndarray:
+    """Return Gaussian columns on which the mean square of a matrix is its Frobenius norm; two real are one complex."""
+    columns = np.random.default_rng(0).standard_normal((rows, _PROBES))
+    if dtype.kind == "c":
+        columns = (columns[:, ::2] + 1j * columns[:, 1::2]) * np.sqrt(0.5)
+    return columns.astype(dtype)
+
+
 def _norm(xp: Any, images: Any) -> Any:
     """Return the estimated Frobenius norm of each matrix of a stack from its images of the probes (n, rows, probes)."""
-    return xp.sqrt((abs(images) ** 2).sum((-2, -1)) / _PROBES)
+    return xp.sqrt((abs(images) ** 2).sum((-2, -1)) / images.shape[-1])
