@@ -280,7 +280,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "gpu/multifrontal/trust.py": ("gpu/device",),
     "gpu/multifrontal/analysis": ("gpu/device", "gpu/ordering"),
     "gpu/multifrontal/factors": ("gpu/multifrontal/trust.py", "gpu/multifrontal/analysis", "gpu/device", "gpu/kernels"),
-    "gpu/multifrontal/imaginary": ("gpu/multifrontal/factors", "gpu/multifrontal/analysis", "gpu/device"),
+    "gpu/multifrontal/imaginary": (
+        *("gpu/multifrontal/factors", "gpu/multifrontal/analysis"),
+        *("gpu/device", "gpu/kernels"),
+    ),
     "gpu/eigen": ("gpu/multifrontal/*", "gpu/chebyshev", "gpu/device"),
     "gpu/cost": ("gpu/multifrontal/*", "gpu/chebyshev", "gpu/device"),
     "lattices": (),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.kernels.compiling import host_library
+from bdg.gpu.kernels.host_quaternions import HostQuaternions, blas_address
 from bdg.gpu.kernels.host_stacks import HostStacks
 from bdg.gpu.kernels.stack_kernels import KernelSet, kernel_set
 
-__all__ = ["KernelSet", "kernel_set", "stack_kernels"]
+__all__ = ["HostQuaternions", "KernelSet", "kernel_set", "quaternion_kernels", "stack_kernels"]
 
 
 def stack_kernels(xp: Any) -> KernelSet | None:
@@ -19,3 +20,13 @@ def stack_kernels(xp: Any) -> KernelSet | None:
         return kernel_set(xp)
     library = host_library().library
     return None if library is None else HostStacks(library)
+
+
+def quaternion_kernels(
+    xp: Any, dtype: np.dtype, symmetric: bool, base: int, sizes: list[tuple[int, int]]
+) -> HostQuaternions | None:
+    """Return what eliminates and inverts stacks of quaternion fronts in one call; None on a device or uncompiled."""
+    library = host_library().library if xp is np else None
+    if library is None or blas_address(np.dtype(dtype).name) is None:
+        return None
+    return HostQuaternions(library, dtype, symmetric, base, sizes)

@@ -20,6 +20,7 @@ import numpy as np
 
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.memory import require_memory
+from bdg.gpu.kernels import HostQuaternions, quaternion_kernels
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.analysis.settings import FrontSettings
@@ -107,13 +108,15 @@ class QuaternionFactor:
         )
         self.classes = symbolic.on(xp)
         self._values = xp.asarray(self._planes(normal.blocks, gap))
+        kernels = self._compiled(self.classes)
         self.inverses: list[Any] = []  # planes of Pi of each stack
         self.forward: list[Any] = []  # W
         self.backward: list[Any] = []  # V, None if symmetric
         schur: dict[int, Any] = {}
         uses = [len(c.up) for c in self.classes]
         for number, front_class in enumerate(self.classes):
-            schur[number] = self._one_stack(front_class, schur, uses)
+            schur[number] = self._one_stack(front_class, schur, uses, kernels)
+        self._log_determinant = kernels.log_determinant if kernels is not None else None
         self.kept_bytes = sum(x.nbytes for x in (*self.inverses, *self.forward, *self.backward) if x is not None)
 
     def _planes(self, h: np.ndarray, gap: np.ndarray) -> np.ndarray:
@@ -125,10 +128,15 @@ class QuaternionFactor:
         planes[1], planes[2], planes[3] = h.real, -gap.imag, gap.real
         return planes
 
-    def _one_stack(self, c: FrontClass, schur: dict[int, Any], uses: list[int]) -> Any:
+    def _compiled(self, classes: list[FrontClass]) -> HostQuaternions | None:
+        """Return what eliminates and inverts whole stacks in one call; None: `QuaternionAlgebra` does."""
+        sizes = list({(c.a, c.u) for c in classes if c.n and c.a})
+        return quaternion_kernels(self.backend.xp, self.dtype, self.symmetric, self._algebra.base, sizes)
+
+    def _one_stack(self, c: FrontClass, schur: dict[int, Any], uses: list[int], kernels: HostQuaternions | None) -> Any:
         xp = self.backend.xp
         if c.takes_over:
-            return self._eliminate(c, self._with_values(c, schur.pop(c.down[0].child)))
+            return self._eliminate(c, self._with_values(c, schur.pop(c.down[0].child)), kernels)
         front = xp.zeros((4, c.n, c.m, c.m), self.dtype)
         flat = front.reshape(4, -1)
         flat[:, c.target] = self._values[:, c.source]
@@ -141,7 +149,7 @@ class QuaternionFactor:
             uses[link.child] -= 1
             if not uses[link.child]:
                 del schur[link.child]
-        return self._eliminate(c, front)
+        return self._eliminate(c, front, kernels)
 
     def _with_values(self, c: FrontClass, front: Any) -> Any:
         """Return a stack of fronts that is not empty with the elements of Q in the rows of P added."""
@@ -153,8 +161,13 @@ class QuaternionFactor:
             flat[0][c.ones] = 1
         return front
 
-    def _eliminate(self, c: FrontClass, front: Any) -> Any:
+    def _eliminate(self, c: FrontClass, front: Any, kernels: HostQuaternions | None) -> Any:
         """Append Pi, W and V of a stack to the factors; return the Schur complements."""
+        if kernels is not None and c.a:
+            *kept, schur = kernels.eliminate(front, c.a)
+            for stored, new in zip((self.inverses, self.forward, self.backward), kept, strict=True):
+                stored.append(new)
+            return schur
         xp, algebra, a = self.backend.xp, self._algebra, c.a
         pivot_inverse = algebra.inverse(front[:, :, :a, :a]) if a else None
         self.inverses.append(pivot_inverse)
@@ -178,6 +191,8 @@ class QuaternionFactor:
         """Return log|det(i w - H)|."""
         if not self._algebra.keep_determinants:
             raise ValueError("log_determinant needs QuaternionFactor(..., log_determinant=True)")
+        if self._log_determinant is not None:
+            return self._log_determinant
         return float(self.backend.xp.stack(self._algebra.log_determinants).sum())
 
     def selected_inverse(self, restriction: Restriction | None = None, release: bool = False) -> NambuInverse:
@@ -195,12 +210,16 @@ class QuaternionFactor:
         if restriction is not None:
             out += np.nan
         classes, kept = needed_classes(self.symbolic, self.classes, restriction, xp)
+        kernels = self._compiled(classes)
 
         def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
             stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
             if kept[number] is not None:
                 stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
-            front = self._one_inverse(c, stored, fronts, out)
+            if kernels is None or not (c.a and c.u):
+                front = self._one_inverse(c, stored, fronts, out)
+            else:
+                front = self._compiled_inverse(c, stored, fronts, out, kernels)
             if release:
                 self.inverses[number] = self.forward[number] = self.backward[number] = None
             return front
@@ -245,15 +264,31 @@ class QuaternionFactor:
             out[:, c.lower_source] = below[:, c.inverse_lower_target]
         return whole
 
-    def _outer_inverse(self, c: FrontClass, fronts: dict[int, Any]) -> Any:
-        """Return G_UU (4, n, u, u) of a stack, read from the parents."""
+    def _compiled_inverse(
+        self, c: FrontClass, stored: tuple[Any, ...], fronts: dict[int, Any], out: Any, kernels: HostQuaternions
+    ) -> Any:
+        """Do what `_one_inverse` does, in one call."""
+        whole = np.empty((4, c.n, c.a if c.is_leaf else c.m, c.m), self.dtype)
+        outer = self._outer_inverse(c, fronts, None if c.is_leaf else whole[:, :, c.a :, c.a :])
+        inverse, forward, backward = stored
+        left = kernels.selected(inverse, forward, backward, outer, whole, c.is_leaf)
+        flat = whole.reshape(4, -1)
+        out[:, c.source] = flat[:, c.inverse_target]
+        if not self.symmetric:
+            below = flat if left is None else left.reshape(4, -1)
+            out[:, c.lower_source] = below[:, c.inverse_lower_target]
+        return whole
+
+    def _outer_inverse(self, c: FrontClass, fronts: dict[int, Any], outer: Any = None) -> Any:
+        """Return G_UU (4, n, u, u) of a stack, read from the parents; into ``outer`` if it is given."""
         if not c.u:
             return None
-        if len(c.up) == 1 and c.up[0].whole:
+        if len(c.up) == 1 and c.up[0].whole and outer is None:
             above = c.up[0].parent
             if self.classes[above].takes_over and fronts[above].shape[1] == c.n:
                 return fronts[above]
-        outer = self.backend.xp.zeros((4, c.n, c.u, c.u), self.dtype)
+        if outer is None:
+            outer = self.backend.xp.zeros((4, c.n, c.u, c.u), self.dtype)
         for link in c.up:
             gather(self.backend.xp, fronts[link.parent], link, outer)
         return outer
