@@ -24,7 +24,7 @@ THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
 RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
 ROUGHEST = 1e-3  # of max|Delta|: what they may be off by at first
 SHARE_EXPECTED = 0.5  # of |Delta| / U: what max|F| is expected to be at least
-LEVEL = 10.0  # the accuracy goes in such steps, so poles and the map change a few times only
+LEVEL = 10**0.5  # the accuracy goes in such steps, so poles and the map change a few times only
 
 
 class GapUnknowns:
