@@ -25,7 +25,8 @@ from bdg.lattices.system_fields import (
     site_positions,
     spin_count,
 )
-from bdg.lattices.system_file import SAVED, checked_fields
+from bdg.lattices.system_file import NAMED, SAVED, checked_fields, descriptions
+from bdg.lattices.unit_names import UnitNames
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ class System:
         Kept as arrays; solvers take the finite part alone and warn (`without_leads`).
     info : dict
         Parameters and seed of the builder, and what it measured.
+    energy_unit, length_unit : str or None
+        Names only, nothing is converted; None: the unit of the hopping, of the positions.
 
     Raises
     ------
@@ -103,6 +106,8 @@ class System:
     norbs: int = 1
     leads: tuple[Lead, ...] = ()
     info: dict[str, Any] = field(default_factory=dict)
+    energy_unit: str | None = None
+    length_unit: str | None = None
     kwant_sites: tuple[Any, ...] | None = field(default=None, repr=False)  # for functions of a site; not saved
     shared: dict[str, Any] = field(default_factory=dict, repr=False)  # structure of the lattice, made once
 
@@ -120,6 +125,7 @@ class System:
         put("period", axis_periods(self.period, self.positions.shape[1]))
         put("grain", read_only(self._grains(self.grain)))
         put("leads", tuple(self.leads))
+        _ = self.units  # refuses what is no name
 
     def _grains(self, grain: Any) -> np.ndarray:
         if grain is None:
@@ -134,6 +140,11 @@ class System:
                 f"a mask (True: superconducting); got the labels {np.unique(labels)[:10].tolist()}"
             )
         return labels
+
+    @property
+    def units(self) -> UnitNames:
+        """Names of the units, as results keep them."""
+        return UnitNames(self.energy_unit, self.length_unit)
 
     @property
     def n_sites(self) -> int:
@@ -338,11 +349,12 @@ class System:
         OSError
             If the file cannot be written.
         """
-        write_file(path, "System", self.content(), _DESCRIPTIONS)
+        write_file(path, "System", self.content(), descriptions(self.units))
 
     def content(self) -> dict[str, Any]:
         """Return what a file holds of the system; `from_content` is the way back."""
         content = {name: getattr(self, name) for name in SAVED}
+        content |= {name: getattr(self, name) for name in NAMED if getattr(self, name) is not None}
         content["leads"] = {
             str(number): {
                 "cell_hamiltonian": lead.cell_hamiltonian,
@@ -384,17 +396,3 @@ def load(path: str | os.PathLike[str]) -> System:
     _, content = read_file(path, "System")
     with content_of(path):
         return System.from_content(content)
-
-
-_DESCRIPTIONS = {
-    "hamiltonian": ("energy", "normal part h with -mu inside, row = to, column = from"),
-    "positions": ("length", "site positions (N, dim)"),
-    "delta": ("energy", "on-site singlet pairing (N,)"),
-    "pairing": ("energy", "further (bond) pairing, or null"),
-    "attraction": ("energy", "attraction U_i >= 0 (N,)"),
-    "grain": ("1", "-1 in the host, number of the superconducting part elsewhere (N,)"),
-    "period": ("length", "box length of each periodic axis, null where open"),
-    "norbs": ("1", "orbitals a site: 1 spin-degenerate, 2 spin up and down"),
-    "info": ("", "parameters and seed of the builder, and what it measured"),
-    "leads": ("", "leads by number"),
-}

@@ -8,10 +8,30 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from bdg.lattices.unit_names import UnitNames
+
 SAVED = ("hamiltonian", "positions", "delta", "pairing", "attraction", "grain", "period", "norbs", "info")
+NAMED = ("energy_unit", "length_unit")  # in a file only where they are given, as in files of before they were
+_DESCRIPTIONS = {
+    "hamiltonian": ("energy", "normal part h with -mu inside, row = to, column = from"),
+    "positions": ("length", "site positions (N, dim)"),
+    "delta": ("energy", "on-site singlet pairing (N,)"),
+    "pairing": ("energy", "further (bond) pairing, or null"),
+    "attraction": ("energy", "attraction U_i >= 0 (N,)"),
+    "grain": ("1", "-1 in the host, number of the superconducting part elsewhere (N,)"),
+    "period": ("length", "box length of each periodic axis, null where open"),
+    "norbs": ("1", "orbitals a site: 1 spin-degenerate, 2 spin up and down"),
+    "info": ("", "parameters and seed of the builder, and what it measured"),
+    "leads": ("", "leads by number"),
+}
 _AXES = {"positions": 2, "delta": 1, "attraction": 1, "grain": 1}
 _KINDS = {"positions": "f", "delta": "fc", "attraction": "f", "grain": "i"}
 _LEAD = ("cell_hamiltonian", "hopping", "interface", "norbs", "delta")
+
+
+def descriptions(units: UnitNames) -> dict[str, tuple[str, str]]:
+    """Return unit and description of each field, as its file carries them."""
+    return {name: (units.put_into(unit), text) for name, (unit, text) in _DESCRIPTIONS.items()}
 
 
 def checked_fields(content: Any) -> dict[str, Any]:
@@ -23,7 +43,7 @@ def checked_fields(content: Any) -> dict[str, Any]:
         If a field is missing, unknown, or of another type or length than `System.content` gives it. What the fields
         mean together (a Hermitian h, whole grains) is for `System` itself to check.
     """
-    fields = dict(_named("a system", content, (*SAVED, "leads")))
+    fields = dict(_named("a system", content, (*SAVED, "leads"), NAMED))
     for name, axes in _AXES.items():
         _array(name, fields[name], _KINDS[name], axes)
     _matrix("hamiltonian", fields["hamiltonian"])
@@ -41,12 +61,12 @@ def checked_fields(content: Any) -> dict[str, Any]:
     return fields
 
 
-def _named(what: str, content: Any, names: tuple[str, ...]) -> Mapping[str, Any]:
-    """Return ``content`` if it is a mapping with exactly these names."""
+def _named(what: str, content: Any, names: tuple[str, ...], possible: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    """Return ``content`` if it is a mapping with exactly these names, and perhaps those that are ``possible``."""
     if not isinstance(content, Mapping):
         raise ValueError(f"{what} must be a group of named values; got {_type(content)}")
     missing = [name for name in names if name not in content]
-    unknown = sorted(str(name) for name in content if name not in names)
+    unknown = sorted(str(name) for name in content if name not in (*names, *possible))
     if missing or unknown:
         faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has no {', '.join(unknown)}"] * bool(unknown)
         raise ValueError(f"{what} {' and '.join(faults)}")

@@ -14,6 +14,7 @@ from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
 from bdg.lattices.system import System
+from bdg.lattices.unit_names import UnitNames
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,9 +105,17 @@ def quantity(description: str, unit: str = "1", *, finite: bool = False) -> Any:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """Base of all results: a frozen dataclass with ``evidence``, ``save`` and ``plot``."""
+    """Base of all results: a frozen dataclass with ``evidence``, ``save`` and ``plot``.
+
+    Attributes
+    ----------
+    evidence : Evidence
+    units : UnitNames
+        The names of the units that the system had.
+    """
 
     evidence: Evidence
+    units: UnitNames = UnitNames()
 
     _kinds: ClassVar[dict[str, Any]] = {}  # classes with `from_content`, by the names that files have
 
@@ -128,20 +137,28 @@ class Result:
             If the file cannot be written.
         """
         content = {item.name: _storable(getattr(self, item.name)) for item in dataclasses.fields(self)}
-        described = {
-            item.name: (item.metadata.get("unit", ""), item.metadata.get("description", item.name))
-            for item in dataclasses.fields(self)
-        }
+        described = {item.name: self._described(item) for item in dataclasses.fields(self)}
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
             if dataclasses.is_dataclass(value) and not isinstance(value, System):
-                for part in dataclasses.fields(value):
-                    metadata = part.metadata
-                    described[f"{item.name}/{part.name}"] = (
-                        metadata.get("unit", ""),
-                        metadata.get("description", part.name),
-                    )
+                described |= {f"{item.name}/{part.name}": self._described(part) for part in dataclasses.fields(value)}
+        if self.units == UnitNames():
+            del content["units"]  # a file without names is that of before there were any
         write_file(path, type(self).__name__, content, described)
+
+    def _described(self, item: dataclasses.Field[Any]) -> tuple[str, str]:
+        """Return unit and description of a field, as its file carries them."""
+        return self.units.put_into(item.metadata.get("unit", "")), item.metadata.get("description", item.name)
+
+    @property
+    def energy_unit(self) -> str | None:
+        """Name of the unit of energies; None: the unit of the hopping."""
+        return self.units.energy
+
+    @property
+    def length_unit(self) -> str | None:
+        """Name of the unit of lengths; None: the unit of the positions."""
+        return self.units.length
 
     @classmethod
     def from_content(cls, content: dict[str, Any]) -> Result:

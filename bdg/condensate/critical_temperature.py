@@ -74,7 +74,9 @@ class CriticalTemperature(Result):
         """Return a Figure of the mode over the sites."""
         from bdg.plots.maps import plot_site_map
 
-        return plot_site_map(self.positions, abs(self.mode), r"$|\Delta|$ at $T_c$ (arb. units)", ax)
+        return plot_site_map(
+            self.positions, abs(self.mode), r"$|\Delta|$ at $T_c$ (arb. units)", ax, length_unit=self.length_unit
+        )
 
 
 @threaded
@@ -171,7 +173,12 @@ def critical_temperature(
         converged=error <= max(tol * found.temperature, search.lowest * (found.temperature == 0)),
     )
     return CriticalTemperature(
-        temperature=found.temperature, error=error, mode=mode, positions=system.positions, evidence=evidence
+        temperature=found.temperature,
+        error=error,
+        mode=mode,
+        positions=system.positions,
+        evidence=evidence,
+        units=system.units,
     )
 
 

@@ -73,7 +73,7 @@ class PairAmplitude(Result):
         """Return a Figure of |F| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_site_map
 
-        return plot_site_map(self.positions, abs(self.values), "|F|", ax)
+        return plot_site_map(self.positions, abs(self.values), "|F|", ax, length_unit=self.length_unit)
 
 
 @threaded
@@ -163,6 +163,7 @@ def pair_amplitude(
         sites=chosen,
         positions=system.positions[chosen],
         evidence=evidence,
+        units=system.units,
     )
 
 

@@ -70,7 +70,8 @@ class BondCurrents(Result):
         """Return a Figure of the currents: against x in 1-D, arrows in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_bond_currents
 
-        return plot_bond_currents(self.positions, self.bonds, self.currents, self.field, self.grain, ax)
+        arrays = self.positions, self.bonds, self.currents, self.field, self.grain
+        return plot_bond_currents(*arrays, ax, energy_unit=self.energy_unit, length_unit=self.length_unit)
 
 
 @threaded
@@ -158,6 +159,7 @@ def bond_currents(
         positions=system.positions,
         grain=system.grain,
         evidence=evidence,
+        units=system.units,
     )
 
 

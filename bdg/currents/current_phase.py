@@ -117,7 +117,7 @@ class CurrentPhase(Result):
             line = fine, series(self.harmonics, fine)
         forward, backward = np.nan_to_num(self.critical_currents)
         top = self.critical_phase, self.critical_current if forward >= backward else -self.critical_current
-        return plot_current_phase(self.phases, self.current, line, label, top, ax)
+        return plot_current_phase(self.phases, self.current, line, label, top, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -320,7 +320,8 @@ class PhaseSweep:
         curve = phase_curve(phases, current, odd)
         critical_current, critical_phase = curve.critical_current
         misplaced = max(point.misplaced for point in points)
-        warning = _warning(misplaced, current, max(point.floor for point in points), self.how["self_consistent"])
+        unit, floor = self.system.units.put_into(CURRENT_UNIT), max(point.floor for point in points)
+        warning = _warning(misplaced, unit, current, floor, self.how["self_consistent"])
         if warning:
             warnings.warn(warning, ConservationWarning, stacklevel=caller_of(1)[1])
         evidence = Evidence.of(
@@ -354,10 +355,11 @@ class PhaseSweep:
             deep=self.deep,
             temperature=self.temperature,
             evidence=evidence,
+            units=self.system.units,
         )
 
 
-def _warning(misplaced: float, current: np.ndarray, floor: float, self_consistent: bool) -> str:
+def _warning(misplaced: float, unit: str, current: np.ndarray, floor: float, self_consistent: bool) -> str:
     """Return what is wrong with the conservation of charge; empty if nothing is."""
     largest = float(abs(current).max())
     if misplaced <= max(SMALL * largest, floor):
@@ -367,7 +369,7 @@ def _warning(misplaced: float, current: np.ndarray, floor: float, self_consisten
     else:
         cause, cure = "an imposed Delta that is not self-consistent is a source of current", "self_consistent=True"
     return (
-        f"charge is not conserved: {misplaced:.2g} ({CURRENT_UNIT}) enters and leaves outside the deep electrodes; "
+        f"charge is not conserved: {misplaced:.2g} ({unit}) enters and leaves outside the deep electrodes; "
         f"the whole current is at most {largest:.2g}; {cause}. Take {cure}"
     )
 

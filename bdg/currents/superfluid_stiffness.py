@@ -73,7 +73,7 @@ class SuperfluidStiffness(Result):
         every = self.direction == "all"
         names, on_axes = ("xyz"[: len(self.stiffness)], np.diagonal) if every else (self.direction, np.atleast_1d)
         parts = on_axes(self.diamagnetic), on_axes(self.paramagnetic), on_axes(self.stiffness)
-        return plot_stiffness(list(names), *parts, ax)
+        return plot_stiffness(list(names), *parts, ax, energy_unit=self.energy_unit, length_unit=self.length_unit)
 
 
 @threaded
@@ -168,4 +168,5 @@ def superfluid_stiffness(
         direction=direction,
         temperature=temperature,
         evidence=evidence,
+        units=system.units,
     )

@@ -71,7 +71,8 @@ class DensityOfStates(Result):
         """Return a Figure of the density with its error band against energy."""
         from bdg.plots.levels import plot_density
 
-        return plot_density(self.energies, self.values, self.error, self.broadening, ax)
+        arrays = self.energies, self.values, self.error
+        return plot_density(*arrays, self.broadening, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -202,6 +203,7 @@ def density_of_states(
         vectors=0 if trace.exact else n_vectors,
         samples=each[:, :0] if trace.exact else each,
         evidence=evidence,
+        units=system.units,
     )
 
 
@@ -220,6 +222,7 @@ def _by_green(request: Request, origin: str, device: str, seed: int, progress: b
         vectors=0,
         samples=np.empty((energies.size, 0)),
         evidence=evidence,
+        units=request.hamiltonian.system.units,
     )
 
 

@@ -68,7 +68,8 @@ class LocalDensityOfStates(Result):
         """Return a Figure: a map of the sites at a single energy, else curves, or a map of E and x in 1-D."""
         from bdg.plots.maps import plot_local_densities
 
-        return plot_local_densities(self.energies, self.values, self.sites, self.positions, ax)
+        arrays = self.energies, self.values, self.sites, self.positions
+        return plot_local_densities(*arrays, ax, energy_unit=self.energy_unit, length_unit=self.length_unit)
 
 
 @threaded
@@ -183,6 +184,7 @@ def local_density_of_states(
         moments=found.moments,
         vectors=0,
         evidence=evidence,
+        units=system.units,
     )
 
 

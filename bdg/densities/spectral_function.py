@@ -60,7 +60,7 @@ class SpectralFunction(Result):
         """Return a Figure: a map over the list of wave vectors and energy."""
         from bdg.plots.maps import plot_spectral_function
 
-        return plot_spectral_function(self.energies, self.values, ax)
+        return plot_spectral_function(self.energies, self.values, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -157,6 +157,7 @@ def spectral_function(
         broadening=found.broadening,
         moments=found.moments,
         evidence=evidence,
+        units=system.units,
     )
 
 

@@ -158,14 +158,15 @@ class GrainLandscape(Result):
             gauge="first phase fixed: the named grains hold all pairing" if fixed else "other grains are a reference",
             time_reversal=self.is_real,
         )
-        return terms.result(self.error, self.temperature, evidence)
+        return terms.result(self.error, self.temperature, evidence, self.units)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the couplings with all grains on against those of isolated pairs."""
         from bdg.plots.phases import plot_dressed_couplings
 
         upper = np.triu_indices(self.grains.size, 1)
-        return plot_dressed_couplings(self.pairs[upper], -self.hessian()[upper], self.error, ax)
+        couplings = self.pairs[upper], -self.hessian()[upper]
+        return plot_dressed_couplings(*couplings, self.error, ax, energy_unit=self.energy_unit)
 
     @cached_property
     def _backend(self) -> Backend:
@@ -330,6 +331,7 @@ def grain_landscape(
         pairing=pairing,
         green=host.green[kept],
         evidence=evidence,
+        units=system.units,
     )
     found.__dict__["_determinants"] = determinants.keep(kept)  # made already
     return found

@@ -18,6 +18,7 @@ import numpy as np
 
 from bdg.base.results import Evidence, Result, quantity
 from bdg.granular.choice import FIRST_POINTS, MOST_POINTS
+from bdg.lattices.unit_names import UnitNames
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,12 +119,13 @@ class PhaseHarmonics(Result):
         from bdg.plots.phases import plot_free_energy_of_phase, plot_phase_terms
 
         if self.free_energy.ndim > 1:
-            return plot_phase_terms(self.orders, self.amplitudes, self.error, ax)
+            return plot_phase_terms(self.orders, self.amplitudes, self.error, ax, energy_unit=self.energy_unit)
         fine = np.linspace(0, 2 * np.pi, 301)
         order = self.orders[:, 1]  # of the phase that is free
         curve = (self.amplitudes * np.exp(1j * fine[:, None] * order)).real.sum(axis=1)
         label = f"{order.size} harmonics"
-        return plot_free_energy_of_phase(self.phases, self.free_energy, fine, curve, label, ax)
+        arrays = self.phases, self.free_energy, fine, curve
+        return plot_free_energy_of_phase(*arrays, label, ax, energy_unit=self.energy_unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +139,7 @@ class FourierTerms:
     aliasing: float
     facts: dict[str, Any]
 
-    def result(self, error: float, temperature: float, evidence: Evidence) -> PhaseHarmonics:
+    def result(self, error: float, temperature: float, evidence: Evidence, units: UnitNames) -> PhaseHarmonics:
         """Return the result; ``error``: of the free energies."""
         involved = np.count_nonzero(self.orders, axis=1)
         squares = abs(self.amplitudes) ** 2
@@ -153,6 +155,7 @@ class FourierTerms:
             phases=2 * np.pi * np.arange(size) / size,
             free_energy=self.values - self.values.mean(),
             evidence=evidence,
+            units=units,
         )
 
 

@@ -141,7 +141,7 @@ def phase_harmonics(
         gauge="first phase fixed: the named grains hold all pairing" if fixed else "other grains are a reference",
         time_reversal=system.is_real,
     )
-    return terms.result(energies.error, temperature, evidence)
+    return terms.result(energies.error, temperature, evidence, system.units)
 
 
 class _Energies(PhaseGrid):

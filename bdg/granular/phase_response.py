@@ -70,7 +70,7 @@ class PhaseResponse(Result):
         """Return a Figure of the slopes against energy, coloured by the number of grains touched."""
         from bdg.plots.levels import plot_phase_response
 
-        return plot_phase_response(self.energies, self.slopes, self.grains_touched, ax)
+        return plot_phase_response(self.energies, self.slopes, self.grains_touched, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -182,6 +182,7 @@ def phase_response(
         participation=weighed.sum(axis=0) ** 2 / np.maximum((weighed**2).sum(axis=0), np.finfo(float).tiny),
         host_weight=density[host].sum(axis=0),
         evidence=evidence,
+        units=system.units,
     )
 
 

@@ -59,17 +59,18 @@ class GreenFunction(Result):
         from bdg.plots.maps import plot_site_map
 
         values = self.values if self.z.ndim == 0 else self.values[0]
+        label = rf"$-\mathrm{{Im}}\, G/\pi$ ({self.units.put_into('1/hopping')})"
         if not self.sites.size:
             electron = values.shape[1] // 2
             spectral = -np.trace(values[:, :electron, :electron], axis1=1, axis2=2).imag / np.pi
-            return plot_site_map(self.positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
+            return plot_site_map(self.positions, spectral, label, ax, length_unit=self.length_unit)
         positions = self.positions[self.sites]
         if not np.array_equal(self.sites, self.sources):
             strength = (abs(values) ** 2).sum(axis=1).reshape(2, self.sites.size, -1).sum(axis=(0, 2))
-            return plot_site_map(positions, strength, r"$\sum |G|^2$", ax)
+            return plot_site_map(positions, strength, r"$\sum |G|^2$", ax, length_unit=self.length_unit)
         half = values.shape[0] // 2
         spectral = -np.diag(values)[:half].imag.reshape(self.sites.size, -1).sum(axis=1) / np.pi
-        return plot_site_map(positions, spectral, r"$-\mathrm{Im}\, G/\pi$", ax)
+        return plot_site_map(positions, spectral, label, ax, length_unit=self.length_unit)
 
 
 @threaded
@@ -163,6 +164,7 @@ def green_function(
         sources=none if origin is None else origin,
         positions=system.positions,
         evidence=evidence,
+        units=system.units,
     )
 
 

@@ -76,7 +76,8 @@ class LevelCurves(Result):
         """Return a Figure of the followed levels, one colour each, and the minigap."""
         from bdg.plots.levels import plot_level_curves
 
-        return plot_level_curves(self.values, self.minigap, self.fine_values, self.fine_energies, self.crossings, ax)
+        fine = self.fine_values, self.fine_energies
+        return plot_level_curves(self.values, self.minigap, *fine, self.crossings, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -177,7 +178,7 @@ class _Solver:
 
     def __init__(self, system: System, change: Callable[[System, float], System], k: int, options: dict[str, Any]):
         self._system, self._change, self._k, self._options = system, change, k, options
-        self.calls = 0
+        self.units, self.calls = system.units, 0
         self.choice = Choice("none", "", select_backend("cpu"))  # of the first value
         self._known: tuple[float, System, BoundStates] | None = None  # solved for its scale, and not yet asked for
 
@@ -292,6 +293,7 @@ def _result(following: Following, grid: np.ndarray, k: int, solver: _Solver, wid
         fine_energies=energies,
         crossings=following.crossings_of(chosen),
         evidence=evidence,
+        units=solver.units,
     )
 
 

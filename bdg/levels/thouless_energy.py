@@ -40,6 +40,7 @@ from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import whole_number
 from bdg.lattices.system import System
+from bdg.lattices.unit_names import UnitNames
 from bdg.levels.level_curvature import level_curvatures, outside_response
 from bdg.levels.normal_levels import NormalLevels
 from bdg.levels.time_reversal import time_reversal
@@ -91,9 +92,10 @@ class ThoulessEnergy(Result):
         """Return a Figure of the response of each level against its energy."""
         from bdg.plots.levels import plot_twist_responses
 
-        mean = f"mean: $E_T$ = {self.energy:.3g} ± {self.error:.1g}"
+        mean = f"mean: $E_T$ = {self.energy:.3g} ± {self.error:.1g} {self.energy_unit or ''}".rstrip()
         title = f"twist along {AXES[self.axis]}, $E_T/\\delta$ = {self.conductance:.2g}"
-        return plot_twist_responses(self.levels, self.responses, self.evidence.method == "shift", mean, title, ax)
+        shift = self.evidence.method == "shift"
+        return plot_twist_responses(self.levels, self.responses, shift, mean, title, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -173,6 +175,7 @@ def thouless_energy(
     direction = require_twisted_axis(axis, systems[0])
     interval = None if window is None else require_window(window)
     k = whole_number("k", k, 4, unit="levels")
+    units = UnitNames.common(item.units for item in systems)
     parts = [_responses(item, direction, method, k, interval, seed) for item in systems]
     levels, responses, factors = (np.concatenate(same) for same in zip(*[part.values for part in parts], strict=True))
     sizes = factors * abs(responses)
@@ -207,6 +210,7 @@ def thouless_energy(
         axis=direction,
         samples=len(systems),
         evidence=evidence,
+        units=units,
     )
 
 

@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.plots.figure import BLUE, RED, axes_for
+from bdg.plots.figure import BLUE, RED, axes_for, length_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def plot_decay(
-    distance: np.ndarray, amplitude: np.ndarray, error: np.ndarray, fitted: np.ndarray, label: str, ax: Any = None
+    distance: np.ndarray,
+    amplitude: np.ndarray,
+    error: np.ndarray,
+    fitted: np.ndarray,
+    label: str,
+    ax: Any = None,
+    *,
+    length_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of mean |F| with standard errors against distance (B,), and the fit (nan outside its window).
 
@@ -38,7 +45,7 @@ def plot_decay(
     if inside.any():
         axes.plot(distance[inside], fitted[inside], color=RED, label=label, zorder=3)
     axes.set_yscale("log")
-    axes.set_xlabel("distance to the superconductor (position unit)")
+    axes.set_xlabel(f"distance to the superconductor {length_in(length_unit)}")
     axes.set_ylabel(r"pair amplitude $|\langle F \rangle|$")
     axes.legend(frameon=False)
     return figure

@@ -22,11 +22,39 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
 )
 STYLE: Any = {"font.size": 10, "axes.labelsize": 11, "legend.fontsize": 9, "lines.linewidth": 1.4, "savefig.dpi": 200}
 
-UNIT = r"($e\,\cdot$ hopping$/\hbar$)"
-POSITION = "(unit of the positions)"
-
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 MARKERS = "osD^vP"
+
+
+def energy_in(unit: str | None) -> str:
+    """Return the name of a unit of energy in brackets, and what stands for it without a name."""
+    return f"({unit})" if unit else "(unit of the hopping)"
+
+
+def length_in(unit: str | None) -> str:
+    """Return the name of a unit of length in brackets, and what stands for it without a name."""
+    return f"({unit})" if unit else "(unit of the positions)"
+
+
+def density_in(unit: str | None) -> str:
+    """Return the unit of states per energy in brackets."""
+    return f"(1/{unit or 'hopping'})"
+
+
+def current_in(unit: str | None, length: str = "") -> str:
+    """Return the unit of a current, e times that of energy over hbar, in brackets; or of currents times a length."""
+    moved = rf" $\cdot$ {length}" if length else ""
+    return rf"($e\,\cdot$ {unit or 'hopping'}{moved}$/\hbar$)"
+
+
+def stiffness_in(energy: str | None, length: str | None) -> str:
+    """Return the unit of a stiffness, that of energy times the square of a length, in brackets."""
+    return rf"({energy or 'hopping'} $\cdot$ {length or 'length'}$^2$)"
+
+
+def named(value: str, unit: str | None) -> str:
+    """Return a number with its unit, alone where that has no name."""
+    return f"{value} {unit}" if unit else value
 
 
 def axes_for(ax: Any = None, size: tuple[float, float] = (5.0, 3.6)) -> tuple[Figure, Axes]:

@@ -6,7 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.plots.figure import BLACK, BLUE, GREEN, ORANGE, POSITION, PURPLE, RED, SKY, UNIT, axes_for
+from bdg.plots.figure import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    RED,
+    SKY,
+    axes_for,
+    current_in,
+    density_in,
+    energy_in,
+    length_in,
+    named,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,17 +30,19 @@ ARROWS = 600  # at most: more are averaged over square cells
 FAINT = 0.02  # of the longest: shorter arrows are left out
 
 
-def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any = None) -> Figure:
+def plot_site_map(
+    positions: np.ndarray, values: np.ndarray, label: str, ax: Any = None, *, length_unit: str | None = None
+) -> Figure:
     """Return a Figure of one value a site: a line in 1-D, a map in 2-D, the plane nearest the middle in 3-D."""
     figure, axes = axes_for(ax)
     positions = np.asarray(positions)
     if positions.shape[1] == 1:
         order = np.argsort(positions[:, 0])
         axes.plot(positions[order, 0], values[order], "o-", ms=3, color=BLUE)
-        axes.set_xlabel("position $x$ (unit of the positions)")
+        axes.set_xlabel(f"position $x$ {length_in(length_unit)}")
         axes.set_ylabel(label)
         return figure
-    shown = _plane(positions, axes)
+    shown = _plane(positions, axes, length_unit)
     points = axes.scatter(
         positions[shown, 0],
         positions[shown, 1],
@@ -36,32 +52,38 @@ def plot_site_map(positions: np.ndarray, values: np.ndarray, label: str, ax: Any
         s=_marker(positions[shown]),
     )
     axes.set_aspect("equal")
-    axes.set_xlabel("$x$ (unit of the positions)")
-    axes.set_ylabel("$y$ (unit of the positions)")
+    axes.set_xlabel(f"$x$ {length_in(length_unit)}")
+    axes.set_ylabel(f"$y$ {length_in(length_unit)}")
     figure.colorbar(points, ax=axes, label=label)
     return figure
 
 
 def plot_local_densities(
-    energies: np.ndarray, values: np.ndarray, sites: np.ndarray, positions: np.ndarray, ax: Any = None
+    energies: np.ndarray,
+    values: np.ndarray,
+    sites: np.ndarray,
+    positions: np.ndarray,
+    ax: Any = None,
+    *,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of densities (M, S): a map of the sites at a single energy, a map of E and x in 1-D, else curves.
 
     Of more than six sites in 2-D and 3-D it shows the mean and the range.
     """
-    label = r"local density of states $\rho$"
+    label = rf"local density of states $\rho$ {density_in(energy_unit)}"
     if energies.size == 1:
-        return plot_site_map(positions, values[0], label, ax)
+        return plot_site_map(positions, values[0], label, ax, length_unit=length_unit)
     figure, axes = axes_for(ax)
     by_energy = np.argsort(energies, kind="stable")
     energies, values = energies[by_energy], values[by_energy]
-    unit = "(unit of the hopping)"
     if sites.size > 6 and positions.shape[1] == 1:
         by_place = np.argsort(positions[:, 0], kind="stable")
         place = positions[by_place, 0]
         shown = axes.pcolormesh(place, energies, values[:, by_place], cmap="cividis", shading="nearest")
-        axes.set_xlabel("position $x$ (unit of the positions)")
-        axes.set_ylabel(f"energy $E$ {unit}")
+        axes.set_xlabel(f"position $x$ {length_in(length_unit)}")
+        axes.set_ylabel(f"energy $E$ {energy_in(energy_unit)}")
         figure.colorbar(shown, ax=axes, label=label)
         return figure
     if sites.size > 6:
@@ -70,21 +92,23 @@ def plot_local_densities(
     else:
         for site, curve, color in zip(sites, values.T, (BLUE, ORANGE, GREEN, RED, PURPLE, BLACK), strict=False):
             axes.plot(energies, curve, color=color, label=f"site {site}")
-    axes.set_xlabel(f"energy $E$ {unit}")
+    axes.set_xlabel(f"energy $E$ {energy_in(energy_unit)}")
     axes.set_ylabel(label)
     axes.legend(frameon=False)
     return figure
 
 
-def plot_spectral_function(energies: np.ndarray, values: np.ndarray, ax: Any = None) -> Figure:
+def plot_spectral_function(
+    energies: np.ndarray, values: np.ndarray, ax: Any = None, *, energy_unit: str | None = None
+) -> Figure:
     """Return a Figure of a spectral function (M, K): a map over the list of wave vectors and energy."""
     figure, axes = axes_for(ax)
     order = np.argsort(energies)
     waves = np.arange(values.shape[1])
     image = axes.pcolormesh(waves, energies[order], values[order], cmap="cividis", shading="nearest")
     axes.set_xlabel("number of the wave vector")
-    axes.set_ylabel("energy $E$ (unit of the hopping)")
-    figure.colorbar(image, ax=axes, label="$A(k, E)$ (1/hopping)")
+    axes.set_ylabel(f"energy $E$ {energy_in(energy_unit)}")
+    figure.colorbar(image, ax=axes, label=f"$A(k, E)$ {density_in(energy_unit)}")
     return figure
 
 
@@ -100,6 +124,9 @@ def plot_bond_currents(
     field: np.ndarray,
     grain: np.ndarray,
     ax: Any = None,
+    *,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of the currents: on bonds in 1-D, the field as arrows on |J| in 2-D, the middle plane in 3-D.
 
@@ -112,10 +139,10 @@ def plot_bond_currents(
         order = np.argsort(middle)
         axes.plot(middle[order], (currents * along)[order], "o-", ms=3, color=BLUE)
         axes.axhline(0, color=BLACK, lw=0.6)
-        axes.set_xlabel(f"position $x$ {POSITION}")
-        axes.set_ylabel(f"current $J$ {UNIT}")
+        axes.set_xlabel(f"position $x$ {length_in(length_unit)}")
+        axes.set_ylabel(f"current $J$ {current_in(energy_unit)}")
         return figure
-    shown = _plane(positions, axes)
+    shown = _plane(positions, axes, length_unit)
     place, flow = positions[shown, :2], field[shown, :2]
     size = np.linalg.norm(flow, axis=1)
     colours = axes.scatter(place[:, 0], place[:, 1], c=size, cmap="cividis", marker="s", s=_marker(place))
@@ -131,18 +158,19 @@ def plot_bond_currents(
             *place[kept].T, *flow[kept].T, color="white", ec=BLACK, lw=0.3, pivot="middle", angles="xy", width=0.004
         )
     axes.set_aspect("equal")
-    axes.set_xlabel(f"$x$ {POSITION}")
-    axes.set_ylabel(f"$y$ {POSITION}")
-    figure.colorbar(colours, ax=axes, shrink=0.8, label=r"$|J|$ a site ($e\,\cdot$ hopping $\cdot$ length$/\hbar$)")
+    axes.set_xlabel(f"$x$ {length_in(length_unit)}")
+    axes.set_ylabel(f"$y$ {length_in(length_unit)}")
+    label = rf"$|J|$ a site {current_in(energy_unit, length_unit or 'length')}"
+    figure.colorbar(colours, ax=axes, shrink=0.8, label=label)
     return figure
 
 
-def _plane(positions: np.ndarray, axes: Axes) -> np.ndarray:
+def _plane(positions: np.ndarray, axes: Axes, length_unit: str | None) -> np.ndarray:
     """Return which sites (N,) are shown: all in 2-D; in 3-D the middle plane, whose height becomes the title."""
     if positions.shape[1] == 2:
         return np.ones(len(positions), dtype=bool)
     height = _middle_plane(positions[:, 2])
-    axes.set_title(f"$z$ = {height:.4g}", fontsize=10)
+    axes.set_title(f"$z$ = {named(f'{height:.4g}', length_unit)}", fontsize=10)
     return abs(positions[:, 2] - height) < 1e-6 * max(1.0, abs(height))
 
 

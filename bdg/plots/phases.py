@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.plots.figure import BLACK, BLUE, COLOURS, RED, SKY, UNIT, axes_for
+from bdg.plots.figure import BLACK, BLUE, COLOURS, RED, SKY, axes_for, current_in, energy_in
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,6 +21,8 @@ def plot_current_phase(
     label: str,
     top: tuple[float, float],
     ax: Any = None,
+    *,
+    energy_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of I(phi): samples (P,), a line of phases and currents by its label, the largest current.
 
@@ -38,25 +40,34 @@ def plot_current_phase(
     if low <= place <= high:
         axes.plot(place, top[1], "*", ms=9, color=RED, label=f"$I_c$ = {abs(top[1]):.4g}")
     axes.set_xlabel(r"phase difference $\varphi/\pi$")
-    axes.set_ylabel(f"current $I$ {UNIT}")
+    axes.set_ylabel(f"current $I$ {current_in(energy_unit)}")
     axes.legend(frameon=False)
     return figure
 
 
 def plot_free_energy_of_phase(
-    phases: np.ndarray, free_energy: np.ndarray, fine: np.ndarray, curve: np.ndarray, label: str, ax: Any = None
+    phases: np.ndarray,
+    free_energy: np.ndarray,
+    fine: np.ndarray,
+    curve: np.ndarray,
+    label: str,
+    ax: Any = None,
+    *,
+    energy_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of F at phases (P,), with a curve at finer ones."""
     figure, axes = axes_for(ax)
     axes.plot(fine / np.pi, curve, color=RED, label=label)
     axes.plot(phases / np.pi, free_energy, "o", ms=4, color=BLUE, label="computed")
     axes.set_xlabel(r"phase difference $\varphi/\pi$")
-    axes.set_ylabel(r"$F-\langle F\rangle_\varphi$ (unit of the hopping)")
+    axes.set_ylabel(rf"$F-\langle F\rangle_\varphi$ {energy_in(energy_unit)}")
     axes.legend(frameon=False)
     return figure
 
 
-def plot_phase_terms(orders: np.ndarray, amplitudes: np.ndarray, error: float, ax: Any = None) -> Figure:
+def plot_phase_terms(
+    orders: np.ndarray, amplitudes: np.ndarray, error: float, ax: Any = None, *, energy_unit: str | None = None
+) -> Figure:
     """Return a Figure of the first amplitudes (M,), with the integers (M, m) of the terms and the error, if any."""
     figure, axes = axes_for(ax)
     shown = min(MOST_TERMS, amplitudes.size)
@@ -71,12 +82,14 @@ def plot_phase_terms(orders: np.ndarray, amplitudes: np.ndarray, error: float, a
     axes.set_yscale("log")
     axes.set_xticks(range(shown), [",".join(map(str, order)) for order in orders[:shown]], rotation=90, fontsize=7)
     axes.set_xlabel("integers of the term")
-    axes.set_ylabel("amplitude $|A_n|$ (unit of the hopping)")
+    axes.set_ylabel(f"amplitude $|A_n|$ {energy_in(energy_unit)}")
     axes.legend(frameon=False)
     return figure
 
 
-def plot_dressed_couplings(pairs: np.ndarray, dressed: np.ndarray, error: float, ax: Any = None) -> Figure:
+def plot_dressed_couplings(
+    pairs: np.ndarray, dressed: np.ndarray, error: float, ax: Any = None, *, energy_unit: str | None = None
+) -> Figure:
     """Return a Figure of couplings (B,) with all grains on against those of isolated pairs (B,), on equal axes."""
     figure, axes = axes_for(ax)
     shown = (pairs > error) & (dressed > error)
@@ -86,7 +99,7 @@ def plot_dressed_couplings(pairs: np.ndarray, dressed: np.ndarray, error: float,
         axes.plot(ends, ends, color=BLACK, lw=0.8, label="equal")
         axes.set_xscale("log")
         axes.set_yscale("log")
-    axes.set_xlabel(f"coupling of the isolated pair {UNIT}")
-    axes.set_ylabel(f"coupling with all grains on {UNIT}")
+    axes.set_xlabel(f"coupling of the isolated pair {energy_in(energy_unit)}")
+    axes.set_ylabel(f"coupling with all grains on {energy_in(energy_unit)}")
     axes.legend(frameon=False)
     return figure

@@ -72,7 +72,7 @@ class BoundStates(Result):
         """Return a Figure of the levels against their number."""
         from bdg.plots.levels import plot_levels
 
-        return plot_levels(self.energies, self.complete, ax)
+        return plot_levels(self.energies, self.complete, ax, energy_unit=self.energy_unit)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,7 +86,7 @@ class StateCount(Result):
         """Return a Figure of the count over its interval of energies."""
         from bdg.plots.levels import plot_count
 
-        return plot_count(self.energy, self.count, ax)
+        return plot_count(self.energy, self.count, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -212,6 +212,7 @@ def bound_states(
         complete=complete,
         count=count,
         evidence=evidence,
+        units=system.units,
     )
 
 
@@ -291,7 +292,7 @@ def count_states(
             below, facts["moved_to"] = _agreeing_neighbours(engine, energy)
         count = -1 if below is None else 2 * below - dimension
     evidence = Evidence.of(choice, dtype=hamiltonian.dtype, start=start, **facts)
-    return StateCount(energy=energy, count=count, evidence=evidence)
+    return StateCount(energy=energy, count=count, evidence=evidence, units=system.units)
 
 
 def _searched(

@@ -49,7 +49,7 @@ class ElectronDensity(Result):
         """Return a Figure of n over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_site_map
 
-        return plot_site_map(self.positions, self.values, "n", ax)
+        return plot_site_map(self.positions, self.values, "n", ax, length_unit=self.length_unit)
 
 
 @threaded
@@ -117,4 +117,5 @@ def electron_density(
         temperature=temperature,
         positions=system.positions,
         evidence=Evidence.of(choice, dtype=found.dtype, start=start, **found.facts),
+        units=system.units,
     )

@@ -54,7 +54,8 @@ class FreeEnergy(Result):
         """Return a Figure of F and its parts: energy, heat ``-T S``, and the condensation in the energy."""
         from bdg.plots.parts import plot_free_energy
 
-        return plot_free_energy(self.value, self.entropy, self.condensation, self.temperature, ax)
+        parts = self.value, self.entropy, self.condensation
+        return plot_free_energy(*parts, self.temperature, ax, energy_unit=self.energy_unit)
 
 
 @threaded
@@ -134,6 +135,7 @@ def free_energy(
         condensation=condensation_energy(system),
         temperature=temperature,
         evidence=evidence,
+        units=system.units,
     )
 
 

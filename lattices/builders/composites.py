@@ -38,6 +38,7 @@ from bdg.lattices.packing.pack_spheres import (
 )
 from bdg.lattices.seeds import DISORDER, HOST, resolve_seed, stream
 from bdg.lattices.system import System
+from bdg.lattices.unit_names import UnitNames
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class _Arguments:
     host: TwoPhaseHost | None
     layers: Layers | None
     seed: int
+    units: UnitNames
 
     @property
     def box(self) -> np.ndarray:
@@ -111,6 +113,8 @@ def grain_composite(
     host: dict[str, Any] | None = None,
     layers: dict[str, Any] | None = None,
     seed: int | None = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> System:
     r"""Return grains (spheres in 3-D, discs in 2-D) at random in a normal host, as a `System`.
 
@@ -156,6 +160,9 @@ def grain_composite(
     seed : int, optional
         The same arguments and seed give the same arrays, bit for bit. Grains, host and disorder have random numbers
         of their own: disorder or transparency can be changed with the grains unchanged. None draws a seed.
+    energy_unit, length_unit : str, optional
+        Names of the units of energies and positions ("meV", "nm"); nothing is converted. Default: the unit of the
+        hopping, of the positions.
 
     Returns
     -------
@@ -203,6 +210,7 @@ def grain_composite(
         host=TwoPhaseHost.parse(host, stacked is not None),
         layers=stacked,
         seed=resolve_seed(seed),
+        units=UnitNames(energy_unit, length_unit),
     )
     hopping_scale(given.transparency, given.mu, given.t)  # refuses a transparency outside (0, 1]
     budget.require(_building(given))
@@ -252,6 +260,8 @@ def _build(given: _Arguments) -> System:
         grain=grain,
         period=packing.period,
         info=info,
+        energy_unit=given.units.energy,
+        length_unit=given.units.length,
     )
 
 

@@ -19,6 +19,7 @@ from bdg.lattices.packing.building_costs import Cost, composite_building
 from bdg.lattices.packing.pack_spheres import box_lengths, centre_distances, flag, surface_gaps
 from bdg.lattices.seeds import DISORDER, resolve_seed, stream
 from bdg.lattices.system import System
+from bdg.lattices.unit_names import UnitNames
 
 _TOLD = ("spacing", "centres", "diameters", "periodic", "t", "mu", "attraction", "disorder", "transparency", "seed")
 
@@ -37,6 +38,8 @@ def grains_at(
     disorder: float = 0,
     transparency: float = 1,
     seed: int | None = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> System:
     r"""Return spheres (3-D) or discs (2-D) at given centres in a normal host on a square or simple cubic grid.
 
@@ -67,6 +70,9 @@ def grains_at(
         (`bdg.lattices.builders.interface`).
     seed : int, optional
         Of the disorder: the same arguments and seed give the same arrays, bit for bit. None draws a seed.
+    energy_unit, length_unit : str, optional
+        Names of the units of energies and positions ("meV", "nm"); nothing is converted. Default: the unit of the
+        hopping, of the positions.
 
     Returns
     -------
@@ -98,6 +104,7 @@ def grains_at(
         disorder=non_negative_number("disorder", disorder),
         transparency=real_number("transparency", transparency),
         seed=resolve_seed(seed),
+        units=UnitNames(energy_unit, length_unit),
     )
     hopping_scale(given.transparency, given.mu, given.t)  # refuses a transparency outside (0, 1]
     gaps = surface_gaps(places, widths, given.period)
@@ -126,6 +133,7 @@ class _Grains:
     disorder: float
     transparency: float
     seed: int
+    units: UnitNames
 
     @property
     def box(self) -> np.ndarray:
@@ -167,6 +175,8 @@ def _build(given: _Grains) -> System:
         grain=grain,
         period=given.period,
         info=info,
+        energy_unit=given.units.energy,
+        length_unit=given.units.length,
     )
 
 

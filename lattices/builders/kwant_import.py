@@ -14,6 +14,7 @@ from bdg.lattices.builders.electron_hole import refuse_declared_holes, refuse_ho
 from bdg.lattices.packing.building_costs import matrix_building
 from bdg.lattices.site_values import SiteValue
 from bdg.lattices.system import Lead, System
+from bdg.lattices.unit_names import UnitNames
 
 INSTALL_KWANT = (
     "from_kwant needs kwant, the extra 'kwant' of this package. From the checkout: pip install -r "
@@ -32,6 +33,8 @@ def from_kwant(
     params: Mapping[str, Any] | None = None,
     period: Any = None,
     lead_delta: Any = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> System:
     """Return the `System` of any finite kwant system: every lattice, one orbital a site or two (spin up, down).
 
@@ -58,6 +61,9 @@ def from_kwant(
         Box lengths of the axes around which hoppings wrap; None where open.
     lead_delta : number or sequence, one a lead, optional
         On-site pairing inside the leads. Default: normal leads.
+    energy_unit, length_unit : str, optional
+        Names of the units of energies and positions ("meV", "nm"); nothing is converted. Default: the unit of the
+        hopping, of the positions.
 
     Returns
     -------
@@ -79,6 +85,7 @@ def from_kwant(
     ----------
     C. W. Groth, M. Wimmer, A. R. Akhmerov, X. Waintal, New J. Phys. 16, 063065 (2014).
     """
+    units = UnitNames(energy_unit, length_unit)
     system, kwant = _finalized(builder)
     params = dict(params or {})
     refuse_declared_holes(system)
@@ -99,6 +106,8 @@ def from_kwant(
         norbs=norbs,
         leads=_leads(system, kwant, params, lead_delta, norbs),
         info={"kind": "kwant", "params": {name: _storable(value) for name, value in params.items()}},
+        energy_unit=units.energy,
+        length_unit=units.length,
         kwant_sites=tuple(system.sites),
     )
 
@@ -113,6 +122,8 @@ def from_hamiltonian(
     attraction: SiteValue = 0,
     grain: SiteValue | None = None,
     period: Any = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> System:
     """Return the `System` of a Hermitian matrix and its site positions (tight-binding, Wannier output).
 
@@ -132,6 +143,9 @@ def from_hamiltonian(
         As in `from_kwant`.
     period : sequence of float or None, one an axis, optional
         Box lengths of the axes around which hoppings wrap.
+    energy_unit, length_unit : str, optional
+        Names of the units of energies and positions ("meV", "nm"); nothing is converted. Default: the unit of the
+        hopping, of the positions.
 
     Returns
     -------
@@ -147,6 +161,7 @@ def from_hamiltonian(
     """
     if callable(pairing):
         raise TypeError("pairing must be a matrix here; functions of two sites need a kwant builder (from_kwant)")
+    units = UnitNames(energy_unit, length_unit)
     building = matrix_building(hamiltonian, pairing)
     if building is not None:
         budget.require(building)
@@ -160,6 +175,8 @@ def from_hamiltonian(
         period=period,
         norbs=norbs,
         info={"kind": "hamiltonian"},
+        energy_unit=units.energy,
+        length_unit=units.length,
     )
 
 

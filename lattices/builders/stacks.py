@@ -24,6 +24,7 @@ from bdg.lattices.nambu import phase_factor
 from bdg.lattices.packing.building_costs import grid_building
 from bdg.lattices.seeds import DISORDER, resolve_seed, stream
 from bdg.lattices.system import System
+from bdg.lattices.unit_names import UnitNames
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def stack(
     barrier: Any = 0,
     periodic: Any = False,
     seed: int | None = None,
+    energy_unit: str | None = None,
+    length_unit: str | None = None,
 ) -> System:
     r"""Return layers one behind the other along x as a `System`.
 
@@ -110,13 +113,16 @@ def stack(
         Whether the cross-section wraps around; the x axis is always open.
     seed : int, optional
         Of the disorder. Default: a fresh one, recorded in ``info``.
+    energy_unit, length_unit : str, optional
+        Names of the units of energies and positions ("meV", "nm"); nothing is converted. Default: the unit of the
+        hopping, of the positions.
 
     Returns
     -------
     System
-        ``info`` holds all arguments (``layers`` as dicts), ``interface_hoppings`` (energies, positive), ``interface``
-        (x and k behind ``transparency``), ``disorder`` (W of the layers without pairing, None if they differ or there
-        are none) and ``kind`` = "stack".
+        ``info`` holds all arguments but the names of units (``layers`` as dicts), ``interface_hoppings`` (energies,
+        positive), ``interface`` (x and k behind ``transparency``), ``disorder`` (W of the layers without pairing, None
+        if they differ or there are none) and ``kind`` = "stack".
 
     Raises
     ------
@@ -125,6 +131,7 @@ def stack(
     MemoryBudgetError
         If it does not fit into the memory of this machine, with what would; nothing has been made then.
     """
+    units = UnitNames(energy_unit, length_unit)
     layers = _layers(layers)
     shape = (sum(layer.length for layer in layers), *_cross_section(cross_section))
     wraps = _wraps(periodic, len(shape) - 1)
@@ -140,9 +147,7 @@ def stack(
 
     ends = np.cumsum([layer.length for layer in layers])[:-1] - 1  # last x index before each interface
     scale = along_x("hopping")
-    x_bonds = t * np.sqrt(scale * np.roll(scale, -1))  # exact within a layer: the root of a square
-    inside = scale == np.roll(scale, -1)
-    x_bonds[inside] = t * scale[inside]
+    x_bonds = _x_bonds(t, scale)
     x_bonds[ends] *= factors
     onsite = along_x("onsite") - mu
     onsite[ends] += barriers
@@ -178,7 +183,15 @@ def stack(
         grain=whole(np.repeat(labels, [layer.length for layer in layers])).ravel(),
         period=(None, *(n * spacing if wrap else None for n, wrap in zip(shape[1:], wraps, strict=True))),
         info=info,
+        energy_unit=units.energy,
+        length_unit=units.length,
     )
+
+
+def _x_bonds(t: float, scale: np.ndarray) -> np.ndarray:
+    """Return the hopping from each plane to the next: the geometric mean of both, exact within a layer."""
+    after = np.roll(scale, -1)
+    return np.where(scale == after, t * scale, t * np.sqrt(scale * after))
 
 
 def _factors(transparency: Any, count: int, t: float, mu: float) -> tuple[np.ndarray, dict[str, Any] | None]:

@@ -87,7 +87,8 @@ class Gap(Result):
         """Return a Figure of |Delta| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_site_map
 
-        return plot_site_map(self.system.positions, abs(self.delta), r"$|\Delta|$", ax)
+        label = rf"$|\Delta|$ ({self.energy_unit or 'unit of the hopping'})"
+        return plot_site_map(self.system.positions, abs(self.delta), label, ax, length_unit=self.length_unit)
 
 
 @threaded
@@ -283,6 +284,7 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
         density=equation.density,
         history=np.array(iteration.history),
         evidence=evidence,
+        units=system.units,
     )
 
 

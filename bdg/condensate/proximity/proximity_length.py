@@ -120,9 +120,11 @@ class ProximityLength(Result):
         from bdg.plots.decay import plot_decay
 
         shown = self.profile
-        label = f"{self.model.replace('_', ' ')}, {self.geometry}: {self.length:.3g} ± {self.uncertainty:.1g}"
+        length = " ".join(filter(None, [f"{self.length:.3g} ± {self.uncertainty:.1g}", self.length_unit]))
+        label = f"{self.model.replace('_', ' ')}, {self.geometry}: {length}"
         label += "" if self.resolved else " (not resolved)"
-        return plot_decay(shown.distance, shown.amplitude, shown.standard_error, shown.fitted, label, ax)
+        curves = shown.distance, shown.amplitude, shown.standard_error, shown.fitted
+        return plot_decay(*curves, label, ax, length_unit=self.length_unit)
 
 
 @threaded
@@ -221,8 +223,8 @@ def proximity_length(
     best = choose(fits, criteria)
 
     shape = best.geometry if best else shapes[0]
-    n_fitted = int(chosen[shape].sum())
-    resolved, note = _resolved(best, measured.largest, spacing, n_fitted)
+    fitted = bins[shape].distance[chosen[shape]]
+    resolved, note = _resolved(best, measured.largest, spacing, fitted.size)
     theory, why_theory = expected_lengths(system, temperature, mean_free_path)
     why = f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}"
     evidence = Evidence.of(
@@ -230,10 +232,9 @@ def proximity_length(
         dtype=measured.amplitude.dtype,
         start=start,
         resolution=note,
-        bins_fitted=n_fitted,
+        bins_fitted=fitted.size,
         sites=int(measured.distance.size),
     )
-    fitted = bins[shape].distance[chosen[shape]]
     return ProximityLength(
         length=best.length if best else math.nan,
         uncertainty=best.uncertainty if best else math.nan,
@@ -249,6 +250,7 @@ def proximity_length(
         candidates=_candidates(fits, criteria),
         profile=_profile(bins[shape], best, chosen[shape]),
         evidence=evidence,
+        units=system.units,
     )
 
 

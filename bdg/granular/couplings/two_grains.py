@@ -101,6 +101,7 @@ class PairBox:
             disorder=host.disorder,
             transparency=self.transparency,
             seed=seed,
+            length_unit="nm",
         )
 
 

@@ -85,6 +85,7 @@ def build(parameters: Parameters) -> System:
         transparency=keys["transparency"],
         periodic=keys["periodic"] and width > 2,
         seed=keys["seed"],
+        length_unit="nm",
     )
 
 

@@ -110,6 +110,7 @@ def build(parameters: Parameters) -> System:
         disorder=host.disorder,
         transparency=system["transparency"],
         seed=system["seed"],
+        length_unit="nm",
     )
 
 

@@ -92,7 +92,8 @@ def build(parameters: Parameters) -> System:
         Layer(**ends, phase=phase),
     ]
     cross_section = (system["width"],) if system["width"] > 1 else ()
-    return stack(layers, cross_section, mu=system["mu_meV"] / t, spacing=system["spacing_nm"], seed=0)
+    mu, spacing = system["mu_meV"] / t, system["spacing_nm"]
+    return stack(layers, cross_section, mu=mu, spacing=spacing, seed=0, length_unit="nm")
 
 
 def _few_states(channels: int, junction: System) -> int:

@@ -85,6 +85,7 @@ def build(parameters: Parameters) -> System:
         period=(keys["sites"] * spacing,) * len(shape),
         delta=np.full(count, delta),
         attraction=np.full(count, (attraction or 0.0) / t),
+        length_unit="nm",
     )
 
 

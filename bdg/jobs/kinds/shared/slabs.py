@@ -45,6 +45,7 @@ def slabs(keys: Mapping[str, Any], delta: float = 0.0, phase: float = 0.0) -> Sy
         transparency=keys["transparency"] if keys["normal_sites"] else None,
         periodic=keys["periodic"] and width > 2,
         seed=keys["seed"],
+        length_unit="nm",
     )
 
 
