@@ -90,9 +90,14 @@ def _expect(name: str, value: Any, good: bool, what: str) -> Any:
     return value
 
 
+def declared_shapes(description: str) -> list[list[str]]:
+    """Return the shapes in a description, each as the names of its axes."""
+    return [[part.strip() for part in found.split(",") if part.strip()] for found in _SHAPE.findall(description)]
+
+
 def _check_shape(name: str, shape: tuple[int, ...], description: str, lengths: dict[str, tuple[int, str]]) -> None:
     """Refuse a shape other than the description says, or than fields before it have set for the same letters."""
-    wanted = [[part.strip() for part in found.split(",") if part.strip()] for found in _SHAPE.findall(description)]
+    wanted = declared_shapes(description)
     if not wanted or (0 in shape and _EMPTY in description):
         return
     fitting = next((parts for parts in wanted if len(parts) == len(shape)), None)

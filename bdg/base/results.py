@@ -9,7 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bdg.base.quantities import quantities_of
 from bdg.base.result_fields import checked_fields
+from bdg.base.tables import Quantity, data_frame, table_of, write_csv
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
@@ -105,7 +107,7 @@ def quantity(description: str, unit: str = "1", *, finite: bool = False) -> Any:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
-    """Base of all results: a frozen dataclass with ``evidence``, ``save`` and ``plot``.
+    """Base of all results: a frozen dataclass with ``evidence``, ``save``, ``plot``, ``to_csv``, ``to_dataframe``.
 
     Attributes
     ----------
@@ -117,6 +119,7 @@ class Result:
     evidence: Evidence
     units: UnitNames = UnitNames()
 
+    _rows: ClassVar[str | None] = None  # the field of a table's rows; None: the first array
     _kinds: ClassVar[dict[str, Any]] = {}  # classes with `from_content`, by the names that files have
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -149,6 +152,51 @@ class Result:
     def _described(self, item: dataclasses.Field[Any]) -> tuple[str, str]:
         """Return unit and description of a field, as its file carries them."""
         return self.units.put_into(item.metadata.get("unit", "")), item.metadata.get("description", item.name)
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold."""
+        return quantities_of(self, self.units)
+
+    def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
+        """Write the result as a table with commas; units stand in the names of the columns (`bdg.base.tables`).
+
+        Parameters
+        ----------
+        path : path
+            What is there is replaced once all has been written.
+        of : str, optional
+            The field whose values are the rows. Default: the main one of the result. Numbers of the result are
+            repeated in every row.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field.
+        OSError
+            If the file cannot be written.
+        """
+        write_csv(path, table_of(self.quantities(), of or self._rows))
+
+    def to_dataframe(self, of: str | None = None) -> Any:
+        """Return the table that `to_csv` writes as a `pandas.DataFrame`.
+
+        Parameters
+        ----------
+        of : str, optional
+            The field whose values are the rows. Default: the main one of the result.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed, the extra 'data'.
+        ValueError
+            If there is no such field.
+        """
+        return data_frame(table_of(self.quantities(), of or self._rows))
 
     @property
     def energy_unit(self) -> str | None:

@@ -16,7 +16,7 @@ all levels, with ``t_n = tanh(E_n/2T)`` and ``W^a = dH/dq_a`` between eigenstate
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,9 @@ import numpy as np
 
 from bdg.base.arguments import require_choice, require_seed, require_system, require_temperature
 from bdg.base.hamiltonian import BdGHamiltonian
+from bdg.base.quantities import with_axes
 from bdg.base.results import Evidence, Result, quantity
+from bdg.base.tables import Quantity
 from bdg.currents.choice import METHODS, choose_route
 from bdg.currents.twist_response import CurrentResponse, FreeEnergyResponse, KuboResponse, Response
 from bdg.currents.twists import require_directions
@@ -39,6 +41,9 @@ ROUTES: dict[str, Callable[..., Response]] = {
     "twist": FreeEnergyResponse,
 }
 STIFFNESS_UNIT = "hopping length^2"
+
+
+_TENSORS = ("stiffness", "diamagnetic", "paramagnetic")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,6 +70,10 @@ class SuperfluidStiffness(Result):
     imbalance: float = quantity("largest |d(div J)/dq| of a site", "hopping length")
     direction: str = quantity("axis of the twist, or all")
     temperature: float = quantity("k_B T", "hopping")
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold: of all axes an element of the tensors a row."""
+        return with_axes(super().quantities(), dict.fromkeys(_TENSORS, ("first", "second")))
 
     def plot(self, ax: Any = None) -> Any:
         """Return a Figure of both parts and their difference, for each axis."""

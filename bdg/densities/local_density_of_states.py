@@ -63,6 +63,7 @@ class LocalDensityOfStates(Result):
     broadening: float = quantity("half width of the Lorentzian, or standard deviation (Jackson kernel)", "hopping")
     moments: int = quantity("Chebyshev moments, 0 if none")
     vectors: int = quantity("random vectors, 0 if none")
+    _rows = "values"
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map of the sites at a single energy, else curves, or a map of E and x in 1-D."""

@@ -55,6 +55,7 @@ class SpectralFunction(Result):
     error: np.ndarray = quantity("numerical error of the values (M, K)", "1/hopping")
     broadening: float = quantity("standard deviation of a peak at E = 0", "hopping")
     moments: int = quantity("Chebyshev moments")
+    _rows = "values"
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure: a map over the list of wave vectors and energy."""

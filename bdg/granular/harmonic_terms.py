@@ -104,6 +104,7 @@ class PhaseHarmonics(Result):
     temperature: float = quantity("k_B T", "hopping")
     phases: np.ndarray = quantity("grid of each phase (P,)", "radian")
     free_energy: np.ndarray = quantity("free energy on the grid, from its mean", "hopping")
+    _rows = "amplitudes"
 
     @property
     def terms(self) -> dict[tuple[int, ...], float | complex]:

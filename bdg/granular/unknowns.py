@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import scipy  # its parts load on use
 from bdg.base.errors import AccuracyWarning
 from bdg.base.progress import progress_bar
 from bdg.base.results import Evidence, Result, quantity
+from bdg.base.tables import Quantity
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.seeds import resolve_seed
 
@@ -53,13 +54,19 @@ class UnknownScan(Result):
         First-order indices: the share of the variance that each unknown explains alone.
     """
 
-    names: list[str] = quantity("unknowns")
+    names: list[str] = quantity("unknowns (K,)")
     points: np.ndarray = quantity("where the unknowns were put (N, K)", finite=True)
     values: np.ndarray = quantity("what came of it (N,)")
     mean: float = quantity("mean over the ranges")
     error: float = quantity("its standard error")
     quantiles: np.ndarray = quantity("16, 50 and 84 % of the values")
     sensitivity: np.ndarray = quantity("share of the variance that each unknown explains alone (K,)")
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold: a column for each unknown."""
+        for number, name in enumerate(self.names):
+            yield Quantity(name, self.points[:, number], axes=("N",))
+        yield from (each for each in super().quantities() if each.name not in ("points", "names"))
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the sensitivities."""

@@ -3,6 +3,7 @@ r"""The Green function ``G(z) = (z - H)^{-1}`` of the BdG Hamiltonian, on chosen
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_complex, require_seed, require_sites, require_system
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
+from bdg.base.quantities import with_axes
 from bdg.base.results import Evidence, Result, quantity
+from bdg.base.tables import Quantity
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import require_memory
 from bdg.gpu.device.threads import side_by_side, threaded
@@ -49,6 +52,12 @@ class GreenFunction(Result):
     sites: np.ndarray = quantity("sites of the rows (S,), empty for the diagonal blocks of all sites")
     sources: np.ndarray = quantity("sites of the columns (C,), empty for the diagonal blocks of all sites")
     positions: np.ndarray = quantity("positions of all sites (N, dim)", "length of the system")
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold: an element a row."""
+        matrix = ("row", "column") if self.sites.size else ("N", "row", "column")
+        axes = {"z": ("z",), "values": (*("z",) * self.z.ndim, *matrix)}
+        return with_axes(super().quantities(), axes)
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure at the first z.

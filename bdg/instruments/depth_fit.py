@@ -86,6 +86,7 @@ class PenetrationDepthFit(Result):
     misfit: float = quantity("sum of squares over its expectation")
     vortices_um: np.ndarray = quantity("positions of the vortices (V, 2)", "um")
     vortices_error_um: np.ndarray = quantity("their standard errors (V, 2)", "um")
+    _rows = "probability"
 
     @property
     def statement(self) -> str:

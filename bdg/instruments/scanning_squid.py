@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ import numpy as np
 import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array, require_seed
+from bdg.base.quantities import with_axes
 from bdg.base.results import Choice, Evidence, Result, quantity
+from bdg.base.tables import Quantity
 from bdg.electrodynamics.vortex_field import FLUX_QUANTUM_UT_UM2, VortexField
 from bdg.gpu.device.backend import select_backend
 from bdg.instruments.loop_readings import loop_readings
@@ -51,6 +54,7 @@ class SquidImage(Result):
     size_um: float = quantity("edge of the window", "um")
     background_uT: float = quantity("uniform field in all values", "uT")  # noqa: N815 - the unit
     vortices_um: np.ndarray = quantity("positions of vortices (V, 2), empty if none", "um")
+    _rows = "values"
 
     @property
     def mean_uT(self) -> float:  # noqa: N802 - the unit
@@ -105,6 +109,11 @@ class SquidImage(Result):
         mean = float((weight * rho[:, 0] * values.mean(axis=1)).sum()) / radius
         return mean * math.pi * radius**2 / FLUX_QUANTUM_UT_UM2
 
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold: a pixel a row."""
+        yield Quantity("y_um", self.x_um, "um", ("y",))
+        yield from with_axes(super().quantities(), {"values": ("y", "x"), "x_um": ("x",)})
+
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the image."""
         from bdg.plots.instruments import plot_image
@@ -143,11 +152,17 @@ class SquidSurvey(Result):
     x_um: np.ndarray = quantity("centres of the pixels (n,)", "um")
     size_um: float = quantity("edge of the window", "um")
     positions_um: np.ndarray = quantity("positions of the vortices (S, V, 2)", "um")
+    _rows = "images"
 
     @property
     def counts(self) -> np.ndarray:
         """Vortices in the window, of each arrangement (S,)."""
         return (abs(self.positions_um) <= self.size_um / 2).all(axis=2).sum(axis=1)
+
+    def quantities(self) -> Iterator[Quantity]:
+        """Give what a table of the result may hold: a pixel a row."""
+        yield Quantity("y_um", self.x_um, "um", ("y",))
+        yield from with_axes(super().quantities(), {"images": ("S", "y", "x"), "x_um": ("x",)})
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the first image."""

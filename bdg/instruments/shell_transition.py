@@ -72,7 +72,7 @@ class ShellTransition(Result):
         Why there is none, or what is not determined; else "".
     """
 
-    names: list[str] = quantity("parameters")
+    names: list[str] = quantity("parameters (P,)")
     values: np.ndarray = quantity("their values (P,), each in the unit of its name")
     error: np.ndarray = quantity("their standard errors (P,)")
     covariance: np.ndarray = quantity("their covariance (P, P)")

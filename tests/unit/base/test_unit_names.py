@@ -10,6 +10,7 @@ import pytest
 
 import bdg
 from bdg.base.results import Result
+from bdg.base.tables import table_of
 from bdg.lattices import Layer
 from bdg.lattices.unit_names import UnitNames
 
@@ -174,6 +175,10 @@ def test_every_result_knows_its_units_and_tells_them(tmp_path):
         with h5py.File(path) as file:
             units = [file[item.name].attrs.get("unit", "") for item in dataclasses.fields(again) if item.name in file]
         assert not [unit for unit in units if "hopping" in unit or "length" in unit], (kind, units)
+        columns = table_of(again.quantities(), again._rows)
+        assert len({column.size for column in columns.values()}) == 1, kind
+        assert "hopping" not in " ".join(columns) and "_length" not in " ".join(columns), (kind, list(columns))
+        assert "meV" in " ".join(columns), (kind, list(columns))
 
 
 def test_systems_that_are_averaged_have_one_unit():
