@@ -101,3 +101,7 @@ __all__ = [
     "superfluid_stiffness",
     "thouless_energy",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

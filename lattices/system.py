@@ -14,9 +14,11 @@ import scipy.sparse as sp
 from bdg.lattices.arguments import real_number
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
+from bdg.lattices.leads import Lead
 from bdg.lattices.nambu import pairing_matrix, phase_factor
 from bdg.lattices.site_values import SiteValue, call_sites, evaluate_labels, evaluate_sites, spin_blocks
 from bdg.lattices.storage import content_of, read_file, write_file
+from bdg.lattices.summary import about_system, as_html, as_text
 from bdg.lattices.system_fields import (
     axis_periods,
     normal_part,
@@ -27,35 +29,6 @@ from bdg.lattices.system_fields import (
 )
 from bdg.lattices.system_file import NAMED, SAVED, checked_fields, descriptions
 from bdg.lattices.unit_names import UnitNames
-
-
-@dataclass(frozen=True, eq=False)
-class Lead:
-    """A semi-infinite lead as arrays: unit cell, hopping between cells, and the sites that it touches.
-
-    Attributes
-    ----------
-    cell_hamiltonian : array (n, n)
-        Hamiltonian of one unit cell of the lead, in the unit of the hopping.
-    hopping : array (n, m)
-        Hopping between neighbouring cells as kwant gives it (``inter_cell_hopping``).
-    interface : array of int
-        Sites of the system that the lead is attached to, in the order of the orbitals of the cell.
-    norbs : int
-        Orbitals a site.
-    delta : complex
-        On-site singlet pairing inside the lead; 0 for a normal lead.
-    """
-
-    cell_hamiltonian: np.ndarray
-    hopping: np.ndarray
-    interface: np.ndarray
-    norbs: int = 1
-    delta: complex = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("cell_hamiltonian", "hopping", "interface"):
-            object.__setattr__(self, name, read_only(np.array(getattr(self, name))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +113,12 @@ class System:
                 f"a mask (True: superconducting); got the labels {np.unique(labels)[:10].tolist()}"
             )
         return labels
+
+    def __repr__(self) -> str:
+        return as_text(*about_system(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(*about_system(self))
 
     @property
     def units(self) -> UnitNames:
@@ -355,16 +334,7 @@ class System:
         """Return what a file holds of the system; `from_content` is the way back."""
         content = {name: getattr(self, name) for name in SAVED}
         content |= {name: getattr(self, name) for name in NAMED if getattr(self, name) is not None}
-        content["leads"] = {
-            str(number): {
-                "cell_hamiltonian": lead.cell_hamiltonian,
-                "hopping": lead.hopping,
-                "interface": lead.interface,
-                "norbs": lead.norbs,
-                "delta": np.atleast_1d(np.asarray(lead.delta, dtype=complex)),
-            }
-            for number, lead in enumerate(self.leads)
-        }
+        content["leads"] = {str(number): lead.content() for number, lead in enumerate(self.leads)}
         return content
 
     @classmethod

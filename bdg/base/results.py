@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bdg.base.about import about_result
 from bdg.base.quantities import quantities_of
 from bdg.base.result_fields import checked_fields
 from bdg.base.tables import Quantity, data_frame, table_of, write_csv
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
+from bdg.lattices.summary import as_html, as_text
 from bdg.lattices.system import System
 from bdg.lattices.unit_names import UnitNames
 
@@ -125,6 +127,14 @@ class Result:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Result._kinds[cls.__name__] = cls
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Result.__repr__  # type: ignore[method-assign]  # before `dataclass` makes one of all arrays
+
+    def __repr__(self) -> str:
+        return as_text(*about_result(self))
+
+    def _repr_html_(self) -> str:
+        return as_html(*about_result(self))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the result to an HDF5 file; `bdg.load` reads it back.

@@ -35,3 +35,7 @@ __all__ = [
     "slab_screening",
     "sphere_susceptibility",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -65,3 +65,7 @@ __all__ = [
     "thermal_resistance",
     "two_step_temperature",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -39,3 +39,7 @@ __all__ = [
     "place_vortices",
     "vortex_count",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

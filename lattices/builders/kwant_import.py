@@ -11,9 +11,10 @@ import scipy.sparse as sp
 from bdg.lattices import budget
 from bdg.lattices.builders.bloch_momentum import refuse_bloch_momentum
 from bdg.lattices.builders.electron_hole import refuse_declared_holes, refuse_hole_families, refuse_hole_orbitals
+from bdg.lattices.leads import Lead
 from bdg.lattices.packing.building_costs import matrix_building
 from bdg.lattices.site_values import SiteValue
-from bdg.lattices.system import Lead, System
+from bdg.lattices.system import System
 from bdg.lattices.unit_names import UnitNames
 
 INSTALL_KWANT = (
