@@ -6,12 +6,13 @@ import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from bdg.lattices.arguments import real_number
+from bdg.lattices.drawing import plot_system
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
 from bdg.lattices.leads import Lead
@@ -29,6 +30,9 @@ from bdg.lattices.system_fields import (
 )
 from bdg.lattices.system_file import NAMED, SAVED, checked_fields, descriptions
 from bdg.lattices.unit_names import UnitNames
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,6 +318,26 @@ class System:
                 value = read_only(value)
             object.__setattr__(new, name, value)
         return new
+
+    def plot(self, ax: Any = None) -> Figure:
+        """Return a Figure of the system before anything is solved: sites, hoppings, grains, Delta, leads.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Existing axes to draw into instead of new ones; in 3-D made with ``projection="3d"``.
+
+        Returns
+        -------
+        matplotlib Figure
+            Of many sites and hoppings it shows a part, and says so.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the axes are not 3-D where the system is, or it has more than three dimensions.
+        """
+        return plot_system(self, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the system to an HDF5 file that solves where kwant is not installed.
