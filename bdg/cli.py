@@ -1,6 +1,6 @@
 """The command ``bdg``: run jobs, look at them, validate and describe the installation.
 
-Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input, 130 stopped by Ctrl-C.
+Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input, 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import importlib
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -20,15 +21,15 @@ from bdg.commands.info import add_info_command
 from bdg.commands.report import add_report_command
 from bdg.commands.schema import add_schema_command
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
-from bdg.jobs.folder.store import RunFolder, recorded_points
-from bdg.jobs.job import JOB_KEYS, load_job
-from bdg.jobs.kinds import get_kind, kind_names
-from bdg.jobs.model.schema import REQUIRED, Key
-from bdg.jobs.progress import words
-from bdg.jobs.runner import RunReport, run_job
+from bdg.jobs.folder.store import RunFolder
+from bdg.jobs.job import Job, load_job
+from bdg.jobs.key_help import key_help
+from bdg.jobs.kinds import get_kind
+from bdg.jobs.model.advice import effort_keys, in_words_of_the_job
+from bdg.jobs.model.place import CODE_FLAG
+from bdg.jobs.runner import RunReport, Terminated, run_job, sigterm_as_interrupt
+from bdg.jobs.status import Status
 from bdg.lattices.storage import disk_is_full, shown
-
-_SHOWN_MISSING = 20
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,9 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in getattr(error, "problems", (str(error),)):
             _complain(line)
         return 2
-    except KeyboardInterrupt:
-        _complain("bdg: stopped by Ctrl-C")
-        return 130
+    except KeyboardInterrupt as stop:
+        _complain(f"bdg: stopped by {'SIGTERM' if isinstance(stop, Terminated) else 'Ctrl-C'}")
+        return 143 if isinstance(stop, Terminated) else 130
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # `bdg status DIR | head`
             _complain(f"bdg: {_of_disk(error, 'the output')}")
@@ -93,8 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_job(estimate)
     estimate.set_defaults(act=_estimate)
 
-    status = commands.add_parser("status", help="how far a run is", description="Say how far a run is.")
+    status = commands.add_parser(
+        "status",
+        help="how far a run is",
+        description="Say how far a run is, what is left and how long that takes; exit code 1 where points failed.",
+    )
     status.add_argument("folder", metavar="DIR", help="run directory")
+    status.add_argument("--json", action="store_true", help="as JSON, for scripts (keys: docs/jobs.md)")
     status.set_defaults(act=_status)
 
     add_schema_command(commands)
@@ -136,7 +142,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="run a job, or what is missing of it",
         description="Run a job file, or what is missing of it: every point of its sweeps is one file in DIR/points, "
         "finished points are never computed again, and DIR/results.h5 collects them.",
-        epilog=_job_help(),
+        epilog=key_help(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_job(run)
@@ -160,6 +166,11 @@ def _add_job(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto", help="default: auto")
     command.add_argument(
         "--workers", type=_positive, default=1, metavar="N", help="worker processes, which share the cores (default: 1)"
+    )
+    command.add_argument(
+        CODE_FLAG,
+        action="store_true",
+        help="import the Python modules that the job names (kind system); read them first",
     )
     command.add_argument(
         "--set",
@@ -207,32 +218,6 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.set_defaults(act=_benchmark)
 
 
-def _job_help() -> str:
-    lines = ["kinds of jobs and their keys (see runs/*.toml):"]
-    for name in kind_names():
-        try:
-            kind = get_kind(name)
-        except ImportError as error:  # one broken kind must not hide the others
-            lines.append(f"  {name}: cannot be loaded ({error})")
-            continue
-        lines.append(f"  {name}: {kind.doc}")
-        for section, keys in {"job": JOB_KEYS, **kind.schema}.items():
-            lines.append(f"    [{section}]")
-            lines += [f"      {key.name:24} {_key_words(key)}" for key in keys]
-    lines.append("sweeps: key = [a, b, ...], {linspace = [a, b, n]} or {range = [a, b]}; the product of all is run")
-    return "\n".join(lines)
-
-
-def _key_words(key: Key) -> str:
-    if key.default is REQUIRED:
-        default = "required"
-    elif key.default is None:
-        default = "optional"
-    else:
-        default = f"default {str(key.default).lower() if isinstance(key.default, bool) else key.default}"
-    return f"{key.doc} ({key.type}, {default})"
-
-
 def _positive(text: str) -> int:
     try:
         number = int(text)
@@ -244,10 +229,11 @@ def _positive(text: str) -> int:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    job = load_job(chosen.job, chosen.overrides)
+    job = load_job(chosen.job, chosen.overrides, allow_code=chosen.allow_code)
     try:
         options = {"workers": chosen.workers, "device": chosen.device, "scheduler": chosen.scheduler}
-        report = run_job(job, chosen.out, **options, bar=chosen.progress)
+        with sigterm_as_interrupt():
+            report = run_job(job, chosen.out, **options, bar=chosen.progress)
     except RuntimeError as error:
         if isinstance(error, BackendUnavailableError):
             raise
@@ -261,26 +247,26 @@ def _run(chosen: argparse.Namespace) -> int:
         summary = job.kind.summarise(report.results) if len(report.results) else ""
     except Exception as error:  # points that were not written by this kind, for instance
         _complain(f"bdg: {report.folder}: the summary failed ({type(error).__name__}: {shown(error)})")
-        _print_report(report, "")
+        _print_report(report, "", job)
         return 1
-    _print_report(report, summary)
+    _print_report(report, summary, job)
     return report.exit_code
 
 
 def _estimate(chosen: argparse.Namespace) -> int:
     from bdg.jobs.estimate import estimate_job
 
-    job = load_job(chosen.job, chosen.overrides)
+    job = load_job(chosen.job, chosen.overrides, allow_code=chosen.allow_code)
     try:
         found = estimate_job(job, workers=chosen.workers, device=chosen.device, progress=None)
     except (ValueError, ArithmeticError) as error:  # what the functions refuse, in their words
-        _complain(f"bdg: {shown(chosen.job)}: {shown(error, 1000)}")
+        _complain(f"bdg: {shown(chosen.job)}: {in_words_of_the_job(shown(error, 1000), job.kind)}")
         return 2
     print(found)
     return 2 if found.refused else 0
 
 
-def _print_report(report: RunReport, summary: str) -> None:
+def _print_report(report: RunReport, summary: str, job: Job) -> None:
     if summary:
         print(summary)
     total = len(report.results) + len(report.results.missing)
@@ -290,6 +276,10 @@ def _print_report(report: RunReport, summary: str) -> None:
     print(f"\n{len(report.results)} of {total} points done, {new}: {report.folder / 'results.h5'}")
     for label, why in report.failed.items():
         print(f"FAILED {label}: {why} (traceback in {report.folder / 'run.log'})")
+    if report.failed:
+        keys = effort_keys(job.kind)
+        more = f", also with other values of {', '.join(keys)} (--set), which change no result" if keys else ""
+        print(f"the same command tries what failed once more{more}")
     for path in report.set_aside:
         print(f"set aside: {path}")
     for path in report.figures:
@@ -298,30 +288,9 @@ def _print_report(report: RunReport, summary: str) -> None:
 
 
 def _status(chosen: argparse.Namespace) -> int:
-    folder = RunFolder(chosen.folder)
-    record = folder.read_record()
-    running = folder.is_running()
-    survey = folder.survey(recorded_points(record))
-    failed = {digest: why for digest, why in record.get("failed", {}).items() if digest not in survey.done}
-    counts = {
-        "done": len(survey.done),
-        "missing": len(survey.missing) - len(survey.damaged) - len(failed.keys() - survey.damaged.keys()),
-        "failed": len(failed.keys() - survey.damaged.keys()),
-        "damaged": len(survey.damaged),
-    }
-    print(f"{chosen.folder}: {record['name']} ({record['kind']}), {len(record['points'])} points")
-    print(", ".join(f"{number} {state}" for state, number in counts.items()))
-    print("running" if running else "not running")
-    for point in survey.missing[:_SHOWN_MISSING]:
-        state = "damaged" if point.digest in survey.damaged else "failed" if point.digest in failed else "missing"
-        why = survey.damaged.get(point.digest) or failed.get(point.digest, "")
-        print(f"  {state}: {point.label}{f' ({why})' if why else ''}")
-    if len(survey.missing) > _SHOWN_MISSING:
-        print(f"  ... and {len(survey.missing) - _SHOWN_MISSING} more")
-    known = [point.seconds for point in survey.done.values() if point.seconds is not None]
-    if known:
-        print(f"a point took {words(sum(known) / len(known))} on average")
-    return 0
+    status = Status.of(RunFolder(chosen.folder))
+    print(json.dumps(status.as_json(), indent=1) if chosen.json else status)
+    return status.exit_code
 
 
 def _plot(chosen: argparse.Namespace) -> int:

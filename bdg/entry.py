@@ -58,6 +58,7 @@ def estimate(
     device: str = "auto",
     workers: int = 1,
     overrides: Sequence[str] = (),
+    allow_code: bool = False,
     **arguments: Any,
 ) -> Estimate | JobEstimate:
     """Return what a computation will take, without doing it.
@@ -75,6 +76,8 @@ def estimate(
         Of a job: processes; the estimate counts one thread for each.
     overrides : sequence of str
         Of a job file, as after ``--set``.
+    allow_code : bool
+        Of a job file: modules that it names may be imported, as with ``--allow-code``.
     **arguments : object
         Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
         ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
@@ -99,15 +102,22 @@ def estimate(
         If ``device="gpu"`` and no GPU can be used.
     """
     if not isinstance(system_or_job, System):
-        return _of_job(system_or_job, what, device, workers, overrides, arguments)
-    if isinstance(workers, bool) or workers != 1 or len(overrides):
-        name, value = ("overrides", overrides) if len(overrides) else ("workers", workers)
+        return _of_job(system_or_job, what, device, workers, overrides, allow_code, arguments)
+    if isinstance(workers, bool) or workers != 1 or len(overrides) or allow_code:
+        given = {"overrides": overrides, "allow_code": allow_code}
+        name, value = next(((name, value) for name, value in given.items() if value), ("workers", workers))
         raise TypeError(f"{name} belongs to the estimate of a job, not of a System; got {value!r}. Leave it out")
     return estimate_system(require_system(system_or_job), what, device=device, **arguments)
 
 
 def _of_job(
-    job: Any, what: str | None, device: str, workers: int, overrides: Sequence[str], arguments: Mapping[str, Any]
+    job: Any,
+    what: str | None,
+    device: str,
+    workers: int,
+    overrides: Sequence[str],
+    allow_code: bool,
+    arguments: Mapping[str, Any],
 ) -> JobEstimate:
     from bdg.jobs.estimate import estimate_job
     from bdg.jobs.job import Job, load_job
@@ -119,5 +129,5 @@ def _of_job(
         raise TypeError(f"{unexpected} belongs to the estimate of a System; a job says itself what it computes")
     if not isinstance(job, Job | str | os.PathLike):
         raise TypeError(f"system_or_job must be a System, a Job or the path of a job file; got {type(job).__name__}")
-    job = job if isinstance(job, Job) else load_job(job, overrides)
+    job = job if isinstance(job, Job) else load_job(job, overrides, allow_code=allow_code)
     return estimate_job(job, workers=workers, device=device, progress=progress)

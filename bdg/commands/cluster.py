@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bdg.gpu.device.backend import gpu_count
 from bdg.jobs.engines.local_cluster import LOOPBACK, LocalCluster
 from bdg.jobs.job import load_job
+from bdg.jobs.model.place import CODE_FLAG
 from bdg.jobs.slurm import slurm_script
 
 
@@ -43,6 +44,7 @@ def add_cluster_commands(
     slurm.add_argument("--gpu", action="store_true", help="one GPU for each worker")
     slurm.add_argument("--hours", type=float, default=12.0, help="after which Slurm ends it (default: 12)")
     slurm.add_argument("--out", metavar="DIR", help="run directory (default: runs/out/<name of the job>)")
+    slurm.add_argument(CODE_FLAG, action="store_true", help="as for bdg run, which is then called with it")
     slurm.set_defaults(act=_slurm)
 
 
@@ -56,8 +58,8 @@ def _cluster(chosen: argparse.Namespace) -> int:
 
 
 def _slurm(chosen: argparse.Namespace) -> int:
-    job = load_job(chosen.job)
-    more = ("--device", "gpu") if chosen.gpu else ()
+    job = load_job(chosen.job, allow_code=chosen.allow_code)
+    more = (("--device", "gpu") if chosen.gpu else ()) + ((CODE_FLAG,) if chosen.allow_code else ())
     options = {"workers": chosen.workers, "cores": chosen.cores, "gpu": chosen.gpu, "hours": chosen.hours}
     print(slurm_script(chosen.job, job.name, **options, out=chosen.out, arguments=more), end="")
     return 0

@@ -18,8 +18,20 @@ from typing import Any
 from bdg.base.errors import JobError
 from bdg.jobs.kinds import get_kind
 from bdg.jobs.model.kind import Kind
+from bdg.jobs.model.place import Place
 from bdg.jobs.model.schema import REQUIRED, Key, Schema, did_you_mean, nearest_name, unknown_key
-from bdg.jobs.model.sweep import MOST_POINTS, Point, Sweep, digest_of, expand, plain, read_value, sweep_axes
+from bdg.jobs.model.sweep import (
+    MOST_POINTS,
+    Point,
+    Sweep,
+    decisive,
+    digest_of,
+    expand,
+    plain,
+    point_of,
+    read_value,
+    sweep_axes,
+)
 from bdg.lattices.file_format import shown
 
 JOB_KEYS = (
@@ -68,7 +80,7 @@ class Job:
     overrides: tuple[str, ...] = field(default=())
 
 
-def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job:
+def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = (), *, allow_code: bool = False) -> Job:
     """Read, check and resolve a job file.
 
     Parameters
@@ -78,6 +90,8 @@ def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job
     overrides : sequence of str
         ``"section.key=value"`` with a TOML value; the section may be left out where the key is in one only, and
         an empty value removes the key, so that its default applies.
+    allow_code : bool
+        Modules that the job names may be imported (``--allow-code``): they can do whatever Python can.
 
     Raises
     ------
@@ -92,11 +106,16 @@ def load_job(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> Job
         raise JobError(f"{shown(path, 300)}: cannot be read ({getattr(error, 'strerror', '') or error})") from error
     if len(text) > LONGEST:
         raise JobError(f"{_one_line(path)}: longer than {LONGEST} bytes; a job file is a few lines of TOML")
-    return parse_job(text, str(path), path.stem, overrides)
+    return parse_job(text, str(path), path.stem, overrides, Place(path.absolute().parent, allow_code))
 
 
-def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[str] = ()) -> Job:
-    """Check and resolve the text of a job file; ``source`` stands before each problem."""
+def parse_job(
+    text: bytes, source: str, default_name: str, overrides: Sequence[str] = (), place: Place | None = None
+) -> Job:
+    """Check and resolve the text of a job file; ``source`` stands before each problem.
+
+    ``place`` is where the file lies; this folder, and no code of others, if none is given.
+    """
     source = _one_line(source)
     try:
         tables = tomllib.loads(text.decode("utf-8"))
@@ -108,8 +127,12 @@ def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[s
         raise JobError(f"{source}: {_TOO_DEEP}") from error
     problems = _Problems(source)
     kind = _kind_of(tables, problems)
+    kind = kind.located(place or Place()) if kind.located else kind
+    _open_sections(tables, kind)
     schema: Schema = {"job": JOB_KEYS, "system": (), "compute": (), "output": (), **kind.schema}
+    schema = _with_given(schema, tables, kind)
     labels = _apply_overrides(tables, overrides, schema, problems)
+    schema = _with_given(schema, tables, kind)
     resolved = {section: _read_section(tables, section, schema, problems, labels) for section in schema}
     _check_sections(tables, schema, problems)
     name = resolved["job"].get("name") or default_name
@@ -125,11 +148,13 @@ def parse_job(text: bytes, source: str, default_name: str, overrides: Sequence[s
     count = math.prod(len(values) for values in sweep_axes(resolved).values())
     if count > MOST_POINTS:
         raise JobError(f"{source}: the sweeps multiply to {count} points; at most {MOST_POINTS} are run in one job")
-    points = expand(kind.name, kind.version, resolved)
+    points = expand(kind.name, kind.version, resolved, schema)
     for point in points:
         _check_point(kind, point, problems)
     problems.raise_any()
-    identity = digest_of(kind.name, kind.version, resolved)
+    points = _identified(kind, points, problems)
+    problems.raise_any()
+    identity = digest_of(kind.name, kind.version, decisive(resolved, schema))
     return Job(kind, name, text, resolved, output, points, identity, tuple(overrides))
 
 
@@ -141,6 +166,11 @@ def differences(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         names = sorted({*ours, *theirs})
         found += [f"[{section}] {key}" for key in names if ours.get(key, REQUIRED) != theirs.get(key, REQUIRED)]
     return found
+
+
+def is_same_job(job: Job, recorded: Mapping[str, Any]) -> bool:
+    """Return whether a resolved job (as plain data) yields the same, whatever its matters of effort are."""
+    return digest_of(job.kind.name, job.kind.version, decisive(recorded, job.kind.schema)) == job.identity
 
 
 def resolved_plain(job: Job) -> dict[str, Any]:
@@ -155,6 +185,35 @@ def _check_point(kind: Kind, point: Point, problems: _Problems) -> None:
             problems.add(section, key, rule)
     except (ArithmeticError, ValueError) as error:
         problems.add("system", "", f"these numbers cannot be computed with ({error}); check their units and sizes")
+
+
+def _identified(kind: Kind, points: tuple[Point, ...], problems: _Problems) -> tuple[Point, ...]:
+    """Return the points with what identifies their input in parameters and digest, for kinds that have such."""
+    if kind.identified is None:
+        return points
+    found = []
+    for point in points:
+        parameters, rules = kind.identified(point.parameters)
+        for section, key, rule in rules:
+            problems.add(section, key, rule)
+        found.append(point_of(kind.name, kind.version, parameters, kind.schema, point.label))
+    return tuple(found)
+
+
+def _open_sections(tables: dict[str, Any], kind: Kind) -> None:
+    """Make [system.parameters] a section of its own, beside [system], where the kind leaves its keys open."""
+    for name in kind.open_sections:
+        outer, _, inner = name.partition(".")
+        table = tables.get(outer)
+        if isinstance(table, dict) and isinstance(table.get(inner), dict):
+            tables[name] = table.pop(inner)
+
+
+def _with_given(schema: Schema, tables: Mapping[str, Any], kind: Kind) -> Schema:
+    """Return the schema with the keys that are given in open sections."""
+    given = {section: tables.get(section) for section in kind.open_sections}
+    names = {section: table if isinstance(table, Mapping) else () for section, table in given.items()}
+    return {**schema, **{section: [Key(name, "any", "as given") for name in keys] for section, keys in names.items()}}
 
 
 class _Problems:

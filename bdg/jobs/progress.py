@@ -133,7 +133,7 @@ class _Console(logging.Handler):
 def _new_bar(total: int, done: int, stream: TextIO) -> Any:
     from tqdm import tqdm
 
-    form = "{l_bar}{bar}| {n_fmt}/{total_fmt} points [{elapsed}, {postfix}]"
+    form = "{l_bar}{bar}| {n_fmt}/{total_fmt} points [{elapsed}{postfix}]"  # tqdm puts a comma before the postfix
     bar = tqdm(total=total, initial=done, file=stream, bar_format=form, dynamic_ncols=True)
     bar.set_postfix_str("time left unknown")
     return bar

@@ -6,10 +6,13 @@ A point that fails, or kills its worker, fails alone. Whatever happens to this p
 from __future__ import annotations
 
 import collections
+import contextlib
 import logging
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,11 +25,34 @@ from bdg.jobs.engines.processes import Crew
 from bdg.jobs.folder.provenance import changed_versions, provenance
 from bdg.jobs.folder.store import RunFolder, gather
 from bdg.jobs.job import Job
+from bdg.jobs.model.advice import in_words_of_the_job
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
 from bdg.lattices.arguments import whole_number
 from bdg.lattices.storage import shown
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM, as batch systems do at the end of a job's time."""
+
+
+@contextlib.contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated` inside, once; a second one, while the run is being closed, is not heard."""
+    if threading.current_thread() is not threading.main_thread():  # the system tells no other
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @dataclass(frozen=True)
@@ -99,7 +125,8 @@ def run_job(
     OSError
         If the disk is full; the run ends at the first point that cannot be kept.
     KeyboardInterrupt
-        Passed on once the workers have ended; finished points are kept.
+        Passed on once the workers have ended; finished points are kept. SIGTERM does the same where it raises
+        `Terminated` (`sigterm_as_interrupt`).
     """
     workers = whole_number("workers", workers, 1)
     if device != "auto":
@@ -108,7 +135,7 @@ def run_job(
     folder.examine(job)  # so that not even the lock is left in a folder that is not ours
     if scheduler is None:  # workers elsewhere find out by themselves
         _require_memory(job, folder, workers)
-    with folder.locked():
+    with folder.locked(workers):
         folder.claim(job)
         survey = folder.survey(job.points)
         task = Task(job.kind, folder.path.resolve(), device, provenance(), os.getpid())
@@ -123,8 +150,9 @@ def run_job(
             if survey.missing:
                 try:
                     _compute_missing(folder, job, survey.missing, engine, progress, failures)
-                except KeyboardInterrupt:
-                    LOGGER.info("stopped; finished points are kept, and the same command goes on from here")
+                except KeyboardInterrupt as stop:
+                    by = " by SIGTERM" if isinstance(stop, Terminated) else ""
+                    LOGGER.info("stopped%s; finished points are kept, and the same command goes on from here", by)
                     raise
             return _finish(folder, job, survey.missing, failures, aside)
 
@@ -177,12 +205,12 @@ def _compute_missing(
             if report.full:  # nothing that is computed now can be kept
                 raise OSError(report.full, os.strerror(report.full), str(folder.path))
             label = labels[report.digest]
-            for warning in report.warnings:
+            for warning in (in_words_of_the_job(warning, job.kind) for warning in report.warnings):
                 LOGGER.log(logging.DEBUG if warning in warned else logging.WARNING, "%s: %s", label, warning)
                 warned.add(warning)
             if report.error:
                 LOGGER.debug("%s failed:\n%s", label, report.error)
-                last = report.error.strip().splitlines()[-1]
+                last = in_words_of_the_job(report.error.strip().splitlines()[-1], job.kind)
                 failures[report.digest] = last
                 progress.advance(label, report.seconds, last)
             else:

@@ -13,8 +13,11 @@ import warnings
 
 import numpy as np
 
+from bdg.base.errors import ConvergenceError
 from bdg.jobs.model.kind import Kind, Observable
 from bdg.jobs.model.schema import Key
+
+_ACTIONS = ("none", "raise", "die", "die_once", "warn", "impatient")
 
 
 def compute(parameters, device):
@@ -30,6 +33,12 @@ def compute(parameters, device):
     if work["action"] == "raise":
         raise ValueError("asked to fail")
     if work["action"] == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if work["action"] == "impatient" and work["patience"] < 3 * system["x_nm"]:
+        raise ConvergenceError(
+            "not there. Take more max_iterations or pin more (pinned=sites); `.result` holds the state"
+        )
+    if work["action"] == "die_once" and diary and open(diary).read().count(f" {system['x_nm']} ") < 2:
         os.kill(os.getpid(), signal.SIGKILL)
     if work["action"] == "warn":
         warnings.warn("asked to warn", stacklevel=1)
@@ -74,7 +83,8 @@ KIND = Kind(
             Key("temperature_K", "float", "temperature", default=4.2, above=0, below=300),
             Key("seconds", "float", "time to sleep", default=0.0, least=0),
             Key("length", "int", "numbers to draw", default=5, least=1),
-            Key("action", "str", "what happens", default="none", choices=("none", "raise", "die", "warn")),
+            Key("action", "str", "what happens", default="none", choices=_ACTIONS),
+            Key("patience", "int", "until a point fails", default=5, least=1, effort="none"),
         ),
         "output": (
             Key("figures", "bool", "draw", default=True),
@@ -85,4 +95,5 @@ KIND = Kind(
     summarise=summarise,
     plot=plot,
     check=check,
+    cures={"pinned": "take a larger x_nm", "max_iterations": "take more patience"},
 )

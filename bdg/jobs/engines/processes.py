@@ -1,4 +1,4 @@
-"""An engine of worker processes on this machine: a point that kills its worker fails alone."""
+"""An engine of worker processes on this machine: a point that kills its worker is tried once more, then fails alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bdg.jobs.engines import worker as worker_module
 from bdg.jobs.engines.engine import Report, Task
 from bdg.jobs.engines.worker import READY, worker_environment
 from bdg.jobs.model.sweep import Point
+from bdg.jobs.progress import LOGGER
 
 START_ATTEMPTS = 3  # workers that may die before they are ready until the run is given up
 _TICK = 1.0  # seconds between refreshes of the bar
@@ -45,10 +46,12 @@ class Crew:
         self._context = multiprocessing.get_context("spawn")
         self._members: list[_Member] = []
         self._deaths_at_start = 0
+        self._waiting: list[Point] = []
+        self._tried: set[str] = set()  # digests of points whose worker died
 
     def run(self, points: Sequence[Point]) -> Iterator[Report | None]:
         """Yield one report a point as they come, and None now and then."""
-        waiting = list(reversed(points))
+        waiting = self._waiting = list(reversed(points))
         while waiting or any(member.point for member in self._members):
             while len(self._members) < self._size and len(self._members) < len(waiting) + self._busy():
                 self._members.append(self._start())
@@ -120,10 +123,15 @@ class Crew:
             self._deaths_at_start += 1
             if self._deaths_at_start >= START_ATTEMPTS:
                 raise RuntimeError(f"worker processes do not start: {_cause(code)} (their own words are above)")
-        if member.point is None:
+        point, seconds = member.point, time.monotonic() - member.since
+        if point is None:
             return None
-        seconds = time.monotonic() - member.since
-        return Report(member.point.digest, seconds, f"the worker process died: {_cause(code)}")
+        if point.digest not in self._tried:
+            self._tried.add(point.digest)
+            self._waiting.insert(0, point)  # the last in turn: fewer others may then want memory
+            LOGGER.warning("%s: the worker process died: %s; the point is tried once more", point.label, _cause(code))
+            return None
+        return Report(point.digest, seconds, f"the worker process died twice: {_cause(code)}")
 
     def _dismiss(self) -> None:
         for member in self._members:

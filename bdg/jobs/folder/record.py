@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from bdg.jobs.model.sweep import DIGEST_LENGTH
+from bdg.jobs.model.sweep import DIGEST_LENGTH, Parameters, Point
 
 DIGEST = rf"[0-9a-f]{{{DIGEST_LENGTH}}}"
 _DIGEST = re.compile(DIGEST)
@@ -22,11 +23,13 @@ def checked_record(record: Any) -> dict[str, Any]:
     _entry(record, "format_version", int)
     for name, kind in (("kind", str), ("name", str), ("identity", str), ("points", list)):
         _entry(record, name, kind)
-    for name in ("failed", "output", "resolved"):
+    for name, form in (("failed", dict), ("output", dict), ("resolved", dict), ("effort", list)):
         if name in record:
-            _entry(record, name, dict)
+            _entry(record, name, form)
     if not all(isinstance(why, str) for why in record.get("failed", {}).values()):
         raise ValueError("failed must be a text a point")
+    if not all(isinstance(name, str) for name in record.get("effort", [])):
+        raise ValueError("effort must be names of keys")
     for point in record["points"]:
         _entry(point, "label", str)
         parameters = _entry(point, "parameters", dict)
@@ -34,6 +37,8 @@ def checked_record(record: Any) -> dict[str, Any]:
             raise ValueError("parameters must be keys by section")
         if not _DIGEST.fullmatch(_entry(point, "digest", str)):
             raise ValueError("a digest is none: it names a file")
+        if "older" in point and not _DIGEST.fullmatch(_entry(point, "older", str)):
+            raise ValueError("an older digest is none: it names a file")
     return record
 
 
@@ -44,3 +49,28 @@ def _entry(record: Any, name: str, kind: type) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{name} is a {type(value).__name__}")
     return value
+
+
+def recorded_points(record: Mapping[str, Any]) -> list[Point]:
+    """Return the points of a run.json."""
+    effort = tuple(record.get("effort", ()))
+    return [
+        Point(entry["digest"], entry["parameters"], entry["label"], entry.get("older", ""), effort)
+        for entry in record["points"]
+    ]
+
+
+def recorded(point: Point) -> dict[str, Any]:
+    """Return a point as run.json has it."""
+    older = {"older": point.older} if point.older else {}
+    return {"digest": point.digest, "label": point.label, "parameters": point.parameters, **older}
+
+
+def is_of_point(found: Parameters, point: Point) -> bool:
+    """Return whether a file holds the parameters of a point, matters of effort aside."""
+
+    def decisive(parameters: Parameters) -> dict[str, Any]:
+        flat = {f"{section}.{name}": value for section, keys in parameters.items() for name, value in keys.items()}
+        return {name: value for name, value in flat.items() if name not in point.effort}
+
+    return decisive(found) == decisive(point.parameters)

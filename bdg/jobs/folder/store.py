@@ -28,11 +28,11 @@ from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
-from bdg.jobs.folder.record import DIGEST, checked_record
-from bdg.jobs.job import Job, differences, resolved_plain
+from bdg.jobs.folder.record import DIGEST, checked_record, is_of_point, recorded, recorded_points
+from bdg.jobs.job import Job, differences, is_same_job, resolved_plain
 from bdg.jobs.model.kind import Outcome
 from bdg.jobs.model.results import JobResults, PointResult, read_point, read_results, write_results
-from bdg.jobs.model.sweep import Point
+from bdg.jobs.model.sweep import Point, decisive
 from bdg.lattices.file_format import reason
 from bdg.lattices.storage import ResultFileError, disk_is_full, shown, write_file
 
@@ -71,8 +71,13 @@ class RunFolder:
 
     # ------------------------------------------------------------------------------------------------ the lock
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, workers: int = 1) -> Iterator[None]:
         """Hold the directory's lock; the system releases it when the process ends, however it ends.
+
+        Parameters
+        ----------
+        workers : int
+            What `workers_running` tells others.
 
         Raises
         ------
@@ -86,11 +91,12 @@ class RunFolder:
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if not _acquire(handle, LOCK_PATIENCE):
-                holder = os.pread(handle, 200, 0).decode(errors="replace").strip() or "unknown"
+                holder = os.pread(handle, 400, 0).decode(errors="replace").strip() or "unknown"
                 raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle, 0)
-                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+                many = f"{workers} worker{'s' if workers > 1 else ''}"
+                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} with {many}\n".encode(), 0)
             yield
         finally:
             os.close(handle)
@@ -108,12 +114,19 @@ class RunFolder:
 
     def is_running(self) -> bool:
         """Return whether a runner holds the lock."""
+        return self.workers_running() is not None
+
+    def workers_running(self) -> int | None:
+        """Return the number of workers of the runner that holds the lock (1 if it does not say), None if none does."""
         try:
             handle = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return False
+            return None
         try:
-            return not _acquire(handle, 0.0)
+            if _acquire(handle, 0.0):
+                return None
+            said = re.search(r" with (\d{1,6}) worker", os.pread(handle, 400, 0).decode(errors="replace"))
+            return int(said[1]) if said else 1
         finally:
             os.close(handle)
 
@@ -132,8 +145,9 @@ class RunFolder:
                     self._refuse_foreign_files(job)
                 return None
         record = self.read_record()
-        if record["identity"] != job.identity:
-            changed = differences(resolved_plain(job), record.get("resolved", {}))
+        resolved = record.get("resolved", {})
+        if record["identity"] != job.identity and not (record["kind"] == job.kind.name and is_same_job(job, resolved)):
+            changed = differences(*(decisive(each, job.kind.schema) for each in (resolved_plain(job), resolved)))
             if record.get("kind") != job.kind.name:
                 changed = ["[job] kind"]
             raise JobError(
@@ -188,7 +202,7 @@ class RunFolder:
         foreign = sorted(entries)
         if "job.toml" in entries:
             foreign = sorted(entries - {"job.toml", "points", "figures", "results.h5", "run.log"})
-            known = {f"{point.digest}.h5" for point in job.points}
+            known = {f"{digest}.h5" for point in job.points for digest in (point.digest, point.older)}
             foreign += sorted(f"points/{file.name}" for file in self.points.glob("*.h5") if file.name not in known)
             if self.results.exists() and not self._results_are_of(job):
                 foreign.append("results.h5")
@@ -214,7 +228,8 @@ class RunFolder:
             "overrides": list(job.overrides),
             "resolved": resolved_plain(job),
             "output": job.output,
-            "points": [{"digest": p.digest, "label": p.label, "parameters": p.parameters} for p in job.points],
+            "points": [recorded(point) for point in job.points],
+            "effort": list(job.points[0].effort),
             "failed": dict(failed),
         }
         text = json.dumps(record, indent=1) + "\n"
@@ -241,16 +256,20 @@ class RunFolder:
         """Read all points there are, verifying their checksums."""
         done, missing, damaged = {}, [], {}
         for point in points:
-            path = self.point_path(point.digest)
+            digest = point.digest
+            if point.older and not self.point_path(digest).exists():
+                digest = point.older
+            path = self.point_path(digest)
             if path.exists():
                 try:
                     found = read_point(path, point.label)
-                    if found.digest != point.digest or found.parameters != point.parameters:
+                    if found.digest != digest or not is_of_point(found.parameters, point):
                         raise ResultFileError(f"{path}: holds another point ({found.digest})")
                     done[point.digest] = found
                     continue
                 except ResultFileError as error:
-                    damaged[point.digest] = str(error)
+                    if digest == point.digest:
+                        damaged[digest] = str(error)
             missing.append(point)
         return Survey(done, tuple(missing), damaged)
 
@@ -306,6 +325,15 @@ class RunFolder:
                 return read_results(self.results)
         return gather(record["kind"], record["name"], record["identity"], points, survey.done)
 
+    def state_of_results(self, survey: Survey) -> str:
+        """Return whether results.h5 is "complete" (it holds all points that are done), "incomplete" or "missing"."""
+        try:
+            written = self.results.stat().st_mtime_ns
+            newest = max((self.point_path(digest).stat().st_mtime_ns for digest in survey.done), default=written)
+        except OSError:
+            return "incomplete" if self.results.exists() else "missing"
+        return "complete" if newest <= written else "incomplete"
+
     def write_results(self, results: JobResults) -> None:
         """Write results.h5 anew."""
         write_results(self.results, results)
@@ -317,11 +345,6 @@ def gather(
     """Return the points that are done, in the order of the sweep."""
     there = tuple(done[point.digest] for point in points if point.digest in done)
     return JobResults(kind, name, identity, there, tuple(p.label for p in points if p.digest not in done))
-
-
-def recorded_points(record: Mapping[str, Any]) -> list[Point]:
-    """Return the points of a run.json."""
-    return [Point(entry["digest"], entry["parameters"], entry["label"]) for entry in record["points"]]
 
 
 def _acquire(handle: int, patience: float) -> bool:

@@ -24,6 +24,7 @@ _MODULES: dict[str, str] = {
     "sphere": "bdg.jobs.kinds.sphere",
     "squid": "bdg.jobs.kinds.squid",
     "stiffness": "bdg.jobs.kinds.stiffness",
+    "system": "bdg.jobs.kinds.system",
 }
 _REGISTERED: dict[str, Kind] = {}
 
@@ -39,8 +40,8 @@ def kind_names() -> list[str]:
 
 
 def is_own(kind: Kind) -> bool:
-    """Return whether a kind is none of this package."""
-    return kind.name in _REGISTERED or kind.name not in _MODULES
+    """Return whether a kind, or what makes its systems, is none of this package."""
+    return kind.name in _REGISTERED or kind.name not in _MODULES or kind.located is not None
 
 
 def get_kind(name: str) -> Kind:

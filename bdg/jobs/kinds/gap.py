@@ -38,7 +38,7 @@ COMPUTE_KEYS = (
     TEMPERATURE,
     Key("phase_pi", "float", "phase difference between the outer ends, in units of pi", default=0.0),
     Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, least=TIGHTEST, most=0.01),
-    Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1),
+    Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1, effort="default"),
 )
 GUESS = 0.2  # Delta of the start in units of the attraction
 
@@ -158,4 +158,5 @@ KIND = Kind(
     check=check,
     steps=steps,
     smaller=smaller_slabs,
+    cures={"pinned": "take more superconductor_sites, or a smaller phase_pi"},
 )

@@ -19,7 +19,14 @@ from bdg.condensate.gap.solve_gap import GUESS
 from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
 from bdg.currents.phase_curves import BRANCHES, series
 from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
-from bdg.jobs.kinds.shared.keys import INTERFACE_KEYS, LAYER_KEYS, SELF_CONSISTENT, SUPERCONDUCTOR, TEMPERATURE
+from bdg.jobs.kinds.shared.keys import (
+    INTERFACE_KEYS,
+    LAYER_KEYS,
+    MAX_ITERATIONS,
+    SELF_CONSISTENT,
+    SUPERCONDUCTOR,
+    TEMPERATURE,
+)
 from bdg.jobs.kinds.shared.limits import site_rules
 from bdg.jobs.kinds.shared.pairing_keys import (
     GAP_ITERATIONS,
@@ -56,6 +63,7 @@ COMPUTE_KEYS = (
     TEMPERATURE,
     Key("phases", "int", "phases from 0 to pi, both included", default=13, least=4, most=721),
     SELF_CONSISTENT,
+    MAX_ITERATIONS,
 )
 
 
@@ -103,6 +111,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
             temperature_in_t(wanted["temperature_K"], t),
             self_consistent=self_consistent,
             tol=wanted["tolerance"] if self_consistent else None,
+            max_iterations=wanted["max_iterations"],
             device=device,
         )
     nA = CURRENT_NA_PER_MEV * t
@@ -215,4 +224,5 @@ KIND = Kind(
     check=check,
     steps=steps,
     smaller=smaller_slabs,
+    cures={"pinned": "take more superconductor_sites", "self_consistent": "give attraction_meV instead of delta_meV"},
 )

@@ -17,7 +17,7 @@ from bdg.condensate.gap.solve_gap import GUESS, solve_gap
 from bdg.currents.superfluid_stiffness import superfluid_stiffness
 from bdg.electrodynamics.penetration_depth import penetration_depth
 from bdg.jobs.kinds.shared.groups import by_system, by_temperature, seed_of, temperature_of
-from bdg.jobs.kinds.shared.keys import HOPPING, MU, SEED, SELF_CONSISTENT, TEMPERATURE
+from bdg.jobs.kinds.shared.keys import HOPPING, MAX_ITERATIONS, MU, SEED, SELF_CONSISTENT, TEMPERATURE
 from bdg.jobs.kinds.shared.pairing_keys import (
     GAP_ITERATIONS,
     PAIRING_KEYS,
@@ -53,6 +53,7 @@ COMPUTE_KEYS = (
     Key("direction", "str", "axis of the twist", default="x", choices=("x", "y", "z")),
     Key("method", "str", "how", default="auto", choices=("auto", "kubo", "current", "twist")),
     SELF_CONSISTENT,
+    MAX_ITERATIONS,
 )
 TWISTS = 4  # systems that the stiffness is a difference of, as `bdg estimate` assumes
 
@@ -101,7 +102,9 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     temperature = temperature_in_t(wanted["temperature_K"], t)
     system, evidence = build(parameters), {}
     if keys["attraction_meV"] is not None:
-        gap = solve_gap(system, temperature, tol=wanted["tolerance"], device=device)
+        gap = solve_gap(
+            system, temperature, tol=wanted["tolerance"], max_iterations=wanted["max_iterations"], device=device
+        )
         system, evidence["solve_gap"] = gap.system, dict(gap.evidence)
     found = superfluid_stiffness(system, temperature, wanted["direction"], method=wanted["method"], device=device)
     evidence["superfluid_stiffness"] = dict(found.evidence)

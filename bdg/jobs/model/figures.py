@@ -89,8 +89,8 @@ def shades(count: int) -> list[Any]:
     return [colormaps["viridis"](0.9 * place / max(1, count - 1)) for place in range(count)]
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
+def legend_below(figure: Figure, axes: Axes, columns: int = 6) -> None:
     """Put a legend of the labels of ``axes``, each once, below a figure."""
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
-    figure.legend(list(unique.values()), list(unique), frameon=False, loc="outside lower center", ncols=6)
+    figure.legend(list(unique.values()), list(unique), frameon=False, loc="outside lower center", ncols=columns)

@@ -35,6 +35,9 @@ def json_schema(kind: Kind, job_keys: Sequence[Key], unswept: Sequence[str]) -> 
     """
     sections: dict[str, Sequence[Key]] = {"job": job_keys, "system": (), "compute": (), "output": (), **kind.schema}
     described = {name: _section(keys, swept=name not in unswept) for name, keys in sections.items()}
+    for name in kind.open_sections:
+        outer, _, inner = name.partition(".")
+        described[outer]["properties"][inner] = {"type": "object", "description": "any names; each may hold a sweep"}
     described["job"]["properties"]["kind"] = {"const": kind.name, "description": "what is computed"}
     return {
         "$schema": DIALECT,
@@ -57,7 +60,7 @@ def _table(properties: Described, required: list[str]) -> Described:
 
 def _described(key: Key, swept: bool) -> Described:
     value = _value(key)
-    found: Described = {"anyOf": _sweeps(key, value)} if swept else dict(value)
+    found: Described = {"anyOf": _sweeps(key, value)} if swept and not key.effort else dict(value)
     found["description"] = f"{key.doc} ({key.unit})" if key.unit else key.doc
     if key.default is not REQUIRED and key.default is not None:
         found["default"] = key.default
@@ -69,12 +72,18 @@ def _value(key: Key) -> Described:
     if key.type == "bool":
         return {"type": "boolean"}
     if key.type == "str":
-        return {"type": "string", "enum": list(key.choices)} if key.choices else {"type": "string"}
+        return _text(key)
+    if key.type == "names":
+        return {"anyOf": [_text(key), {"type": "array", "items": _text(key), "minItems": 1, "uniqueItems": True}]}
     number = _number(key)
     if key.type != "vector":
         return number
     lists = [{"type": "array", "items": number, "minItems": n, "maxItems": n} for n in key.lengths]
     return {"anyOf": [number, *lists] if 1 in key.lengths else lists}
+
+
+def _text(key: Key) -> Described:
+    return {"type": "string", "enum": list(key.choices)} if key.choices else {"type": "string"}
 
 
 def _number(key: Key) -> Described:
@@ -93,7 +102,7 @@ def _number(key: Key) -> Described:
 def _sweeps(key: Key, value: Described) -> list[Described]:
     """Return one value and all ways to give many of them."""
     many: Described = {"type": "array", "items": value, "minItems": 1, "maxItems": MOST_POINTS, "uniqueItems": True}
-    if key.type == "vector":  # a list of numbers is one value
+    if key.is_list:  # a list of numbers is one value
         many["contains"] = {"type": "array"}
     found = [value, many]
     if key.type in ("float", "int"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.jobs.model.place import Place
 from bdg.jobs.model.schema import Schema
 from bdg.jobs.model.sweep import Parameters
 
@@ -79,6 +80,9 @@ class CountedStep:
 Shape = tuple[int, ...]
 """Sites along each axis of a grid."""
 
+Rule = tuple[str, str, str]
+"""Section, key, and the rule that is broken."""
+
 
 def _no_rules(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
     return ()
@@ -113,6 +117,16 @@ class Kind:
     smaller : function, optional
         ``smaller(parameters, shape, wanted)`` of one point, whose grid has ``shape`` sites an axis, returns the
         parameters of the same kind of box with ``wanted`` ones: what `bdg estimate` extrapolates large systems from.
+    cures : mapping, optional
+        Argument of a function to what is done instead in a job, which has no key for it: "pinned" to "take more sites".
+    open_sections : tuple of str
+        Sections inside a section ("system.parameters") whose names are not known here: each may hold a number, a text,
+        true or false, or lists of them.
+    located : function, optional
+        ``located(place)`` returns the kind for a job file that lies there, where points need files beside it.
+    identified : function, optional
+        ``identified(parameters)`` of one point returns its parameters with what tells its input from another one under
+        the same name (a checksum), as part of the digest, and the rules that this input breaks.
     version : int
         Raised when the same parameters come to mean something else; part of the points' digest.
     """
@@ -127,4 +141,8 @@ class Kind:
     steps: Callable[[Parameters], tuple[System, list[Step]]] | None = None
     counted: Callable[[Parameters], Sequence[CountedStep]] | None = None
     smaller: Callable[[Parameters, Shape, Shape], Parameters] | None = None
+    cures: Mapping[str, str] = field(default_factory=dict)
+    open_sections: tuple[str, ...] = ()
+    located: Callable[[Place], Kind] | None = None
+    identified: Callable[[Parameters], tuple[Parameters, Sequence[Rule]]] | None = None
     version: int = 1

@@ -20,6 +20,7 @@ from bdg.lattices.file_format import reason
 from bdg.lattices.storage import Described, ResultFileError, content_of, read_described, write_file
 
 KIND = "JobResults"
+_SEEDED = ("system", "system.parameters")  # sections whose key "seed" makes ensembles
 _OF_ONE_RUN = ("seconds", "date")  # parts of names in the evidence that differ from run to run
 
 
@@ -85,11 +86,11 @@ class JobResults:
         return len(self.points)
 
     def ensembles(self) -> list[Ensemble]:
-        """Return one `Ensemble` per combination of the other parameters, if [system] seed was swept, else []."""
+        """Return one `Ensemble` per combination of the other parameters, if the seed was swept, else []."""
         groups: dict[str, list[PointResult]] = {}
         for point in self.points:
             groups.setdefault(_without_seed(point.parameters), []).append(point)
-        seeds = {point.parameters.get("system", {}).get("seed") for point in self.points}
+        seeds = {_seed_of(point.parameters) for point in self.points}
         if len(seeds) < 2:
             return []
         return [_ensemble(members) for members in groups.values()]
@@ -245,18 +246,27 @@ def _ensemble(members: Sequence[PointResult]) -> Ensemble:
             mean[name] = np.asarray(stack.mean(axis=0))
             spread = stack.std(axis=0, ddof=1) if len(members) > 1 else np.full(value.shape, np.nan)
         error[name] = np.asarray(spread / np.sqrt(len(members)))
-    parameters = {
-        section: {key: item for key, item in keys.items() if (section, key) != ("system", "seed")}
-        for section, keys in first.parameters.items()
+    seeds = [int(_seed_of(point.parameters)) for point in members]
+    return Ensemble(_seedless(first.parameters), seeds, mean, error, first.units, first.descriptions)
+
+
+def _seed_of(parameters: Parameters) -> Any:
+    """Return the seed of a point: that of its [system], or that of the builder in [system.parameters]; None if none."""
+    found = (parameters.get(section, {}).get("seed") for section in _SEEDED)
+    return next((seed for seed in found if isinstance(seed, int)), None)
+
+
+def _seedless(parameters: Parameters) -> Parameters:
+    """Return the parameters without seed, and without what follows from it (the checksum of a System)."""
+    left_out = {(section, "seed") for section in _SEEDED} | {("system", "checksum")}
+    return {
+        section: {key: item for key, item in keys.items() if (section, key) not in left_out}
+        for section, keys in parameters.items()
     }
-    seeds = [int(point.parameters["system"]["seed"]) for point in members]
-    return Ensemble(parameters, seeds, mean, error, first.units, first.descriptions)
 
 
 def _without_seed(parameters: Parameters) -> str:
-    kept = {name: dict(keys) for name, keys in parameters.items()}
-    kept.get("system", {}).pop("seed", None)
-    return json.dumps(kept, sort_keys=True)
+    return json.dumps(_seedless(parameters), sort_keys=True)
 
 
 def _timeless(evidence: Any) -> Any:

@@ -31,8 +31,9 @@ class Key:
     ----------
     name : str
         With its unit, for instance "temperature_K".
-    type : {"float", "int", "str", "bool", "vector"}
-        A vector is a list of numbers whose length is one of ``lengths``; if 1 is among them, a number will do.
+    type : {"float", "int", "str", "bool", "vector", "names", "any"}
+        A vector is a list of numbers whose length is one of ``lengths``; if 1 is among them, a number will do. "names"
+        is a list of ``choices``, or one of them. "any" is a number, a text, true or false, or lists of them.
     doc : str
         One line.
     default : optional
@@ -43,10 +44,13 @@ class Key:
         For texts.
     lengths : tuple of int
         For vectors.
+    effort : {"", "default", "none"}
+        Of a key that decides how long a point is tried, not what it yields: the digest of a point holds its default
+        ("default": jobs were written before that was known), or nothing of it ("none").
     """
 
     name: str
-    type: Literal["float", "int", "str", "bool", "vector"]
+    type: Literal["float", "int", "str", "bool", "vector", "names", "any"]
     doc: str
     default: Any = REQUIRED
     above: float | None = None
@@ -55,6 +59,12 @@ class Key:
     most: float | None = None
     choices: tuple[str, ...] = ()
     lengths: tuple[int, ...] = ()
+    effort: Literal["", "default", "none"] = ""
+
+    @property
+    def is_list(self) -> bool:
+        """Whether a single value is a list already, so that a list of lists is a sweep."""
+        return self.type in ("vector", "names")
 
     @property
     def unit(self) -> str:
@@ -73,14 +83,35 @@ class Key:
         if self.type == "bool":
             return self._expect(value, isinstance(value, bool), "true or false")
         if self.type == "str":
-            self._expect(value, isinstance(value, str), "a text")
-            if self.choices and value not in self.choices:
-                hint = did_you_mean(value, self.choices)
-                raise ValueError(f"must be one of {', '.join(self.choices)}; got {value!r:.60}{hint}")
-            return value
+            return self._text(value)
+        if self.type == "names":
+            names = [self._text(item) for item in (value if isinstance(value, list) else [value])]
+            if not names:
+                raise ValueError(f"must name at least one of {', '.join(self.choices)}; got an empty list")
+            if twice := next((name for name in names if names.count(name) > 1), None):
+                raise ValueError(f"{twice} is named twice; once is enough")
+            return names
         if self.type == "vector":
             return self._vector(value)
+        if self.type == "any":
+            return self._anything(value)
         return self._number(value)
+
+    def _text(self, value: Any) -> str:
+        self._expect(value, isinstance(value, str), "a text")
+        if self.choices and value not in self.choices:
+            hint = did_you_mean(value, self.choices)
+            raise ValueError(f"must be one of {', '.join(self.choices)}; got {value!r:.60}{hint}")
+        return value
+
+    def _anything(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._anything(item) for item in value]
+        if isinstance(value, bool | str):
+            return value
+        self._expect(value, _is_number(value), "a number, a text, true, false, or lists of them")
+        whole = Key(self.name, "int" if isinstance(value, int) else "float", self.doc)
+        return whole._number(value)
 
     def _vector(self, value: Any) -> list[float]:
         allowed = " or ".join(str(n) for n in self.lengths)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.model.schema import LARGEST, LARGEST_INTEGER, Key, in_words
+from bdg.jobs.model.schema import LARGEST, LARGEST_INTEGER, Key, Schema, in_words
 
 MOST_POINTS = 100_000  # beyond this, a slip of the pen is likelier than a wish
 DIGEST_LENGTH = 24
@@ -39,6 +39,8 @@ class Point:
     digest: str
     parameters: Parameters
     label: str  # "seed=0, temperature_K=4.2": the swept keys
+    older: str = ""  # another digest that the same point may have: with the keys that change no result
+    effort: tuple[str, ...] = ()  # those keys, "section.key"
 
 
 def read_value(key: Key, value: Any) -> Any:
@@ -49,9 +51,12 @@ def read_value(key: Key, value: Any) -> Any:
     ValueError
         With the rule that is broken.
     """
+    many = isinstance(value, Mapping) or (isinstance(value, list) and key.type == "int")
+    if key.effort and many:
+        raise ValueError("changes no result, so that it cannot be swept; give one value")
     if isinstance(value, Mapping):
         values = _generated(key, value)
-    elif isinstance(value, list) and (key.type != "vector" or any(isinstance(item, list) for item in value)):
+    elif isinstance(value, list) and (not key.is_list or any(isinstance(item, list) for item in value)):
         values = value
     else:
         return key.clean(value)
@@ -71,7 +76,7 @@ def read_value(key: Key, value: Any) -> Any:
 
 def _generated(key: Key, table: Mapping[str, Any]) -> list[Any]:
     forms = "{linspace = [a, b, n]} or {range = [a, b]}"
-    if key.type not in ("float", "int"):
+    if key.type not in ("float", "int", "any"):
         raise ValueError(f"is no number, so its sweep must be a list of values, not {{{', '.join(table)}}}")
     if len(table) != 1 or next(iter(table)) not in ("linspace", "range"):
         raise ValueError(f"a table must be a sweep, {forms}; got {{{', '.join(table)}}}")
@@ -105,8 +110,13 @@ def _check_count(count: int) -> None:
         raise ValueError(f"{count} values; at most {MOST_POINTS} points are run in one job")
 
 
-def expand(kind: str, version: int, resolved: Mapping[str, Mapping[str, Any]]) -> tuple[Point, ...]:
-    """Return the points of all combinations; the last swept key changes fastest."""
+def expand(
+    kind: str, version: int, resolved: Mapping[str, Mapping[str, Any]], schema: Schema | None = None
+) -> tuple[Point, ...]:
+    """Return the points of all combinations; the last swept key changes fastest.
+
+    Their digests are without the keys of ``schema`` that change no result (`decisive`).
+    """
     axes = sweep_axes(resolved)
     points = []
     for combination in itertools.product(*axes.values()):
@@ -116,7 +126,7 @@ def expand(kind: str, version: int, resolved: Mapping[str, Mapping[str, Any]]) -
             for section, keys in resolved.items()
         }
         label = ", ".join(f"{key}={_short(value)}" for (_, key), value in chosen.items())
-        points.append(Point(digest_of(kind, version, parameters), parameters, label or "the only point"))
+        points.append(point_of(kind, version, parameters, schema or {}, label or "the only point"))
     return tuple(points)
 
 
@@ -127,6 +137,32 @@ def sweep_axes(resolved: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, str
         for section, keys in resolved.items()
         for key, value in keys.items()
         if isinstance(value, Sweep)
+    }
+
+
+def point_of(kind: str, version: int, parameters: Parameters, schema: Schema, label: str) -> Point:
+    """Return a point with the digest of what its results depend on."""
+    digest = digest_of(kind, version, decisive(parameters, schema))
+    older = digest_of(kind, version, decisive(parameters, _without_new(schema)))
+    effort = tuple(f"{section}.{key.name}" for section, keys in schema.items() for key in keys if key.effort)
+    return Point(digest, parameters, label, older if older != digest else "", effort)
+
+
+def _without_new(schema: Schema) -> Schema:
+    """Return the keys that were never part of a digest: what an older one was without."""
+    return {section: [key for key in keys if key.effort == "none"] for section, keys in schema.items()}
+
+
+def decisive(parameters: Mapping[str, Mapping[str, Any]], schema: Schema) -> dict[str, dict[str, Any]]:
+    """Return parameters, or a resolved job, with nothing that is a matter of effort: what results depend on."""
+    efforts = {(section, key.name): key for section, keys in schema.items() for key in keys if key.effort}
+    return {
+        section: {
+            name: efforts[section, name].default if (section, name) in efforts else value
+            for name, value in keys.items()
+            if (section, name) not in efforts or efforts[section, name].effort == "default"
+        }
+        for section, keys in parameters.items()
     }
 
 

@@ -11,7 +11,7 @@ import pytest
 import bdg
 from bdg import cli
 from bdg.jobs.estimate import MOST_EXAMINED, estimate_job
-from bdg.jobs.job import parse_job
+from bdg.jobs.job import load_job, parse_job
 from bdg.jobs.kinds import get_kind, kind_names
 from bdg.jobs.model.kind import Step
 from bdg.methods import options
@@ -195,7 +195,7 @@ LARGE = ["dense", "metallic", "large"]  # 2e4 sites and more
 
 
 def test_every_kind_has_an_example():
-    assert {parse_job(path.read_bytes(), str(path), path.stem).kind.name for path in RUNS} == set(kind_names())
+    assert {load_job(path, allow_code=True).kind.name for path in RUNS} == set(kind_names())
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,7 @@ def test_every_kind_has_an_example():
 )
 def test_the_jobs_of_this_package_say_what_they_compute(path):
     """Their first point: steps that `estimate` knows, on the system of the point."""
-    name = path.stem
-    job = parse_job(path.read_bytes(), str(path), name)
+    job = load_job(path, allow_code=True)
     make = job.kind.steps
     assert make is not None
     system, steps = make(job.points[0].parameters)

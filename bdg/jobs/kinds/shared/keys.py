@@ -10,6 +10,9 @@ TEMPERATURE_OF_GAP = Key("temperature_K", "float", "temperature; sets the gap", 
 SELF_CONSISTENT = Key(
     "tolerance", "float", "of a self-consistent Delta, relative", default=1e-6, least=TIGHTEST, most=1e-3
 )
+MAX_ITERATIONS = Key(
+    "max_iterations", "int", "evaluations of a gap equation before a point fails", 200, least=1, effort="none"
+)
 
 HOPPING = Key("hopping_meV", "float", "hopping t", above=0)
 MU = Key("mu_meV", "float", "chemical potential, 0 in the middle of the band", default=0.0)
