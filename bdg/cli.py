@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from bdg.base.errors import JobError
 from bdg.commands.cite import add_cite_command
 from bdg.commands.cluster import add_cluster_commands
+from bdg.commands.export import add_export_command
 from bdg.commands.info import add_info_command
 from bdg.commands.report import add_report_command
 from bdg.commands.schema import add_schema_command
@@ -112,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     plot.add_argument("folder", metavar="DIR", help="run directory")
     plot.set_defaults(act=_plot)
+
+    add_export_command(commands)
 
     validate = commands.add_parser(
         "validate",

@@ -222,6 +222,7 @@ _JOBS = (  # each may import those before it
     "bdg/jobs/kinds/figures",
     "bdg/jobs/kinds",
     "bdg/jobs/job.py",
+    "bdg/jobs/export.py",
     "bdg/jobs/key_help.py",
     "bdg/jobs/folder",
     "bdg/jobs/building.py",

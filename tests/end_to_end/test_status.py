@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_here import bdg_here
 
+from bdg.jobs import kinds
 from bdg.jobs.engines.processes import Crew
 from bdg.jobs.folder.store import RunFolder
-from bdg.jobs.job import parse_job
 from bdg.jobs.model.advice import in_words_of_the_job
 from bdg.jobs.model.results import read_results
 from bdg.jobs.progress import _new_bar
@@ -89,13 +90,26 @@ def test_more_effort_goes_on_in_the_same_folder(place):
     assert "changes no result, so that it cannot be swept" in run(place, "patience=[5, 6]").stderr
 
 
-def test_folders_of_before_are_gone_on_with(place):
-    """A job of kind gap whose digests held max_iterations, with a value that is not the default."""
-    text = (ROOT / "runs" / "gap.toml").read_text()
-    today = parse_job(text.encode(), "gap.toml", "gap")
-    more = parse_job(text.encode(), "gap.toml", "gap", ["max_iterations=300"])
-    assert [p.digest for p in more.points] == [p.digest for p in today.points] and more.identity == today.identity
-    assert all(p.older and p.older != p.digest for p in more.points) and not any(p.older for p in today.points)
+def test_folders_of_before_are_gone_on_with(place, tiny, monkeypatch):
+    """Of a time when a key of effort was part of the digests, and with a value that is not its default."""
+
+    def with_effort(effort):
+        keys = [replace(key, effort=effort) if key.name == "patience" else key for key in tiny.schema["compute"]]
+        kind = replace(tiny, schema={**tiny.schema, "compute": keys})
+        monkeypatch.setattr(kinds, "_REGISTERED", {"tiny": kind})
+
+    with_effort("")
+    sets = ("action='impatient'", "patience=7")
+    assert run(place, *sets).returncode == 1  # x = 1 and 2 are done
+    before = sorted(path.name for path in (place / "out" / "points").glob("*.h5"))
+    with_effort("default")
+    assert bdg_here("status", "out", cwd=place).stdout.startswith("out: first (tiny), 3 points\n2 done")
+    again = run(place, *sets)
+    assert "2 of 3 points done, 0 of them computed now" in again.stdout
+    assert status(place)[1]["done"] == 2
+    assert sorted(path.name for path in (place / "out" / "points").glob("*.h5")) == before
+    (place / "out" / "run.json").unlink()
+    assert "2 of 3 points done" in run(place, *sets).stdout
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ LOCK_PATIENCE = 1.0  # seconds: `bdg status` holds the lock for a moment to see 
 
 _POINT = rf"{DIGEST}\.h5"
 _STALE = re.compile(rf"\.(?:{_POINT}|results\.h5|run\.json|job\.toml)\.[\w-]+\.tmp")  # our temporary files only
+_EXPORTED = re.compile(r"results(\.\w+)*\.csv")  # what `bdg export` writes beside results.h5
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ class RunFolder:
         entries = {entry.name for entry in self.path.iterdir() if not _STALE.fullmatch(entry.name)} - {".lock"}
         foreign = sorted(entries)
         if "job.toml" in entries:
-            foreign = sorted(entries - {"job.toml", "points", "figures", "results.h5", "run.log"})
+            ours = {"job.toml", "points", "figures", "results.h5", "run.log"}
+            foreign = sorted(name for name in entries - ours if not _EXPORTED.fullmatch(name))
             known = {f"{digest}.h5" for point in job.points for digest in (point.digest, point.older)}
             foreign += sorted(f"points/{file.name}" for file in self.points.glob("*.h5") if file.name not in known)
             if self.results.exists() and not self._results_are_of(job):

@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.tables import data_frame, write_csv
 from bdg.jobs.model.sweep import Parameters
+from bdg.jobs.model.tables import Record, table_with
 from bdg.lattices.file_format import reason
 from bdg.lattices.storage import Described, ResultFileError, content_of, read_described, write_file
 
@@ -85,6 +87,46 @@ class JobResults:
     def __len__(self) -> int:
         return len(self.points)
 
+    def records(self) -> list[Record]:
+        """Return the points as rows of tables."""
+        return [Record(p.parameters, p.observables, p.units, p.descriptions) for p in self.points]
+
+    def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
+        """Write the points as a table with commas: parameters and numbers, units in the names of the columns.
+
+        Parameters
+        ----------
+        path : path
+            What is there is replaced once all has been written.
+        of : str, optional
+            An array of the points: its values are the rows instead, a row for each index along its first axis.
+
+        Raises
+        ------
+        ValueError
+            If there is no such array.
+        OSError
+            If the file cannot be written.
+        """
+        write_csv(path, table_with(self.records(), of))
+
+    def to_dataframe(self, of: str | None = None) -> Any:
+        """Return the table that `to_csv` writes as a `pandas.DataFrame`.
+
+        Parameters
+        ----------
+        of : str, optional
+            An array of the points: its values are the rows instead, a row for each index along its first axis.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed, the extra 'data'.
+        ValueError
+            If there is no such array.
+        """
+        return data_frame(table_with(self.records(), of))
+
     def ensembles(self) -> list[Ensemble]:
         """Return one `Ensemble` per combination of the other parameters, if the seed was swept, else []."""
         groups: dict[str, list[PointResult]] = {}
@@ -116,6 +158,16 @@ class Ensemble:
     standard_error: dict[str, np.ndarray]
     units: dict[str, str]
     descriptions: dict[str, str]
+
+    def record(self) -> Record:
+        """Return mean and standard error of everything as a row of a table, with the number of seeds."""
+        parts = {"mean": self.mean, "standard_error": self.standard_error}
+        values = {f"{part}_{name}": value for part, of in parts.items() for name, value in of.items()}
+        units, descriptions = (
+            {f"{part}_{name}": text for part in parts for name, text in each.items()}
+            for each in (self.units, self.descriptions)
+        )
+        return Record(self.parameters, {"seeds": np.array(len(self.seeds)), **values}, units, descriptions)
 
 
 def write_results(path: str | os.PathLike[str], results: JobResults) -> None:

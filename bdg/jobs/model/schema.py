@@ -69,8 +69,7 @@ class Key:
     @property
     def unit(self) -> str:
         """The unit at the end of the name, or ""."""
-        match = _UNIT.search(self.name)
-        return match.group(1) if match else ""
+        return unit_of(self.name)
 
     def clean(self, value: Any) -> Any:
         """Return ``value`` in the one form that is stored and hashed (4 and 4.0 are the same float).
@@ -197,6 +196,12 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return "; did you mean X?" or ""."""
     nearest = nearest_name(name, names)
     return f"; did you mean {nearest}?" if nearest else ""
+
+
+def unit_of(name: str) -> str:
+    """Return the unit at the end of the name of a key, or ""."""
+    match = _UNIT.search(name)
+    return match.group(1) if match else ""
 
 
 def _stem(name: str) -> str:
