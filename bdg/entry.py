@@ -73,21 +73,23 @@ def estimate(
     device : {"auto", "cpu", "gpu"}
         "auto" compares all that there are, "gpu" never falls back.
     workers : int
-        Of a job: processes; the estimate counts one thread for each.
+        Of a job: processes, which share the cores.
     overrides : sequence of str
         Of a job file, as after ``--set``.
     allow_code : bool
         Of a job file: modules that it names may be imported, as with ``--allow-code``.
     **arguments : object
-        Those of the function, ``k=64`` for instance, also ``method``; for "solve_gap" also ``iterations``. ``seed`` and
-        ``progress`` have no influence; of a job, ``progress=True`` shows how far the estimate is.
+        Those of the function, ``k=64`` for instance, also ``method`` and ``threads``; for "solve_gap" also
+        ``iterations``. ``cores`` replaces the numbers of cores of the table. ``seed`` and ``progress`` have no
+        influence; of a job, ``progress=True`` shows how far the estimate is.
 
     Returns
     -------
     Estimate or JobEstimate
-        Seconds on the clock and GiB. Rates are those of this machine with the number of threads that is set now; they
-        are measured on first use, in about a second, and kept in a file (`bdg.gpu.cost.calibration` says where). A
-        factor of two is to be expected, more where levels are crowded.
+        Seconds on the clock and GiB for the threads that are granted, and on 1, 2, 8 and 16 cores. Methods are
+        compared on one thread, so none is chosen by the number of threads. Rates are those of one thread of this
+        machine; they are measured on first use, in about a second, and kept in a file (`bdg.gpu.cost.calibration` says
+        where). A factor of two is to be expected, more where levels are crowded or on more cores than there are here.
 
     Raises
     ------

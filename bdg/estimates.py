@@ -24,6 +24,7 @@ from bdg.gpu.device.threads import require_threads
 from bdg.granular import choice as granular_choice
 from bdg.granular import landscape_choice
 from bdg.green import choice as green_choice
+from bdg.lattices.arguments import whole_number
 from bdg.lattices.system import System
 from bdg.levels import choice as levels_choice
 from bdg.methods import choice
@@ -58,10 +59,16 @@ QUICK = {
     "proximity_length": "it fits a few numbers to amplitudes that are at hand",
 }
 
+CORES = (1, 2, 8, 16)  # of the tables
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Estimate(Result):
     """What each method is expected to take; ``str()`` is a table.
+
+    Methods are compared on one thread (``evidence.why``), as the functions themselves compare them: what "auto" takes,
+    and with it every bit of a result, is the same for any number of threads. How long it takes is not, and is said
+    for the threads that are granted and for some more.
 
     Attributes
     ----------
@@ -70,13 +77,20 @@ class Estimate(Result):
     method : str
         What "auto" takes; "" where nothing fits.
     seconds, gibibytes : float
-        Of that method; nan where nothing fits.
+        Of that method, with ``threads``; nan where nothing fits.
     methods, devices, notes : lists of str
         Of each way, with what its numbers assume.
     all_seconds, all_gibibytes : arrays (R,)
-        On the clock, and of the memory of the device.
+        On the clock, and of the memory of the device, with ``threads``.
     feasible : array (R,) of bool
-        Whether it fits into the memory that is left now.
+        Whether it fits into the memory that is left now, on one thread: more are used where they fit, too.
+    threads : int
+        Those that are granted: the argument of that name, else ``BDG_THREADS``, else the cores at hand.
+    cores : array (C,) of int
+        Numbers of threads, each on a core of its own, ``threads`` among them.
+    seconds_on_cores, gibibytes_on_cores : arrays (R, C)
+        The same as ``all_seconds`` and ``all_gibibytes`` with so many. Beyond the cores of this machine they go by
+        `bdg.gpu.cost.shared`: the interpreter's lock, and the memory of one socket.
     """
 
     what: str = quantity("the task")
@@ -89,6 +103,10 @@ class Estimate(Result):
     all_seconds: np.ndarray = quantity("expected time of each row (R,)", "s")
     all_gibibytes: np.ndarray = quantity("expected memory of each row (R,)", "GiB")
     feasible: np.ndarray = quantity("whether each row fits into the memory that is left (R,)")
+    threads: int = quantity("threads that are granted")
+    cores: np.ndarray = quantity("numbers of threads, each on a core (C,)")
+    seconds_on_cores: np.ndarray = quantity("expected time of each row with so many (R, C)", "s")
+    gibibytes_on_cores: np.ndarray = quantity("expected memory of each row with so many (R, C)", "GiB")
 
     @property
     def rows(self) -> list[tuple[str, str, float, float, bool, str]]:
@@ -98,12 +116,19 @@ class Estimate(Result):
 
     def __str__(self) -> str:
         """Return the rows as a table, the method that auto takes marked."""
-        lines = [f"{self.what}: {self.evidence.why}"]
+        granted = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        lines = [f"{self.what}: {self.evidence.why}", f"  compared on one thread; with the {granted} granted here:"]
+        names = []
         for method, device, seconds, gibibytes, feasible, note in self.rows:
             mark = "->" if method == self.method and device == self.evidence.device else "  "
             numbers = f"{cost.seconds_in_words(seconds):>10}  {gibibytes:9.3f} GiB"
             fits = "" if feasible else "DOES NOT FIT  "
-            lines.append(f" {mark} {method:13} {device:4} {numbers}  {fits}{note}".rstrip())
+            names.append(f" {mark} {method:13} {device:4}")
+            lines.append(f"{names[-1]} {numbers}  {fits}{note}".rstrip())
+        lines.append(f"  {'with cores':20}" + "".join(f"{number:>21}" for number in self.cores))
+        for name, row in zip(names, zip(self.seconds_on_cores, self.gibibytes_on_cores, strict=True), strict=True):
+            cells = (f"{cost.seconds_in_words(s):>10} {g:6.3f} GiB" for s, g in zip(*row, strict=True))
+            lines.append(f"{name}{''.join(cells)}")
         return "\n".join(lines)
 
     def plot(self, ax: Any = None) -> Figure:
@@ -114,7 +139,16 @@ class Estimate(Result):
         return plot_seconds(names, self.all_seconds, self.feasible, ax)
 
 
-def estimate_system(system: System, what: str | None = None, /, *, device: str = "auto", **arguments: Any) -> Estimate:
+def estimate_system(
+    system: System,
+    what: str | None = None,
+    /,
+    *,
+    device: str = "auto",
+    threads: Any = "auto",
+    cores: Sequence[int] = CORES,
+    **arguments: Any,
+) -> Estimate:
     """Return what a function will take on a system, without calling it: `bdg.estimate` of a System.
 
     Parameters
@@ -123,6 +157,10 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
     what : str, optional
         Name of the function; "bound_states" by default.
     device : {"auto", "cpu", "gpu"}
+    threads : int or "auto"
+        As the function takes it. No method is chosen by it.
+    cores : sequence of int
+        Numbers of threads beside it.
     **arguments
         Those of the function, also ``method``.
 
@@ -140,7 +178,8 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
     select_backend(device)
     require_seed(arguments.pop("seed", None))  # neither of them changes what it takes
     arguments.pop("progress", None)
-    require_threads(arguments.pop("threads", "auto"))
+    granted = require_threads(threads)
+    numbers = sorted({granted, *(whole_number("cores", number, 1) for number in cores)})
     task, asked = TASKS[what], arguments.pop("method", "auto")
     unknown = arguments.keys() - task.arguments
     if unknown:
@@ -156,13 +195,23 @@ def estimate_system(system: System, what: str | None = None, /, *, device: str =
         taken = choose() if asked == "auto" else choice.decided(asked, options, backends, what)
     except MemoryBudgetError as error:
         taken = Choice("", str(error), backends[0])
-    return _result(what, options, taken, backends, start)
+    return _result(what, options, taken, backends, start, granted, numbers)
 
 
-def _result(what: str, options: Sequence[Option], taken: Choice, backends: Sequence[Backend], start: float) -> Estimate:
+def _result(
+    what: str,
+    options: Sequence[Option],
+    taken: Choice,
+    backends: Sequence[Backend],
+    start: float,
+    granted: int,
+    cores: Sequence[int],
+) -> Estimate:
     place = taken.backend.device
     same = [o for o in options if o.method == taken.method and o.device == place]
-    seconds, needed = (same[0].seconds, same[0].bytes) if same else (np.nan, np.nan)
+    seconds, needed = same[0].on(granted) if same else (np.nan, np.nan)
+    on_cores = np.array([[option.on(number) for number in cores] for option in options]).reshape(-1, len(cores), 2)
+    here = list(cores).index(granted)
     backend = next((b for b in backends if b.device == place), backends[0])
     told = Choice("cost model", taken.why, backend)
     evidence = Evidence.of(told, dtype="float64", start=start, rates=rates_of(backend).origin)
@@ -174,8 +223,12 @@ def _result(what: str, options: Sequence[Option], taken: Choice, backends: Seque
         methods=[o.method for o in options],
         devices=[o.device for o in options],
         notes=[o.note for o in options],
-        all_seconds=np.array([o.seconds for o in options]),
-        all_gibibytes=np.array([o.bytes for o in options]) / GIB,
+        all_seconds=on_cores[:, here, 0],
+        all_gibibytes=on_cores[:, here, 1] / GIB,
         feasible=np.array([o.feasible for o in options]),
+        threads=granted,
+        cores=np.array(cores),
+        seconds_on_cores=on_cores[:, :, 0],
+        gibibytes_on_cores=on_cores[:, :, 1] / GIB,
         evidence=evidence,
     )

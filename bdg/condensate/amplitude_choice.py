@@ -59,8 +59,8 @@ def pair_amplitude_options(
         if n_poles is not None:
             share = inverse_share(form_of(hamiltonian, backend).symbolic, sites)
             # the first pole is done in both precisions
-            effective = 1.0 + cost.SINGLE * n_poles if single else float(n_poles)
-            found.append(poles_option(hamiltonian, backend, effective, share))
+            effective, pieces = (1.0 + cost.SINGLE * n_poles, n_poles + 1) if single else (float(n_poles), n_poles)
+            found.append(poles_option(hamiltonian, backend, effective, share, pieces=pieces))
         if degree is not None:
             steps = degree / 2 if hamiltonian.system.norbs == 1 else float(degree)
             found.append(columns_option(hamiltonian, backend, sites.size, steps, single))

@@ -13,6 +13,7 @@ from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.multifrontal.factors.selected_inverse import inverse_share
@@ -50,22 +51,25 @@ def _together(
     name: str,
     backend: Backend,
     parts: Sequence[Part],
-    make: Callable[[Part, Backend], tuple[float, float]],
+    make: Callable[[Part, Backend], tuple[float, float, tuple[Shared, ...]]],
 ) -> Option:
     """Return one option for all parts; those after the first are only followed down to its transition."""
-    of_size: dict[tuple[int, int], tuple[float, float]] = {}  # many grains that are alike take the same
-    seconds, needed = 0.0, 0.0
+    # many grains that are alike take the same
+    of_size: dict[tuple[int, int], tuple[float, float, tuple[Shared, ...]]] = {}
+    seconds, needed, shared = 0.0, 0.0, list[Shared]()
     for part in parts:
         size = part.system.n_sites, part.active.size
         if size not in of_size:
             of_size[size] = make(part, backend)
-        seconds += of_size[size][0] * (1.0 if part is parts[0] else _FURTHER)
+        times = 1.0 if part is parts[0] else _FURTHER
+        seconds += of_size[size][0] * times
         needed = max(needed, of_size[size][1])
+        shared += [each.times(times) for each in of_size[size][2]]
     note = f"assumes {KERNELS:g} temperatures, {APPLICATIONS:g} applications of the response"
-    return option_of(name, backend, seconds, needed, note)
+    return option_of(name, backend, seconds, needed, note, shared)
 
 
-def _by_levels(part: Part, backend: Backend) -> tuple[float, float]:
+def _by_levels(part: Part, backend: Backend) -> tuple[float, float, tuple[Shared, ...]]:
     """Return seconds and bytes of all levels of h, and of its whole kernel at every temperature."""
     rates, system = rates_of(backend), part.system
     h, sites = system.hamiltonian, float(part.active.size)
@@ -76,11 +80,11 @@ def _by_levels(part: Part, backend: Backend) -> tuple[float, float]:
     seconds = cost.eigh_seconds(rates, int(size), h.dtype)
     seconds += KERNELS * (_RANK * (products + passes) + _KERNEL_CALLS * host_rates(backend).call + largest)
     needed = dense.dense_bytes(int(size), h.dtype)
-    return seconds, max(needed, h.dtype.itemsize * (2 * rows * size + 4 * rows**2))
+    return seconds, max(needed, h.dtype.itemsize * (2 * rows * size + 4 * rows**2)), ()
 
 
-def _by_response(part: Part, backend: Backend) -> tuple[float, float]:
-    """Return seconds and bytes where pair amplitudes of a tiny Delta are asked for."""
+def _by_response(part: Part, backend: Backend) -> tuple[float, float, tuple[Shared, ...]]:
+    """Return seconds, bytes and what threads share where pair amplitudes of a tiny Delta are asked for."""
     system = part.system
     sites = np.flatnonzero(system.attraction > 0)
     hamiltonian = BdGHamiltonian(system.with_delta(np.where(system.attraction > 0, 1e-6, 0.0)))
@@ -92,9 +96,11 @@ def _by_response(part: Part, backend: Backend) -> tuple[float, float]:
     one = poles_option(hamiltonian, backend, n_poles, share)
     once = cost.analysis_seconds(rates_of(backend), system.n_sites)
     if not part.is_small:
-        return again(one, APPLICATIONS, once).seconds, one.bytes
-    seconds, needed = _by_levels(part, backend)
-    return seconds + again(one, CORRECTIONS, once).seconds, max(one.bytes, needed)
+        found = again(one, APPLICATIONS, once)
+        return found.seconds, one.bytes, found.shared
+    seconds, needed, _ = _by_levels(part, backend)
+    found = again(one, CORRECTIONS, once)
+    return seconds + found.seconds, max(one.bytes, needed), found.shared
 
 
 TASKS = {"critical_temperature": Task(_critical_temperature_task, ("tol",))}

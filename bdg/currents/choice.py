@@ -119,7 +119,8 @@ def _together(
     once = {option.method: _once(option, system, backend) for option, _ in parts}
     seconds = sum(once.values()) + sum(times * (option.seconds - once[option.method]) for option, times in parts)
     note = note or f"sums by {', '.join(once)}"
-    return option_of(name, backend, seconds, max(option.bytes for option, _ in parts), note)
+    shared = [part for option, times in parts for part in cost.repeated(option, times).shared]
+    return option_of(name, backend, seconds, max(option.bytes for option, _ in parts), note, shared)
 
 
 def _once(option: Option, system: System, backend: Backend) -> float:
@@ -190,14 +191,15 @@ def _iterated(one: Option, hamiltonian: BdGHamiltonian, temperature: float, n_ph
     if own.closed:
         return closed(one, own.note)
     times = ITERATIONS * (n_phases + _FIRST - 1)
-    seconds = again(own, times, _once(own, hamiltonian.system, backend)).seconds
+    solved = again(own, times, _once(own, hamiltonian.system, backend))
+    seconds, shared = solved.seconds, (*cost.repeated(one, 2.0).shared, *solved.shared)
     needed = max(one.bytes, own.bytes)
     if hamiltonian.shape[0] <= LARGEST_DIMENSION:
         levels, (longer, larger) = dense_option(hamiltonian, backend), _EXAMINED
         seconds, needed = seconds + n_phases * longer * levels.seconds, max(needed, larger * levels.bytes)
     seconds += one.seconds  # the free energy of each solution
     note = f"assumes {ITERATIONS:g} iterations at each phase"
-    return replace(one, seconds=one.seconds + seconds, bytes=needed, note=note)
+    return replace(one, seconds=one.seconds + seconds, bytes=needed, note=note, shared=shared)
 
 
 _PHASES = ("phases", "temperature", "between", "self_consistent", "pinned", "tol", "max_iterations")

@@ -53,14 +53,15 @@ class Expansion:
 def expansion_option(hamiltonian: BdGHamiltonian, backend: Backend, wanted: Expansion, results: float = 0.0) -> Option:
     """Return what a density by a Chebyshev expansion takes; ``results``: bytes of what is returned."""
     dots = "squares" if wanted.random or wanted.summed else "norms"  # a trace has no odd moments
-    seconds = recursion_costs.recursion_seconds(
+    recursion = recursion_costs.recursion_part(
         hamiltonian, backend, wanted.columns, wanted.moments / 2, wanted.single, dots
     )
-    seconds += recursion_costs.bound_seconds(hamiltonian, backend)
+    seconds = recursion.seconds + recursion_costs.bound_seconds(hamiltonian, backend)
     seconds += sum_seconds(
         backend, wanted, recursion_costs.block_width(hamiltonian, backend, wanted.columns, wanted.single)
     )
-    return options.option_of("chebyshev", backend, seconds, _bytes(hamiltonian, backend, wanted) + results)
+    needed = _bytes(hamiltonian, backend, wanted) + results
+    return options.option_of("chebyshev", backend, seconds, needed, shared=[recursion])
 
 
 def sum_seconds(backend: Backend, wanted: Expansion, width: float) -> float:

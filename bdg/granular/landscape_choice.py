@@ -38,14 +38,19 @@ def integrated_host_option(
     n_poles = host_poles(system, temperature)[0].frequencies.size
     symbolic = host_symbolic(system, backend, sites)
     general = system.hamiltonian.dtype.kind == "c"
-    pole = cost.factor_seconds(rates, symbolic, "complex", general) + _MADE * _dense(rates, size, "inverse")
-    pole += energies * _dense(rates, size, "determinant") + forces * _dense(rates, size, "inverse")
+    on_device = backend.device != "cpu"
+    peak = predict_memory(symbolic, complex, general, on_device=on_device).count_peak
+
+    def made(rates: cost.Rates) -> float:
+        factor = cost.factor_seconds(rates, symbolic, "complex", general)
+        return _AROUND * n_poles * (factor + _MADE * _dense(rates, size, "inverse"))
+
+    integrated = cost.shared_part(made, rates, n_poles, peak + 3 * 16.0 * size**2)
+    pole = energies * _dense(rates, size, "determinant") + forces * _dense(rates, size, "inverse")
     if forces:
         pole += (_HESSIAN * 8.0 * size**3) / rates.gemm["c16"]
-    seconds = cost.analysis_seconds(rates, system.n_sites) + _AROUND * n_poles * pole
-    on_device = backend.device != "cpu"
-    needed = host_bytes(size, n_poles) + predict_memory(symbolic, complex, general, on_device=on_device).count_peak
-    return option_of(METHOD, backend, seconds, needed, note)
+    seconds = cost.analysis_seconds(rates, system.n_sites) + integrated.seconds + _AROUND * n_poles * pole
+    return option_of(METHOD, backend, seconds, host_bytes(size, n_poles) + peak, note, [integrated])
 
 
 def _dense(rates: cost.Rates, size: int, what: str) -> float:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
-from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.model import Option, Rates
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import available_bytes
 from bdg.gpu.multifrontal import Symbolic
@@ -63,17 +67,21 @@ def multifrontal_option(
         Bytes of what is kept of all energies.
     """
     forms = [form_at(hamiltonian, complex(z), backend) for z in points]
-    seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
-    needed, notes = 0.0, []
+    rates, needed, notes = rates_of(backend), 0.0, []
+    seconds, at_points = cost.analysis_seconds(rates, hamiltonian.system.n_sites), []
     norm = float(abs(hamiltonian.matrix).sum(axis=1).max())
     solves = _PLAIN if abs(np.imag(points)).min(initial=np.inf) > _FAR * norm else _REFINED
     for kind in dict.fromkeys(forms):
-        one = _seconds(hamiltonian, backend, *kind, columns, share, solves)
-        held, moved, note = _held(hamiltonian, backend, *kind, columns, share)
-        seconds += forms.count(kind) * (_AROUND * one + moved / _LINK)
+        how, times = (hamiltonian, backend, *kind, columns, share), float(forms.count(kind))
+        one = functools.partial(_seconds, how=how, solves=solves, times=times)
+        held, moved, note = _held(*how)
+        at_points.append(cost.shared_part(one, rates, points.size))
+        seconds += at_points[-1].seconds + times * moved / _LINK
         needed = max(needed, held)
         notes.append(note)
-    return options.option_of(method, backend, seconds, needed + results, "".join(dict.fromkeys(notes)))
+    at_points = [dataclasses.replace(part, bytes=needed + results) for part in at_points]
+    note = "".join(dict.fromkeys(notes))
+    return options.option_of(method, backend, seconds, needed + results, note, at_points)
 
 
 def dense_inverse_option(hamiltonian: BdGHamiltonian, backend: Backend, n_points: int, results: float = 0.0) -> Option:
@@ -81,7 +89,9 @@ def dense_inverse_option(hamiltonian: BdGHamiltonian, backend: Backend, n_points
     rates, dimension = rates_of(backend), hamiltonian.shape[0]
     operations = 4 * 2.0 * 2.0 * float(dimension) ** 3
     seconds = n_points * (operations / (0.7 * rates.gemm["c16"]) + 20 * rates.call)
-    return options.option_of("dense", backend, seconds, dense_inverse_bytes(dimension) + results)
+    needed = dense_inverse_bytes(dimension)
+    at_points = Shared(seconds, n_points, bytes=needed)
+    return options.option_of("dense", backend, seconds, needed + results, shared=[at_points])
 
 
 def dense_inverse_bytes(dimension: int) -> float:
@@ -103,10 +113,11 @@ def _symbolic(hamiltonian: BdGHamiltonian, backend: Backend, form: str) -> tuple
 
 
 def _seconds(
-    hamiltonian: BdGHamiltonian, backend: Backend, form: str, general: bool, columns: int, share: float, solves: float
+    rates: Rates, how: tuple[BdGHamiltonian, Backend, str, bool, int, float], solves: float, times: float
 ) -> float:
-    """Return the seconds at one energy, with so many solves a column."""
-    rates, (symbolic, _) = rates_of(backend), _symbolic(hamiltonian, backend, form)
+    """Return the seconds at some energies, in a form, with columns and a share of the inverse."""
+    hamiltonian, backend, form, general, columns, share = how
+    symbolic, _ = _symbolic(hamiltonian, backend, form)
     dimension = hamiltonian.shape[0]
     seconds = cost.factor_seconds(rates, symbolic, form, general)
     if columns:
@@ -116,7 +127,7 @@ def _seconds(
         seconds += step + 10 * 16.0 * dimension * columns / rates.copy
     if share:
         seconds += cost.inverse_seconds(rates, symbolic, form, general, share)
-    return seconds
+    return times * _AROUND * seconds
 
 
 def _held(

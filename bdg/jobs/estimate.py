@@ -14,13 +14,14 @@ import numpy as np
 from bdg.base.errors import JobError
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
-from bdg.gpu.cost.calibration import assuming, rates_of, rates_of_one_thread
+from bdg.estimates import CORES
+from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import GIB, available_bytes
+from bdg.gpu.device.threads import require_threads
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
-from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
-from bdg.jobs.extrapolation import StepCost, asked, extrapolated
+from bdg.jobs.extrapolation import StepCost, asked, cost_on_threads, extrapolated
 from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
@@ -43,9 +44,9 @@ class JobEstimate(Result):
     Attributes
     ----------
     seconds : float
-        On the clock, with ``workers`` processes of one thread each.
+        On the clock, with ``workers`` processes that share the ``cores``: as many threads each as are left for one.
     processor_seconds : float
-        Of all points.
+        Of all points, on one thread each.
     gibibytes : float
         Of the largest point, to build it or to compute; each worker may need that much at a time.
     building_seconds : float
@@ -54,6 +55,12 @@ class JobEstimate(Result):
         From which systems, where those of the job are too large to be built for an estimate; else "".
     points, examined, workers : int
         Points of the job, and how many of them were looked at.
+    cores : int
+        Those at hand here, or what ``BDG_THREADS`` grants.
+    on_cores : array (C,) of int
+        Numbers of cores, ``cores`` among them.
+    seconds_on_cores : array (C,)
+        The same as ``seconds`` with so many.
     steps, methods, notes : lists of str
         What a point computes, and by which method.
     step_seconds : array (S,)
@@ -76,6 +83,9 @@ class JobEstimate(Result):
     building_seconds: float = quantity("expected time of building the systems of all points", "s")
     extrapolated: str = quantity("which smaller systems the estimate was extrapolated from, empty if none")
     refused: str = quantity("why the job cannot be run like this, empty if it can")
+    cores: int = quantity("cores that the workers share")
+    on_cores: np.ndarray = quantity("numbers of cores (C,)")
+    seconds_on_cores: np.ndarray = quantity("expected time with so many (C,)", "s")
 
     def __str__(self) -> str:
         """Return the steps as a table, with the totals."""
@@ -89,12 +99,18 @@ class JobEstimate(Result):
         if self.building_seconds >= 1:
             lines.append(f"  {'building the systems':45} {words(self.building_seconds):>10}")
         lines.append(f"  in all about {words(self.seconds)} ({words(self.processor_seconds)} of processor time)")
+        lines.append(f"  with cores: {self._on_cores()}")
         lines.append(f"  memory: {self.gibibytes:.2f} GiB for the largest point")
         factor = "three" if self.extrapolated else "two"
         lines.append(f"  {self.evidence.rates}; expect a factor of {factor}, more where levels are crowded")
         if self.refused:
             lines.append(f"  REFUSED: {self.refused}")
         return "\n".join(lines)
+
+    def _on_cores(self) -> str:
+        """Return the seconds with each number of cores."""
+        pairs = zip(self.on_cores, self.seconds_on_cores, strict=True)
+        return ", ".join(f"{number}: {words(float(seconds))}" for number, seconds in pairs)
 
 
 @dataclass
@@ -137,20 +153,20 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
         )
     backend = select_backend(device)
     require_points(job, job.points)
-    with assuming(rates_of_one_thread(select_backend("cpu"), WORKER_ENVIRONMENT)):  # as workers have it
-        found = _examined(job, device, progress)
-        origin = rates_of(backend).origin
+    shared = _Cores.of(workers, len(job.points))
+    found = _examined(job, device, progress, shared)
+    origin = rates_of(backend).origin
     sums, per_point = found.sums, found.per_point
     scale = len(job.points) / len(per_point)
     total, building = scale * sum(per_point), scale * found.building
-    crew = min(workers, len(job.points))
-    longest = (total + building) / len(job.points)
-    seconds = _START + max((total + building) / crew, math.ceil(len(job.points) / crew) * longest)
+    crew = shared.crew
+    each = np.array([found.on_threads[number] for number in shared.threads]) / len(per_point)
+    on_cores = shared.seconds(each + building / len(job.points))
     told = Choice("cost model", "the methods that auto takes", backend)
     evidence = Evidence.of(told, dtype="float64", start=start, rates=origin)
     return JobEstimate(
         name=job.name,
-        seconds=float(seconds),
+        seconds=float(on_cores[shared.here]),
         processor_seconds=float(total),
         gibibytes=found.largest / GIB,
         points=len(job.points),
@@ -163,8 +179,52 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
         building_seconds=float(building),
         extrapolated=found.extrapolated(),
         refused=_refusal(found.obstacles, found.largest, crew, available_bytes(backend)),
+        cores=int(shared.cores[shared.here]),
+        on_cores=shared.cores,
+        seconds_on_cores=on_cores,
         evidence=evidence,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Cores:
+    """Workers on some numbers of cores: each has an equal share of them as threads, one at least.
+
+    Attributes
+    ----------
+    cores : array (C,) of int
+        Those of the tables, and those at hand.
+    here : int
+        Where these are.
+    crew : int
+        Workers that have a point to do.
+    points : int
+    threads : array (C,) of int
+        Of each worker.
+    """
+
+    cores: np.ndarray
+    here: int
+    crew: int
+    points: int
+    threads: np.ndarray
+
+    @classmethod
+    def of(cls, workers: int, points: int) -> _Cores:
+        """Return the shares of so many workers."""
+        granted, crew = require_threads(), min(workers, points)
+        cores = np.array(sorted({*CORES, granted}))
+        threads = np.maximum(1, cores // crew)
+        return cls(cores, list(cores).index(granted), crew, points, threads)
+
+    def seconds(self, each: np.ndarray) -> np.ndarray:
+        """Return the seconds on the clock (C,) where a point takes ``each`` on the threads of a worker.
+
+        Workers that are more than the cores wait for one another.
+        """
+        rounds = max(self.points / self.crew, math.ceil(self.points / self.crew))
+        waiting = np.maximum(1.0, self.crew / self.cores)
+        return np.asarray(_START + rounds * waiting * each)
 
 
 def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstimate:
@@ -179,11 +239,12 @@ def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstim
         entry.methods[step.method] = None
         entry.notes[step.note] = None
     each = [sum(step.seconds for step in point) for point in points]
-    crew = min(workers, len(points))
+    shared = _Cores.of(workers, len(points))
+    on_cores = _START + np.maximum(sum(each) / np.minimum(shared.crew, shared.cores), max(each))  # of one thread each
     told = Choice("counted", "points have no system; what they do is counted", backend)
     return JobEstimate(
         name=job.name,
-        seconds=_START + max(sum(each) / crew, max(each)),
+        seconds=float(on_cores[shared.here]),
         processor_seconds=float(sum(each)),
         gibibytes=_COUNTED_GIB,
         points=len(points),
@@ -196,6 +257,9 @@ def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstim
         building_seconds=0.0,
         extrapolated="",
         refused="",
+        cores=int(shared.cores[shared.here]),
+        on_cores=shared.cores,
+        seconds_on_cores=on_cores,
         evidence=Evidence.of(told, dtype="float32", start=start, rates="counts, with times measured on one core"),
     )
 
@@ -206,13 +270,14 @@ class _Examined:
 
     sums: dict[tuple[str, str], _Sum] = field(default_factory=dict)
     per_point: list[float] = field(default_factory=list)
+    on_threads: dict[int, float] = field(default_factory=dict)  # seconds of all points by the threads of a worker
     building: float = 0.0
     largest: float = 0.0
     obstacles: list[str] = field(default_factory=list)
     large: list[float] = field(default_factory=list)  # sites of what was extrapolated
 
-    def add(self, name: str, costs: Sequence[StepCost]) -> None:
-        """Add the steps of a point."""
+    def add(self, name: str, costs: Sequence[StepCost], threads: Sequence[int], here: int) -> None:
+        """Add the steps of a point; memory counts with the threads that a worker has ``here``."""
         seconds = 0.0
         for one in costs:
             if not one.method:
@@ -223,7 +288,9 @@ class _Examined:
             entry.methods[one.method] = None
             entry.notes[one.step.note] = None
             seconds += one.step.times * one.seconds
-            self.largest = max(self.largest, one.bytes)
+            for number, taken in zip(threads, one.on_threads, strict=True):
+                self.on_threads[number] += one.step.times * float(taken)
+            self.largest = max(self.largest, float(one.bytes[here]))
         self.per_point.append(seconds)
 
     def extrapolated(self) -> str:
@@ -235,7 +302,7 @@ class _Examined:
         return f"to {to} sites from systems of at most {max(extrapolation.SAMPLES)} sites with the same keys"
 
 
-def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
+def _examined(job: Job, device: str, progress: bool | None, shared: _Cores) -> _Examined:
     """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
     make = job.kind.steps
     assert make is not None
@@ -243,7 +310,9 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
     if any(map(_is_large, buildings)):
         points, buildings = _stated(job, make, MOST_EXTRAPOLATED)
     geometries: dict[str, dict[str, Any]] = {}
-    found = _Examined()
+    threads = sorted(set(shared.threads.tolist()))
+    here = threads.index(shared.threads[shared.here])
+    found = _Examined(on_threads=dict.fromkeys(threads, 0.0))
     large: dict[str, list[StepCost] | None] = {}  # by parameters without the seed, of which nothing depends
     bar = progress_bar(progress, "estimate", "point", points, leave=False)
 
@@ -256,15 +325,15 @@ def _examined(job: Job, device: str, progress: bool | None) -> _Examined:
         if building is not None and _is_large(building):
             key = _without_seed(point.parameters)
             if key not in large:
-                large[key] = extrapolated(job.kind, point.parameters, building, device, share)
+                large[key] = extrapolated(job.kind, point.parameters, building, device, share, threads)
             costs = large[key]
             found.large += [building.count] if costs is not None else []
         if costs is None:
-            costs = _built(make(point.parameters), device, share)
+            costs = _built(make(point.parameters), device, share, threads)
         if building is not None:
             found.building += building.seconds
             found.largest = max(found.largest, building.bytes)
-        found.add(point.label or job.name, costs)
+        found.add(point.label or job.name, costs, threads, here)
     return found
 
 
@@ -286,15 +355,13 @@ def _is_large(building: Building | None) -> bool:
     return building is not None and building.count > extrapolation.BUILT_UP_TO and bool(building.shape)
 
 
-def _built(made: tuple[System, list[Step]], device: str, share: Callable[[System], None]) -> list[StepCost]:
+def _built(
+    made: tuple[System, list[Step]], device: str, share: Callable[[System], None], threads: Sequence[int]
+) -> list[StepCost]:
     """Return what the steps of a point take on its own system."""
     system, steps = made
     share(system)
-    found = [asked(system, step, device) for step in steps]
-    return [
-        StepCost(step, each.method, each.seconds, each.gibibytes * GIB, each.evidence.why)
-        for step, each in zip(steps, found, strict=True)
-    ]
+    return [cost_on_threads(step, asked(system, step, device, threads), threads) for step in steps]
 
 
 def _spread(points: Sequence[Point], most: int) -> list[Point]:

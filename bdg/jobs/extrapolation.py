@@ -40,13 +40,30 @@ Sums = Mapping[str, float]
 
 @dataclass(frozen=True)
 class StepCost:
-    """What one step of a point takes, done once; ``method`` is "" where nothing fits, and ``why`` says the reason."""
+    """What one step of a point takes, done once; ``method`` is "" where nothing fits, and ``why`` says the reason.
+
+    ``seconds`` on one thread; ``on_threads`` and ``bytes`` on each number of threads that was asked about.
+    """
 
     step: Step
     method: str
     seconds: float
-    bytes: float
+    on_threads: np.ndarray
+    bytes: np.ndarray
     why: str
+
+
+def cost_on_threads(step: Step, found: Estimate, threads: Sequence[int]) -> StepCost:
+    """Return what a step takes by the method that "auto" takes, on each number of threads."""
+    if not found.method:
+        nothing = np.zeros(len(threads))
+        return StepCost(step, "", 0.0, nothing, nothing, found.evidence.why)
+    row = list(zip(found.methods, found.devices, strict=True)).index((found.method, found.evidence.device))
+    cores = list(found.cores)
+    places = [cores.index(number) for number in threads]
+    seconds = found.seconds_on_cores[row]
+    needed = found.gibibytes_on_cores[row, places] * GIB
+    return StepCost(step, found.method, float(seconds[cores.index(1)]), seconds[places], needed, found.evidence.why)
 
 
 # -------------------------------------------------------------------------------------------------------------- samples
@@ -81,6 +98,7 @@ def extrapolated(
     building: Building,
     device: str,
     share: Callable[[System], None],
+    threads: Sequence[int] = (1,),
 ) -> list[StepCost] | None:
     """Return what the steps of a point take whose grid is too large to be built for that; None if it has no samples.
 
@@ -94,6 +112,8 @@ def extrapolated(
     device : str
     share : callable
         Lets a system use what was made of the same geometry before.
+    threads : sequence of int
+        Numbers of threads that are asked about.
     """
     if kind.steps is None or kind.smaller is None:
         return None
@@ -108,21 +128,23 @@ def extrapolated(
         share(system)
         shapes.append(stated.shape)
         steps = found
-        rows.append([asked(system, step, device) for step in found])
+        rows.append([asked(system, step, device, threads) for step in found])
     if not rows:
         return None
     sums = [_sums(shape, building.periodic) for shape in shapes]
     target = _sums(building.shape, building.periodic)
     dimension = 2 * system.norbs * int(building.count)
     return [
-        _step_cost(step, [row[number] for row in rows if len(row) == len(steps)], sums, target, device, dimension)
+        _step_cost(
+            step, [row[number] for row in rows if len(row) == len(steps)], sums, target, device, dimension, threads
+        )
         for number, step in enumerate(steps)
     ]
 
 
-def asked(system: System, step: Step, device: str) -> Estimate:
-    """Return what `bdg.estimate` says of a step on a system that is there."""
-    return estimate_system(system, step.what, device=device, **step.arguments)
+def asked(system: System, step: Step, device: str, threads: Sequence[int] = (1,)) -> Estimate:
+    """Return what `bdg.estimate` says of a step on a system that is there, for one thread and others."""
+    return estimate_system(system, step.what, device=device, threads=1, cores=threads, **step.arguments)
 
 
 def _sums(shape: Shape, periodic: Sequence[bool]) -> dict[str, float]:
@@ -145,31 +167,47 @@ _GROWTH = {  # what seconds and bytes grow with
 
 
 def _step_cost(
-    step: Step, found: Sequence[Estimate], sums: Sequence[Sums], target: Sums, device: str, dimension: int
+    step: Step,
+    found: Sequence[Estimate],
+    sums: Sequence[Sums],
+    target: Sums,
+    device: str,
+    dimension: int,
+    threads: Sequence[int],
 ) -> StepCost:
     """Return what a step takes by the method that "auto" would take of those that fit."""
     sums = sums[-len(found) :]
-    options = []
+    options, on_threads = [], {}
     for method, place, *_, note in found[-1].rows:
         known = [
-            (s, row) for s, each in zip(sums, found, strict=True) for row in each.rows if row[:2] == (method, place)
+            (s, each, number)
+            for s, each in zip(sums, found, strict=True)
+            for number, row in enumerate(each.rows)
+            if row[:2] == (method, place)
         ]
-        seconds = np.array([row[2] for _, row in known])
-        needed = np.array([row[3] * GIB for _, row in known])
+        seconds = np.array([each.seconds_on_cores[number] for _, each, number in known])  # (samples, threads)
+        needed = np.array([each.gibibytes_on_cores[number] for _, each, number in known]) * GIB
         if not (np.isfinite(seconds).all() and (seconds > 0).all()):
             continue
         left = available_bytes(select_backend(place))
-        if not known[-1][1][4] and needed[-1] <= left:
+        _, last, number = known[-1]
+        if not last.feasible[number] and needed[-1, 0] <= left:
             continue  # closed for another reason than memory
-        of_method = [s for s, _ in known]
-        if method in _DENSE:
-            ratio = target["sites"] / of_method[-1]["sites"]
-            takes, holds = seconds[-1] * ratio**3, needed[-1] * ratio**2
-        else:
-            growth = _GROWTH["chebyshev" if method == "chebyshev" else "direct"]
-            takes, holds = (_fitted(of_method, v, n, target) for v, n in zip((seconds, needed), growth, strict=True))
-        options.append(Option(method, place, float(takes), float(holds), left, note))
-    return _taken(step, options, device, dimension)
+        of_method = [s for s, *_ in known]
+        grown = [_grown(method, of_method, *columns, target) for columns in zip(seconds.T, needed.T, strict=True)]
+        options.append(Option(method, place, grown[0][0], grown[0][1], left, note))
+        cores = list(last.cores)
+        on_threads[method, place] = np.array([grown[cores.index(number)] for number in threads]).T
+    return _taken(step, options, device, dimension, on_threads)
+
+
+def _grown(method: str, sums: Sequence[Sums], seconds: np.ndarray, needed: np.ndarray, target: Sums) -> Sequence[float]:
+    """Return the seconds and bytes at the target, from those of the samples."""
+    if method in _DENSE:
+        ratio = target["sites"] / sums[-1]["sites"]
+        return float(seconds[-1] * ratio**3), float(needed[-1] * ratio**2)
+    growth = _GROWTH["chebyshev" if method == "chebyshev" else "direct"]
+    return [_fitted(sums, values, names, target) for values, names in zip((seconds, needed), growth, strict=True)]
 
 
 def _fitted(sums: Sequence[Sums], values: np.ndarray, names: Sequence[str], target: Sums) -> float:
@@ -179,7 +217,13 @@ def _fitted(sums: Sequence[Sums], values: np.ndarray, names: Sequence[str], targ
     return float(coefficients.sum())
 
 
-def _taken(step: Step, options: list[Option], device: str, dimension: int) -> StepCost:
+def _taken(
+    step: Step,
+    options: list[Option],
+    device: str,
+    dimension: int,
+    on_threads: Mapping[tuple[str, str], np.ndarray],
+) -> StepCost:
     if device == "auto" and dimension > choice.CPU_UP_TO and any(o.device == "gpu" for o in options):
         options = [o for o in options if o.device == "gpu"]
     asked = step.arguments.get("method", "auto")
@@ -191,5 +235,7 @@ def _taken(step: Step, options: list[Option], device: str, dimension: int) -> St
         options = first if any(o.feasible for o in first) else options
     best = cost.choose(options)
     if best is None:
-        return StepCost(step, "", 0.0, 0.0, f"{step.what} does not fit: {choice.refusal(options)}")
-    return StepCost(step, best.method, best.seconds, best.bytes, "")
+        nothing = np.zeros(0)
+        return StepCost(step, "", 0.0, nothing, nothing, f"{step.what} does not fit: {choice.refusal(options)}")
+    seconds, needed = on_threads[best.method, best.device]
+    return StepCost(step, best.method, best.seconds, seconds, needed, "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
@@ -11,13 +13,16 @@ from bdg.gpu.chebyshev.moments import BLOCK_BYTES
 from bdg.gpu.chebyshev.nambu_operator import steps_are_compiled
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
-from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.model import Option, Rates
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.kernels.compiled_step import WORTH_THREADS
 from bdg.methods.options import host_rates, option_of
 
 # degree of columns that stop by their own error, and of those that bound it, relative to that for 100 tol
 _STOPPED, _WHOLE = 1.5, 2.0
 _REFERENCES = 8  # columns besides those asked for, that bound the truncation
+_CACHE = 32 << 20  # bytes that the cores of a processor keep at hand
 _BOUND_STEPS = 40  # products with one vector that find the spectral bound
 # of a step by its dot products: seconds relative to "squares", array calls where H is real and where it is complex
 _DOTS = {"squares": (1.0, 12.0, 12.0), "norms": (1.2, 12.0, 40.0), "partners": (1.2, 24.0, 24.0)}
@@ -33,12 +38,42 @@ def columns_option(hamiltonian: BdGHamiltonian, backend: Backend, columns: float
     """
     rows, dtype = hamiltonian.shape[0], vector_dtype(hamiltonian, single)
     most = chebyshev.BLOCK_BYTES
-    seconds = bound_seconds(hamiltonian, backend)
-    for number, share in ((_REFERENCES, _WHOLE), (columns, _STOPPED)):
-        seconds += recursion_seconds(hamiltonian, backend, number, share * steps, single, "partners", most)
+    parts = [
+        recursion_part(hamiltonian, backend, number, share * steps, single, "partners", most)
+        for number, share in ((_REFERENCES, _WHOLE), (columns, _STOPPED))
+    ]
+    seconds = bound_seconds(hamiltonian, backend) + sum(part.seconds for part in parts)
     stored = hamiltonian.matrix.nnz * (dtype.itemsize + 4.0) + 16.0 * rows
     width = min(widest_block(hamiltonian, backend, single, most), max(columns, _REFERENCES))
-    return option_of("chebyshev", backend, seconds, 3 * width * rows * dtype.itemsize + 3 * stored)
+    needed = 3 * width * rows * dtype.itemsize + 3 * stored
+    return option_of("chebyshev", backend, seconds, needed, shared=parts)
+
+
+def recursion_part(
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    columns: float,
+    steps: float,
+    single: bool,
+    dots: str = "squares",
+    block_bytes: float = BLOCK_BYTES,
+) -> Shared:
+    """Return `recursion_seconds` as a part that threads share: blocks of columns, or the steps of a single block.
+
+    Steps on vectors that no cache holds wait for memory.
+    """
+    rows, itemsize = hamiltonian.shape[0], vector_dtype(hamiltonian, single).itemsize
+    width = block_width(hamiltonian, backend, columns, single, block_bytes)
+    blocks, elements = max(columns, 1.0) / width, width * rows
+    alone = np.inf if steps_are_compiled() and elements >= WORTH_THREADS else 1.0
+    found = cost.shared_part(
+        lambda rates: recursion_seconds(hamiltonian, backend, columns, steps, single, dots, block_bytes, rates),
+        rates_of(backend),
+        blocks if blocks > 1 else alone,
+        3 * elements * itemsize if blocks > 1 else 0.0,
+    )
+    waits = 2 * elements * itemsize > _CACHE
+    return replace(found, copies=found.seconds - found.calls) if waits else found
 
 
 def recursion_seconds(
@@ -49,13 +84,15 @@ def recursion_seconds(
     single: bool,
     dots: str = "squares",
     block_bytes: float = BLOCK_BYTES,
+    rates: Rates | None = None,
 ) -> float:
-    """Return the seconds of ``steps`` products on each of ``columns`` columns.
+    """Return the seconds of ``steps`` products on each of ``columns`` columns, by the rates of the device or others.
 
     Half as many products as moments are needed. Blocks of ``block_bytes`` are worked on at a time, each step with dot
     products ``dots``.
     """
-    rates, matrix, dtype = rates_of(backend), hamiltonian.matrix, vector_dtype(hamiltonian, single)
+    rates = rates_of(backend) if rates is None else rates
+    matrix, dtype = hamiltonian.matrix, vector_dtype(hamiltonian, single)
     width = block_width(hamiltonian, backend, columns, single, block_bytes)
     longer, *calls = _DOTS[dots]
     seconds = longer * cost.product_seconds(rates, matrix.nnz, matrix.shape[0], columns * steps, dtype, width)

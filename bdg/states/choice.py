@@ -11,9 +11,11 @@ import numpy as np
 from bdg.base.arguments import require_window
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice
+from bdg.gpu.chebyshev.nambu_operator import steps_are_compiled
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.eigen import dense
 from bdg.gpu.eigen.filtered import GAIN, OVER
@@ -106,11 +108,12 @@ def _filtered(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     ratio = min(0.9, space / (_PLAIN_LEVELS * dimension))  # cut/s
     degree = np.arccosh(GAIN) / (2 * ratio)
     products = _SWEEPS * 2 * degree * columns + 4 * min(16384, np.pi * 3 / ratio) / 2
-    seconds = cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, products, dtype)
-    seconds += _SWEEPS * 3 * ritz_seconds(rates, hamiltonian, int(space)) / RITZ_PASSES * 2
+    filtering = Shared(cost.product_seconds(rates, hamiltonian.matrix.nnz, dimension, products, dtype), np.inf)
+    seconds = filtering.seconds + _SWEEPS * 3 * ritz_seconds(rates, hamiltonian, int(space)) / RITZ_PASSES * 2
     seconds += _SWEEPS * cost.eigh_seconds(rates, int(space), dtype)
     needed = 8.0 * dimension * space * dtype.itemsize
-    return option_of("chebyshev", backend, seconds, needed, "levels as dense as in a metal; no count included")
+    note, shared = "levels as dense as in a metal; no count included", [filtering] * steps_are_compiled()
+    return option_of("chebyshev", backend, seconds, needed, note, shared)
 
 
 def require_k(k: Any, dimension: int) -> int:

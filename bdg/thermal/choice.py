@@ -13,7 +13,7 @@ from bdg.base.results import Choice
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
-from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.model import Option, Rates
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.poles.tanh_poles import MAX_TOL, MIN_TOL, Poles, tanh_poles
 from bdg.lattices.arguments import positive_number
@@ -30,9 +30,11 @@ _FIT_CALLS = 3000.0  # array calls that the fit of tanh takes for each pole
 METHODS = ("auto", "dense", "poles")
 
 
-def pole_seconds(hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True) -> float:
+def pole_seconds(
+    rates: Rates, hamiltonian: BdGHamiltonian, backend: Backend, share: float = 1.0, inverse: bool = True
+) -> float:
     """Return the seconds of factor and selected inverse at one pole; ``share`` of the inverse is done."""
-    rates, form = rates_of(backend), form_of(hamiltonian, backend)
+    form = form_of(hamiltonian, backend)
     seconds = cost.factor_seconds(rates, form.symbolic, form.name, form.general)
     seconds += cost.inverse_seconds(rates, form.symbolic, form.name, form.general, share) if inverse else 0.0
     return _AROUND_POLES * seconds
@@ -77,12 +79,26 @@ def elements_options(
 
 
 def poles_option(
-    hamiltonian: BdGHamiltonian, backend: Backend, n_poles: float, share: float = 1.0, inverse: bool = True
+    hamiltonian: BdGHamiltonian,
+    backend: Backend,
+    n_poles: float,
+    share: float = 1.0,
+    inverse: bool = True,
+    pieces: int | None = None,
 ) -> Option:
-    """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.model.SINGLE`."""
-    seconds = cost.analysis_seconds(rates_of(backend), hamiltonian.system.n_sites)
-    seconds += n_poles * pole_seconds(hamiltonian, backend, share, inverse)
-    return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend))
+    """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.model.SINGLE`.
+
+    ``pieces``: factorisations, where they are not ``n_poles``; threads share them.
+    """
+    rates, each = rates_of(backend), form_of(hamiltonian, backend).bytes_at_once
+    at_poles = cost.shared_part(
+        lambda rates: n_poles * pole_seconds(rates, hamiltonian, backend, share, inverse),
+        rates,
+        n_poles if pieces is None else pieces,
+        each,
+    )
+    seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + at_poles.seconds
+    return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend), shared=[at_poles])
 
 
 def sums_option(

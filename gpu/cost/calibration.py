@@ -1,11 +1,10 @@
 """The rates of this machine: measured in about a second when they are first needed, and kept in a file.
 
 The file stands in ``$BDG_CALIBRATION``, else in ``bdg`` below the user's cache folder (``$XDG_CACHE_HOME`` or
-``~/.cache``); its name holds processor, threads, versions and device. ``BDG_CALIBRATION=off`` measures and writes
+``~/.cache``); its name holds processor, versions and device. ``BDG_CALIBRATION=off`` measures and writes
 nothing: the built-in rates of `bdg.gpu.cost.model` hold. Whoever measures at the same time takes the file that came
-first, so all processes choose alike. With one thread processor time is measured, which other processes hardly disturb;
-with more it is the clock, and a machine that is busy is not measured. The
-rates of one thread are measured by a process of its own where this one has more.
+first, so all processes choose alike. Rates are those of one thread, however many are granted and whatever BLAS is told,
+in its processor time, which other processes hardly disturb: choices do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -15,8 +14,6 @@ import hashlib
 import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,14 +23,13 @@ import numpy as np
 import scipy
 
 from bdg.gpu.chebyshev.nambu_operator import kernels_of_the_host
-from bdg.gpu.cost.measured_rates import THREADS, measure
+from bdg.gpu.cost.measured_rates import measure
 from bdg.gpu.cost.model import BUILT_IN, FORMS, Rates
-from bdg.gpu.device.backend import Backend, select_backend
+from bdg.gpu.device.backend import Backend
 
 VARIABLE = "BDG_CALIBRATION"
-VERSION = 4  # of the file and of what its numbers mean
+VERSION = 5  # of the file and of what its numbers mean
 _OFF = ("off", "0", "none")
-_BUSY = 0.7  # processes that wait for a core, on average over a minute
 _known: dict[str, Rates] = {}
 _assumed: list[Rates] = []
 
@@ -64,30 +60,6 @@ def assuming(rates: Rates) -> Iterator[None]:
         _assumed.remove(rates)
 
 
-def rates_of_one_thread(backend: Backend, environment: dict[str, str]) -> Rates:
-    """Return the rates of processes with one thread, which ``environment`` makes them have.
-
-    Raises
-    ------
-    RuntimeError
-        If the process that measures them fails.
-    """
-    if backend.device != "cpu" or THREADS == 1 or os.environ.get(VARIABLE, "").lower() in _OFF:
-        return rates_of(backend)
-    root = str(Path(__file__).resolve().parents[2])
-    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, "-c", "from bdg.gpu.cost import calibration; calibration.print_rates()"],
-        env={**os.environ, **environment, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise RuntimeError(f"the rates of one thread could not be measured: {done.stderr.strip()[-300:]}")
-    return Rates(**json.loads(done.stdout))
-
-
 def folder() -> Path | None:
     """Return where calibrations are kept; None where the user has no home."""
     if place := os.environ.get(VARIABLE):
@@ -103,7 +75,7 @@ def folder() -> Path | None:
 
 def machine_key(backend: Backend) -> str:
     """Return a short name of everything that the rates depend on."""
-    parts = [VERSION, processor(), THREADS, np.__version__, scipy.__version__, platform.python_version()]
+    parts = [VERSION, processor(), np.__version__, scipy.__version__, platform.python_version()]
     parts += [kernels_of_the_host()] if backend.device == "cpu" else [backend.device_name, backend.xp.__version__]
     digest = hashlib.sha256(json.dumps([str(part) for part in parts]).encode()).hexdigest()[:16]
     return f"{backend.device}-{digest}"
@@ -126,9 +98,6 @@ def _kept_or_measured(place: Path | None, key: str, backend: Backend) -> Rates:
     kept, why = _read(path)
     if kept is not None:
         return kept
-    if backend.device == "cpu" and THREADS > 1 and _is_busy():  # threads that wait for each other: off by factors of 10
-        origin = f"built-in rates: the machine is too busy to measure {THREADS} threads"
-        return dataclasses.replace(BUILT_IN["cpu"], origin=origin)
     measured = measure(backend).rounded()
     if path is None:
         return dataclasses.replace(measured, origin="measured now; not kept: no home folder")
@@ -139,15 +108,6 @@ def _kept_or_measured(place: Path | None, key: str, backend: Backend) -> Rates:
     if kept is None:
         return dataclasses.replace(measured, origin=f"measured now; not kept: {again}")
     return dataclasses.replace(kept, origin="measured rates" + (f"; {why}" if why else ""))
-
-
-def _is_busy() -> bool:
-    """Return True if other processes leave fewer cores than this one has threads."""
-    try:
-        load = os.getloadavg()[0]
-    except (AttributeError, OSError):  # not known here
-        return False
-    return load > (os.cpu_count() or 1) - THREADS + _BUSY
 
 
 def _read(path: Path | None) -> tuple[Rates | None, str]:
@@ -186,7 +146,7 @@ def _write_first(path: Path, rates: Rates) -> str:
     """Write the file unless there is one by now; return why it cannot be written, or ""."""
     content = dataclasses.asdict(rates)
     content.pop("origin")
-    about = {"version": VERSION, "processor": processor(), "threads": THREADS, "rates": content}
+    about = {"version": VERSION, "processor": processor(), "rates": content}
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,8 +166,3 @@ def _write_first(path: Path, rates: Rates) -> str:
     finally:
         if temporary:
             _discard(Path(temporary))
-
-
-def print_rates() -> None:
-    """Print the rates of this process as JSON."""
-    print(json.dumps(dataclasses.asdict(rates_of(select_backend("cpu")))))

@@ -1,9 +1,11 @@
-"""What a device does in a second, measured in about a second: the rates of `bdg.gpu.cost.model`."""
+"""What a device does in a second, measured in about a second: the rates of `bdg.gpu.cost.model`.
+
+On the host that is one thread, whatever the environment grants to BLAS.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +16,11 @@ import scipy.sparse as sp
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.cost.model import REFERENCE_WIDTH, Rates, factor_seconds
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import side_by_side, threaded
 from bdg.gpu.multifrontal import Factor, SitePattern, analyse, default_settings
 from bdg.gpu.multifrontal.imaginary.majorana import MajoranaFactor, MajoranaForm
 from bdg.gpu.multifrontal.imaginary.quaternion import QUATERNION_CPU_SETTINGS, QuaternionFactor
 
-_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 _REPEATS = 3
 
 
@@ -36,20 +38,16 @@ class Sizes:
 SIZES = {"cpu": Sizes(512, 512, 16, 10, 1 << 25), "gpu": Sizes(4096, 2048, 64, 24, 1 << 29)}
 
 
-def _threads() -> int:
-    """Return how many threads dense algebra may take; libraries read this once, when they are loaded."""
-    for name in _VARIABLES:
-        if os.environ.get(name, "").isdigit():
-            return max(1, int(os.environ[name]))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-THREADS = _threads()
-
-
 def measure(backend: Backend, sizes: Sizes | None = None) -> Rates:
     """Measure the rates of a device; the quickest of a few runs of each, since noise only adds time."""
     sizes = SIZES[backend.device] if sizes is None else sizes
+    (found,) = side_by_side(lambda sizes: _measured(backend, sizes, threads=1), [sizes], backend)  # BLAS has one, too
+    return found
+
+
+@threaded
+def _measured(backend: Backend, sizes: Sizes, *, threads: int) -> Rates:
+    """Measure with so many threads of this package, whoever asks for the rates with more."""
     seconds = _Stopwatch(backend)
     once, again = (_plain_rates(backend, seconds, sizes) for _ in range(2))  # at two times: few disturbances last
 
@@ -78,8 +76,7 @@ class _Stopwatch:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        alone = backend.device == "cpu" and THREADS == 1
-        self._time = time.process_time if alone else time.perf_counter
+        self._time = time.thread_time if backend.device == "cpu" else time.perf_counter
 
     def __call__(self, run: Callable[[], Any], repeats: int = _REPEATS) -> float:
         least = np.inf

@@ -1,5 +1,8 @@
 r"""How long the parts of a computation take on a device: seconds from counted operations and measured rates.
 
+Everything here is about one thread of the host; `bdg.gpu.cost.shared` says what several make of it. Methods are
+compared on one thread, so that a choice, and with it a result, does not depend on how many there are.
+
 A factorisation takes
 
 .. math:: t = q_{form} \Big( n_{stacks} \, c \, t_{call} + \frac{w \, flops + 2 b \sum a^3}{r_{gemm}}
@@ -11,12 +14,13 @@ corrects each number system by one factorisation of a small cube. The rates come
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 
@@ -101,6 +105,12 @@ class Rates:
         """Return the rates in steps of about a fifth, so that noise of a measurement hardly shows in a choice."""
         many = {name: {key: _coarse(value) for key, value in getattr(self, name).items()} for name in _MAPPINGS}
         return Rates(self.device, **many, copy=_coarse(self.copy), call=_coarse(self.call), origin=self.origin)
+
+    def only(self, name: str) -> Rates:
+        """Return rates by which nothing takes any time but what goes by this one, "copy" or "call"."""
+        free: dict[str, Any] = {other: dict.fromkeys(getattr(self, other), np.inf) for other in _MAPPINGS[:-1]}
+        free |= {"copy": np.inf} if name == "call" else {"call": 0.0}
+        return replace(self, **free)
 
 
 _MAPPINGS = ("gemm", "eigh", "product", "column", "forms")
@@ -227,15 +237,17 @@ class Option:
     ----------
     method, device : str
     seconds : float
-        On the clock, with the threads that the rates were measured with.
+        On one thread: what methods are compared by.
     bytes : float
-        Largest memory of the device.
+        Largest memory of the device, on one thread.
     available : float
         Bytes that the device has left.
     note : str
         What the numbers assume, and why the way is closed if it is.
     closed : bool
         Not possible for another reason than memory.
+    shared : tuple of Shared
+        Parts of the seconds that threads of the host share.
     """
 
     method: str
@@ -245,6 +257,16 @@ class Option:
     available: float = np.inf
     note: str = ""
     closed: bool = False
+    shared: tuple[Shared, ...] = ()
+
+    def on(self, threads: int) -> tuple[float, float]:
+        """Return seconds on the clock and bytes on some threads of the host; a GPU does one piece after another."""
+        seconds, more = self.seconds, 0.0
+        for part in self.shared if self.device == "cpu" and not self.closed else ():
+            number = part.threads(threads, self.available)
+            seconds += part.seconds_on(number) - part.seconds
+            more = max(more, (number - 1) * part.bytes)
+        return seconds, self.bytes + more
 
     @property
     def feasible(self) -> bool:
@@ -261,9 +283,16 @@ class Option:
         return f"{self.method}{place} {seconds_in_words(self.seconds)}"
 
 
+def shared_part(seconds_of: Callable[[Rates], float], rates: Rates, pieces: float, each_bytes: float = 0.0) -> Shared:
+    """Return a part that threads share; its seconds are known for any rates, in terms that go by one rate each."""
+    calls, copies = (seconds_of(rates.only(name)) for name in ("call", "copy"))
+    return Shared(seconds_of(rates), pieces, calls, copies, each_bytes)
+
+
 def repeated(option: Option, times: float) -> Option:
     """Return an option done several times, one after the other."""
-    return replace(option, seconds=times * option.seconds)
+    parts = tuple(part.times(times) for part in option.shared)
+    return replace(option, seconds=times * option.seconds, shared=parts)
 
 
 def longer(option: Option, seconds: float) -> Option:

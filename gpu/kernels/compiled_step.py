@@ -18,7 +18,7 @@ _ARGUMENTS = [
     *[ctypes.c_double] * _REALS,
     *[ctypes.c_int] * 2,
 ]
-_WORTH_THREADS = 1 << 16  # elements of a vector: below, a step takes less than some wake-ups
+WORTH_THREADS = 1 << 16  # elements of a vector: below, a step takes less than some wake-ups
 
 
 class CompiledStep:
@@ -84,7 +84,7 @@ class CompiledStep:
             gamma,
             damp,
             DOTS[dots],
-            threads_taken(threads_granted() if x.size >= _WORTH_THREADS else 1),
+            threads_taken(threads_granted() if x.size >= WORTH_THREADS else 1),
         )
         return None if dots == "none" else sums
 

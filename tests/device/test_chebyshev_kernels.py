@@ -171,7 +171,7 @@ def test_a_column_has_the_same_bits_alone(compiled, dtype, norbs):
 @pytest.mark.parametrize("norbs", [1, 2])
 def test_threads_of_the_library_change_no_bit(compiled, norbs, monkeypatch):
     """Many calls one after the other, as of a recursion: a thread that wakes late finds the work closed."""
-    monkeypatch.setattr(compiled_step, "_WORTH_THREADS", 1)
+    monkeypatch.setattr(compiled_step, "WORTH_THREADS", 1)
     system = grain_composite((16.0, 16.0, 10.0), 1.0, volume_fraction=0.1, diameter=4.0, t=1.0, delta=0.3, seed=1)
     if norbs == 2:
         system = _system(600, 2, False, False)
@@ -195,7 +195,7 @@ def test_threads_of_the_library_change_no_bit(compiled, norbs, monkeypatch):
 
 def test_a_child_of_fork_has_its_own_threads(compiled, monkeypatch):
     """Threads do not survive fork: a child that waited for those of its parent would never end."""
-    monkeypatch.setattr(compiled_step, "_WORTH_THREADS", 1)
+    monkeypatch.setattr(compiled_step, "WORTH_THREADS", 1)
     system = _system(700, 2, False, True)
     step, _ = _steps(system, "float64", compiled)
     x = _vectors(700, 2, 5, "float64", 0)

@@ -2,8 +2,9 @@
 
     python -m bdg.validation.benchmarks.predictions
 
-Everything is computed in a process of its own with one BLAS thread: first the estimate, with the rates of this machine,
-then the computation on a new copy of the system, so that ordering and symbolic factorisation count.
+Everything is computed in a process of its own: first the estimate, with the rates of this machine, then the computation
+on a new copy of the system, so that ordering and symbolic factorisation count. One thread is held against its processor
+seconds, which other processes hardly disturb, several against the clock, beside which stands what else was running.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,6 +26,7 @@ from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.validation.benchmarks.alone import THREADS, package_root
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
+from bdg.validation.benchmarks.neighbours import Neighbours
 from bdg.validation.benchmarks.systems import GAP, composite
 from bdg.validation.benchmarks.tables import markdown
 from bdg.validation.benchmarks.ways import WAYS
@@ -47,6 +49,7 @@ class Case:
         Layers wrap around across x.
     fresh : bool
         Neither this size nor this shape was used to choose a constant of the model.
+    threads : int
     """
 
     sites: tuple[int, int, int]
@@ -55,6 +58,7 @@ class Case:
     phases: bool = False
     fresh: bool = False
     periodic: bool = False
+    threads: int = 1
 
     @property
     def name(self) -> str:
@@ -65,23 +69,30 @@ class Case:
             + (", norbs = 2" if self.norbs == 2 else "")
             + (", complex" if self.phases else "")
             + (", periodic" if self.periodic else "")
+            + (f", {self.threads} threads" if self.threads > 1 else "")
         )
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Seconds and GiB, predicted and measured; processor seconds of one thread."""
+    """Seconds and GiB, predicted and measured: processor seconds of one thread, else seconds on the clock.
+
+    ``others``: cores that other processes took meanwhile; ``error``: why there are no numbers.
+    """
 
     case: str
     words: str
     method: str
     what: str
-    predicted: float
-    measured: float
-    predicted_gib: float
-    measured_gib: float
-    taken: str  # by auto
+    predicted: float = float("nan")
+    measured: float = float("nan")
+    predicted_gib: float = float("nan")
+    measured_gib: float = float("nan")
+    taken: str = "-"  # by auto
     fresh: bool = False
+    threads: int = 1
+    others: float = 0.0
+    error: str = ""
 
     @property
     def memory_ratio(self) -> float:
@@ -145,7 +156,17 @@ FRESH = tuple(
         Case((12, 8, 8), _THOULESS, norbs=2, periodic=True),
     )
 )
-CASES = (*TUNED, *FRESH)
+SHARED = tuple(  # what threads share: poles, energies, blocks of columns, steps; and what they do not
+    Case(sites, ways, threads=2)
+    for sites, ways in (
+        ((16, 16, 16), ("poles", "local, four", "density", "columns", "lanczos")),
+        ((20, 20, 20), ("poles", "local, four")),
+        ((40, 40, 4), ("poles", "local, four", "lanczos")),
+        ((32, 32, 32), ("density",)),
+        ((600, 1, 1), ("junction",)),
+    )
+)
+CASES = (*TUNED, *FRESH, *SHARED)
 _WARM = (6, 5, 5)  # what is computed once before, so that nothing is loaded or compiled while it is measured
 QUICK = (Case((6, 6, 6), ("lanczos", "poles", "density")), Case((6, 6, 3), ("green",), fresh=True))
 
@@ -177,56 +198,69 @@ def build(case: Case) -> System:
     )
 
 
-def measure(cases: Sequence[Case] = CASES) -> list[Row]:
-    """Return predictions and measurements of all cases, each in a process of its own."""
-    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
+def measure(cases: Sequence[Case] = CASES, take: Callable[[Row], None] = lambda row: None) -> list[Row]:
+    """Return predictions and measurements of all cases, each in a process of its own, and hand them on as they come."""
     rows = []
     for case in cases:
         print(f"  {case.name}: {', '.join(case.ways)}", file=sys.stderr, flush=True)
         for way in case.ways:
-            alone = dataclasses.replace(case, ways=(way,))
-            command = [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(alone))]
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-            rows += [Row(**json.loads(line)) for line in done.stdout.splitlines()]
+            rows.append(_alone(dataclasses.replace(case, ways=(way,))))
+            take(rows[-1])
     return rows
+
+
+def _alone(case: Case) -> Row:
+    """Return the row of a case with one way; a process that fails makes a row that says so."""
+    environment = {**os.environ, **dict.fromkeys(THREADS, str(case.threads))}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", __name__, json.dumps(dataclasses.asdict(case))]
+    with Neighbours() as others:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode or not found:
+        way, last = WAYS[case.ways[0]], (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+        error = f"ended with code {done.returncode}: {last[:200]}"
+        return Row(case.name, way.words, way.method, way.what, fresh=case.fresh, threads=case.threads, error=error)
+    return dataclasses.replace(Row(**found[0]), others=others.cores)
 
 
 def rows_of(case: Case) -> list[Row]:
     """Return predictions and measurements of one case, made in this process."""
     of_case, of_warm = build(case), build(dataclasses.replace(case, sites=_WARM))
+    clock = time.process_time if case.threads == 1 else time.perf_counter
     rows = []
     for name in case.ways:
         way = WAYS[name]
         system, warm = way.prepared(of_case), way.prepared(of_warm)
         arguments = way.arguments(system)
-        found = bdg.estimate(system, way.what, device="cpu", **arguments)
+        found = bdg.estimate(system, way.what, device="cpu", threads=case.threads, **arguments)
         assert isinstance(found, bdg.Estimate)
         place = found.methods.index(way.method)
         compute = getattr(bdg, way.what)
         small = {**way.arguments(warm), **({"k": 32} if "k" in arguments else {})}
-        named = {} if way.what == "spectral_function" else {"method": way.method}  # it has but one
-        compute(warm, **named, device="cpu", **small)
+        named = {"device": "cpu", "threads": case.threads}
+        named |= {} if way.what == "spectral_function" else {"method": way.method}  # it has but one
+        compute(warm, **named, **small)
         fresh = dataclasses.replace(system, shared={})
         gc.collect()
         before = reset_peak()
-        start = time.process_time()
-        compute(fresh, **named, device="cpu", **arguments)
-        seconds = time.process_time() - start
+        start = clock()
+        compute(fresh, **named, **arguments)
+        seconds = clock() - start
         peak = (peak_bytes() - before) / GIB
-        predicted = float(found.all_seconds[place]), float(found.all_gibibytes[place])
         rows.append(
             Row(
                 case.name,
                 way.words,
                 way.method,
                 way.what,
-                predicted[0],
-                seconds,
-                predicted[1],
-                peak,
-                found.method,
-                case.fresh,
+                predicted=float(found.all_seconds[place]),
+                measured=seconds,
+                predicted_gib=float(found.all_gibibytes[place]),
+                measured_gib=peak,
+                taken=found.method,
+                fresh=case.fresh,
+                threads=case.threads,
             )
         )
     return rows
@@ -235,15 +269,23 @@ def rows_of(case: Case) -> list[Row]:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown, those not used in tuning apart, and how many hold within a factor of two."""
     parts = []
-    for fresh, title in ((False, "Used in tuning the constants of the model:"), (True, "Not used in tuning:")):
-        some = [row for row in rows if row.fresh is fresh]
+    groups: tuple[tuple[str, Callable[[Row], bool]], ...] = (
+        ("Used in tuning the constants of the model:", lambda row: row.threads == 1 and not row.fresh),
+        ("Not used in tuning:", lambda row: row.threads == 1 and row.fresh),
+        ("On several threads, none used in tuning:", lambda row: row.threads > 1),
+    )
+    for title, belongs in groups:
+        some = [row for row in rows if belongs(row)]
         if some:
             parts += [title, _table(some), _within(some)]
     return "\n\n".join(parts + picks(rows))
 
 
 def _table(rows: Sequence[Row]) -> str:
-    head = ("sites", "what", "method", "predicted s", "CPU s", "ratio", "predicted GiB", "GiB", "auto takes")
+    threaded = any(row.threads > 1 for row in rows)
+    seconds = "s on the clock" if threaded else "CPU s"
+    head = ["sites", "what", "method", "predicted s", seconds, "ratio", "predicted GiB", "GiB", "auto takes"]
+    head += ["cores that others took"] if threaded else []
     cells = [
         (
             row.case,
@@ -254,7 +296,8 @@ def _table(rows: Sequence[Row]) -> str:
             f"{row.ratio:.2f}",
             f"{row.predicted_gib:.3f}",
             f"{row.measured_gib:.3f}",
-            row.taken,
+            row.error or row.taken,
+            *([f"{row.others:.1f}"] if threaded else []),
         )
         for row in rows
     ]
@@ -271,7 +314,7 @@ def picks(rows: Sequence[Row]) -> list[str]:
     found = []
     for key in dict.fromkeys((row.case, row.words) for row in rows):
         same = [row for row in rows if (row.case, row.words) == key]
-        if len(same) < 2:
+        if len(same) < 2 or any(row.error for row in same):
             continue
         quickest, named = min(same, key=lambda r: r.measured), min(same, key=lambda r: r.predicted)
         right = "right" if quickest is named else f"WRONG: {quickest.method} is quickest"

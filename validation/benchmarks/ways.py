@@ -75,6 +75,12 @@ WAYS = {
         lambda s: {"energies": [0.1], "broadening": 0.01},
         "local density, all sites",
     ),
+    "local, four": Way(
+        "local_density_of_states",
+        "green",
+        lambda s: {"energies": [0.05, 0.1, 0.2, 0.4], "broadening": 0.02},
+        "local density, all sites, 4 energies",
+    ),
     "local, few": Way(
         "local_density_of_states",
         "green",

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from threadpoolctl import threadpool_info
 
 import bdg
 from bdg.condensate import amplitude_choice
@@ -19,6 +20,7 @@ from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.cost import calibration, measured_rates
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.model import BUILT_IN, Option, Rates
+from bdg.gpu.device import threads
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.green import resolvent_costs
 from bdg.methods import choice, recursion_costs
@@ -267,7 +269,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(calibration.VARIABLE, str(tmp_path / "kept"))
     monkeypatch.setattr(calibration, "_known", {})
     monkeypatch.setattr(measured_rates, "SIZES", {"cpu": TINY, "gpu": TINY})
-    monkeypatch.setattr(calibration, "_is_busy", lambda: False)
     return tmp_path / "kept"
 
 
@@ -341,10 +342,19 @@ def test_a_folder_that_cannot_be_written_is_no_error_but_said(folder, tmp_path, 
     assert again is calibration.rates_of(CPU)  # once a process
 
 
-def test_a_busy_machine_is_not_measured_with_several_threads(folder, monkeypatch):
-    monkeypatch.setattr(calibration, "_is_busy", lambda: True)
-    monkeypatch.setattr(calibration, "THREADS", 2)
-    assert "too busy to measure 2 threads" in calibration.rates_of(CPU).origin and not folder.exists()
+def test_rates_are_those_of_one_thread_whoever_asks(monkeypatch):
+    """A call with three threads measures with one, of the package and of BLAS: choices must not depend on that."""
+    seen = []
+
+    def look(*_):
+        blas = {lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas"}
+        seen.append((threads.threads_granted(), *blas))
+        return BUILT_IN["cpu"]
+
+    monkeypatch.setattr(measured_rates, "_plain_rates", look)
+    monkeypatch.setattr(measured_rates, "_forms", lambda *_: {})
+    threads.threaded(lambda threads="auto": measured_rates.measure(CPU))(threads=3)
+    assert seen == [(1, 1)] * 2
 
 
 def test_off_means_built_in_rates_and_no_file(folder, monkeypatch):
@@ -371,19 +381,6 @@ def test_the_folder_follows_the_rules_of_xdg(monkeypatch, tmp_path):
 
 def test_the_key_tells_machines_apart(monkeypatch):
     keys = {calibration.machine_key(CPU)}
-    monkeypatch.setattr(calibration, "THREADS", calibration.THREADS + 1)
-    keys.add(calibration.machine_key(CPU))
     monkeypatch.setattr(calibration, "processor", lambda: "another")
     keys.add(calibration.machine_key(CPU))
-    assert len(keys) == 3
-
-
-def test_rates_of_one_thread_come_from_a_process_of_its_own(tmp_path, monkeypatch):
-    """A process with two threads asks one that has a single one; that one's file is there afterwards."""
-    kept = dataclasses.replace(BUILT_IN["cpu"], copy=1.25e10, origin="")
-    monkeypatch.setenv(calibration.VARIABLE, str(tmp_path))
-    monkeypatch.setattr(calibration, "THREADS", 1)
-    calibration._write_first(tmp_path / f"calibration-{calibration.machine_key(CPU)}.json", kept)
-    monkeypatch.setattr(calibration, "THREADS", 2)
-    found = calibration.rates_of_one_thread(CPU, {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")})
-    assert found.copy == 1.25e10 and found.origin == "measured rates"
+    assert len(keys) == 2

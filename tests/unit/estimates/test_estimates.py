@@ -151,7 +151,8 @@ def of_gap():
     return estimate_job(parse_job(GAP, "gap.toml", "gap"))
 
 
-def test_a_job_adds_up_its_points(of_gap):
+def test_a_job_adds_up_its_points(of_gap, monkeypatch):
+    monkeypatch.setenv("BDG_THREADS", "4")
     job = parse_job(GAP, "gap.toml", "gap")
     found = estimate_job(job, workers=4)
     assert found.points == 80 and found.examined == MOST_EXAMINED and found.steps[0] == "solve_gap"
@@ -159,6 +160,10 @@ def test_a_job_adds_up_its_points(of_gap):
     assert found.seconds == pytest.approx(1.5 + found.processor_seconds / 4, rel=0.01) and not found.refused
     assert of_gap.processor_seconds == pytest.approx(found.processor_seconds)
     assert "from 24 points" in str(found) and "4 workers" in str(found) and "built-in rates" in str(found)
+    assert found.cores == 4 and found.on_cores.tolist() == [1, 2, 4, 8, 16] and "with cores: 1: " in str(found)
+    assert found.seconds == found.seconds_on_cores[2]
+    alone = found.seconds_on_cores - 1.5  # four workers on two cores wait for one another, on sixteen they have threads
+    assert alone[:3] == pytest.approx(alone[2] * np.array([4, 2, 1])) and alone[4] < 0.6 * alone[2]
 
 
 def test_more_workers_than_the_memory_holds_are_refused_with_what_would_fit(monkeypatch, of_gap):
