@@ -13,7 +13,7 @@ import pytest
 
 from bdg import cli
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.validation.benchmarks import alone, child, document, plan, predictions, self_consistent, tables, tasks
+from bdg.validation.benchmarks import alone, child, document, plan, predictions, self_consistent, tables, targets, tasks
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.gpu import stages as gpu_stages
 from bdg.validation.benchmarks.gpu import steps as gpu_steps
@@ -86,7 +86,7 @@ def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick
         (20, plan.gap_route(share).name): Measurement("gap", {"share": share}, 1.0, 1.0, 0.1, {"iterations": count})
         for share, count in ((0.1, 15), (0.95, 41))
     }
-    held = [target for target in tables.targets(best, plan.Plan()) if "gap" in target.name]
+    held = [target for target in targets.targets(best, plan.Plan()) if "gap" in target.name]
     assert [(target.bound, target.met) for target in held] == [(15, True), (40, False)]
     failed = Measurement("gap", {}, error="no memory")
     assert self_consistent.row(20, 0.1, failed)[-1] == "no memory"
@@ -176,7 +176,7 @@ def test_densities_are_held_against_kwant_in_one_process():
     chosen = plan.Plan(grid=0)
     best, _ = plan.measure(plan.cells(chosen, "density_of_states"), chosen.repeats, run)
     assert calls == [("densities", 16, 3), ("densities", 24, 3), ("densities", 32, 3)]
-    held = [target for target in tables.targets(best, chosen) if "kwant.kpm" in target.name]
+    held = [target for target in targets.targets(best, chosen) if "kwant.kpm" in target.name]
     assert [(target.value, target.met) for target in held[1:]] == [(3.6, True), (2.9, False)]
     assert held[0].met is None
     table = tables.density_of_states(best, chosen)
@@ -212,7 +212,7 @@ def test_targets_are_ratios_of_processor_seconds_against_the_quicker_peer():
         **run(plan.POLES, 20, 2.0, 0.1, sites=[0, 1], values=[[1.0, 0.0], [0.5, 0.0]]),
         **run(plan.COLUMNS, 20, 4.0, 0.1, sites=[1], of_sites=20, values=[[0.5, 1e-6]]),
     }
-    held = {target.name: target for target in tables.targets(best, plan.Plan())}
+    held = {target.name: target for target in targets.targets(best, plan.Plan())}
     expected = {
         "32 bound states, 24^3, proven complete: SciPy / ours": (6.0, True),
         "32 bound states, 24^3, proof left out: SciPy / ours": (8.0, True),

@@ -16,6 +16,7 @@ from typing import Any
 
 import bdg
 from bdg.validation.benchmarks.child import MARK
+from bdg.validation.benchmarks.neighbours import Neighbours
 from bdg.validation.benchmarks.tasks import TASKS
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "BDG_THREADS")
@@ -39,6 +40,8 @@ class Measurement:
         What the task says about its result.
     error : str
         Why there is no measurement; empty if there is one.
+    others, load : float
+        Cores that other processes took meanwhile, and the load average before; nan where the system does not tell.
     """
 
     task: str
@@ -48,6 +51,8 @@ class Measurement:
     peak_gib: float = float("nan")
     found: dict[str, Any] = field(default_factory=dict)
     error: str = ""
+    others: float = float("nan")
+    load: float = float("nan")
 
 
 def run_alone(task: str, threads: int = 1, **options: Any) -> Measurement:
@@ -57,12 +62,14 @@ def run_alone(task: str, threads: int = 1, **options: Any) -> Measurement:
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package_root(), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", CHILD, json.dumps({"task": task, **options})]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    with Neighbours() as beside:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if not lines:
         last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
         return Measurement(task, options, error=f"ended with code {done.returncode}: {last}")
-    return Measurement(task, options, **json.loads(lines[-1].removeprefix(MARK)))
+    measured = json.loads(lines[-1].removeprefix(MARK))
+    return Measurement(task, options, **measured, others=beside.cores, load=beside.load)
 
 
 def package_root() -> str:

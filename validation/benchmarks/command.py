@@ -10,10 +10,10 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from bdg.validation.benchmarks import document, machine, plan, predictions, tables
+from bdg.validation.benchmarks import document, machine, plan, predictions, tables, targets
 from bdg.validation.benchmarks.alone import Measurement
+from bdg.validation.benchmarks.markdown import markdown
 from bdg.validation.benchmarks.plan import Measured, Plan
 
 _TITLES = {
@@ -23,6 +23,10 @@ _TITLES = {
     "self_consistent": "Self-consistent gap of a disordered S/N/S cube",
     "grain_phases": "Free energy of the phases of four grains, 112 points of a grid",
     "threads": "One thread and two",
+    "clock": "On the clock, beside peers",
+    "growth": "Growth with the number of sites",
+    "large_states": "32 bound states of large cubes",
+    "replay": "Speed-up that the structure allows (a replay)",
     "grid": "Assembly of a regular grid",
     "predictions": "Predicted against measured",
 }
@@ -43,63 +47,109 @@ def main(
     quick : bool
         Tiny sizes, seconds instead of a quarter of an hour: to see that everything runs. Its ratios mean nothing.
     large : bool
-        Only what takes too long for everyday: the self-consistent gap of 32^3 sites, about ten minutes.
-    only : list of {"bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "threads",
-        "grid", "predictions"}
-        Parts to measure; all by default.
+        Only what takes too long for everyday: 32 states of 48^3 and 64^3 sites, the self-consistent gap of 32^3, and
+        replays of these sizes; half an hour.
+    only : list of str
+        Parts to measure, of `bdg.validation.benchmarks.plan.PARTS` and "predictions", or of ``LARGE_PARTS``; all by
+        default.
     write : path, optional
-        Page that takes the tables between its markers; the large ones have markers of their own.
+        Page that takes the tables between its markers, after each part; the large ones have markers of their own.
     json_path : path, optional
-        File for every single run.
+        File for every single run, written after each.
 
     Returns
     -------
     int
         0, also where a target is missed: the table says so. 2 if the page cannot take tables.
     """
-    if large and only:
-        print("bdg benchmark: --large has one part; leave --only out", file=sys.stderr)
-        return 2
     everyday = plan.QUICK if quick else Plan()
     chosen = (plan.QUICK_LARGE if quick else plan.LARGE) if large else everyday
     markers = (document.LARGE_BEGIN, document.LARGE_END) if large else (document.BEGIN, document.END)
-    only = plan.LARGE_PARTS if large else only
+    known = plan.LARGE_PARTS if large else (*plan.PARTS, "predictions")
+    if strange := [part for part in only if part not in known]:
+        print(f"bdg benchmark: --{'large' if large else 'only'} has the parts {', '.join(known)}; got {strange[0]}",
+              file=sys.stderr)  # fmt: skip
+        return 2
     if write is not None:
         try:
             document.require_markers(Path(write), *markers)
         except ValueError as error:
             print(f"bdg benchmark: {error}", file=sys.stderr)
             return 2
-    best: Measured = {}
-    every: list[Measurement] = []
-    parts = [part for part in only or plan.PARTS if part != "predictions"]
-    for part in parts:
+    report = Report(chosen, only or known, None if write is None else Path(write), markers,
+                    None if json_path is None else Path(json_path))  # fmt: skip
+    for part in report.parts:
         print(_TITLES[part], file=sys.stderr)
-        found, runs = plan.measure(plan.cells(chosen, part), chosen.repeats)
-        best.update(found)
-        every += runs
-    sections = [machine.description()]
-    for part in parts:
-        sections.append(f"### {_TITLES[part]}\n\n{getattr(tables, part)(best, chosen)}")
-    if not only or "predictions" in only:
-        print(_TITLES["predictions"], file=sys.stderr)
-        rows = predictions.measure(predictions.QUICK if quick else predictions.CASES)
-        sections.append(f"### {_TITLES['predictions']}\n\n{predictions.table(rows)}")
-    if held := [target for target in tables.targets(best, chosen) if target.met is not None]:
-        head = ("held against", "measured", "target", "")
-        sections.append(f"### Targets\n\n{tables.markdown(head, [target.cells() for target in held])}")
-    text = "\n\n".join(sections)
-    print(text)
-    if write is not None:
-        document.write_between_markers(Path(write), text, *markers)
-    if json_path is not None:
-        _write_json(Path(json_path), every, held)
+        if part == "predictions":
+            report.add(part, predictions.table(predictions.measure(
+                predictions.QUICK if quick else predictions.CASES, report.take_row)))  # fmt: skip
+        else:
+            found, _ = plan.measure(plan.cells(chosen, part), chosen.repeats, take=report.take)
+            report.best.update(found)
+            report.add(part, getattr(tables, part)(report.best, chosen))
+    print(report.text())
     return 0
 
 
-def _write_json(path: Path, every: Sequence[Any], held: Sequence[Any]) -> None:
-    content = {
-        "runs": [dataclasses.asdict(run) for run in every],
-        "targets": [{**dataclasses.asdict(target), "met": target.met} for target in held],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+class Report:
+    """Page and file of a run, written anew whenever something has been measured: an interrupted run loses nothing.
+
+    Attributes
+    ----------
+    parts : tuple of str
+        To be measured.
+    best : dict
+        The quickest run of each cell so far.
+    """
+
+    def __init__(
+        self, chosen: Plan, parts: Sequence[str], page: Path | None, markers: tuple[str, str], json_path: Path | None
+    ) -> None:
+        self.parts, self.best = tuple(parts), Measured()
+        self._plan, self._page, self._markers, self._json = chosen, page, markers, json_path
+        self._sections: dict[str, str] = {}
+        self._runs: list[Measurement] = []
+        self._rows: list[predictions.Row] = []
+
+    def take(self, run: Measurement) -> None:
+        """Note a run."""
+        self._runs.append(run)
+        self._write_json()
+
+    def take_row(self, row: predictions.Row) -> None:
+        """Note a prediction with what was measured."""
+        self._rows.append(row)
+        self._write_json()
+
+    def add(self, part: str, section: str) -> None:
+        """Note the table of a part, and write the page as far as it is known."""
+        self._sections[part] = section
+        if self._page is not None:
+            document.write_between_markers(self._page, self.text(), *self._markers)
+        self._write_json()
+
+    def text(self) -> str:
+        """Return what is known so far as Markdown."""
+        texts = [machine.description()]
+        texts += [f"### {_TITLES[part]}\n\n{section}" for part, section in self._sections.items()]
+        if held := self._held():
+            head = ("held against", "measured", "target", "")
+            texts.append(f"### Targets\n\n{markdown(head, [target.cells() for target in held])}")
+        if missing := [part for part in self.parts if part not in self._sections]:
+            texts.append(f"UNFINISHED: {', '.join(missing)} not measured yet.")
+        return "\n\n".join(texts)
+
+    def _held(self) -> list[targets.Target]:
+        return [target for target in targets.targets(self.best, self._plan) if target.met is not None]
+
+    def _write_json(self) -> None:
+        if self._json is None:
+            return
+        content = {
+            "runs": [dataclasses.asdict(run) for run in self._runs],
+            "targets": [{**dataclasses.asdict(target), "met": target.met} for target in self._held()],
+            "predictions": [dataclasses.asdict(row) for row in self._rows],
+        }
+        part = self._json.with_name(f"{self._json.name}.part")
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        part.replace(self._json)

@@ -86,8 +86,8 @@ def measure(cases: Sequence[tuple[int, int]] = CASES, repeats: int = 3) -> list[
         calls: dict[str, Callable[[], Any]] = {
             "float32": partial(_ours, system, energies, moments, True),
             "float64": partial(_ours, system, energies, moments, False),
-            "kwant": partial(_kwant, system, energies, moments, True),
-            "kwant, as typed": partial(_kwant, system, energies, moments, False),
+            "kwant": partial(by_kwant, system, energies, moments, True),
+            "kwant, as typed": partial(by_kwant, system, energies, moments, False),
         }
         best, found = _best(calls, repeats)
         for dtype in ("float32", "float64"):
@@ -193,7 +193,7 @@ def _ours(system: bdg.System, energies: np.ndarray, moments: int, single: bool) 
         dos.single_is_enough = chosen
 
 
-def _kwant(system: bdg.System, energies: np.ndarray, moments: int, bound_given: bool) -> np.ndarray | None:
+def by_kwant(system: bdg.System, energies: np.ndarray, moments: int, bound_given: bool) -> np.ndarray | None:
     """Return the density by kwant, None where it is not installed."""
     try:
         with warnings.catch_warnings():

@@ -19,5 +19,5 @@ def description() -> str:
     listed = ", ".join(f"{name} {found}" for name, found in versions.items())
     return (
         f"Machine: {processor()}, {usable} cores, {platform.system()}. Every computation in a process of its own with "
-        f"one BLAS thread, on the CPU; float64 unless stated. Versions: {listed}."
+        f"one BLAS thread unless it says two, on the CPU; float64 unless stated. Versions: {listed}."
     )

@@ -4,49 +4,32 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from bdg.validation.benchmarks import wall_clock
 from bdg.validation.benchmarks.alone import Measurement, run_alone
+from bdg.validation.benchmarks.routes import (
+    BODGE,
+    CERTIFIED,
+    COLUMNS,
+    DENSE,
+    DENSITIES,
+    GRID,
+    HARMONICS,
+    LANDSCAPE,
+    PARDISO,
+    PARDISO_LOOSE,
+    PARDISO_LU,
+    POLES,
+    SUPERLU,
+    Cell,
+    Route,
+    gap_route,
+    replay_route,
+    thread_route,
+)
 
 ONCE_FROM = 20.0  # processor seconds from which a computation is not repeated
-
-
-@dataclass(frozen=True)
-class Route:
-    """One way to a result: a task with options, what tables call it, whether it repeats itself, and threads.
-
-    ``clock``: of several runs the one that ended first counts, not that of least processor time.
-    """
-
-    name: str
-    task: str
-    options: dict[str, Any] = field(default_factory=dict)
-    once: bool = False
-    threads: int = 1
-    clock: bool = False
-
-
-CERTIFIED = Route("this package, proven complete", "lanczos")
-UNPROVEN = "this package, proof left out"  # the same run without the time of its inertia count
-SUPERLU = Route("SciPy `eigsh(H, 32, sigma=0)` (SuperLU)", "superlu")
-PARDISO = Route("ARPACK on MKL PARDISO (LDL^T), `tol=0`", "pardiso", {"tol": 0.0})
-PARDISO_LOOSE = Route("ARPACK on MKL PARDISO (LDL^T), `tol=1e-9`", "pardiso", {"tol": 1e-9})
-PARDISO_LU = Route("ARPACK on MKL PARDISO as pypardiso has it (LU)", "pardiso", {"tol": 1e-9, "mtype": 11})
-BODGE = Route("bodge `diagonalize` (dense, both spins)", "bodge")
-
-POLES = Route("this package, all sites (poles)", "poles")
-COLUMNS = Route("exact Chebyshev columns", "columns")
-DENSE = Route("one dense `eigh`", "dense")
-
-LANDSCAPE = Route("this package, host integrated out", "landscape")
-HARMONICS = Route("determinants of the whole system", "harmonics")
-
-GRID = Route("grid", "grid")
-
-DENSITIES = "density of states"
-
-GAP = "self-consistent gap"
 
 
 @dataclass(frozen=True)
@@ -70,6 +53,14 @@ class Plan:
         Edge and Chebyshev moments for the density of states.
     threads : tuple of (task, int)
         What runs on one thread and on two, and its edge.
+    clock : tuple of `bdg.validation.benchmarks.wall_clock.Line`
+        What is timed by the clock beside its peers.
+    growth : tuple of (task, tuple of int)
+        What is followed from edge to edge.
+    large : tuple of int
+        Bound states of what takes minutes.
+    replays : tuple of (task, int)
+        What is recorded, and scheduled on more cores than there are.
     gaps : tuple of (int, float)
         Edge and share of Tc for the self-consistent gap.
     repeats : int
@@ -89,6 +80,14 @@ class Plan:
         *(("poles", 20), ("poles", 24), ("ldos", 16), ("ldos", 20)),
         *(("expansion", 32), ("expansion", 48)),
     )
+    clock: tuple[wall_clock.Line, ...] = wall_clock.LINES
+    growth: tuple[tuple[str, tuple[int, ...]], ...] = (
+        ("lanczos", (24, 32, 40, 48, 56)),
+        ("poles", (16, 20, 24, 28)),
+        ("expansion", (24, 32, 40, 48, 56)),
+    )
+    large: tuple[int, ...] = ()
+    replays: tuple[tuple[str, int], ...] = (("poles", 24), ("gap_steps", 24), ("lanczos", 32))
     repeats: int = 3
 
 
@@ -103,25 +102,21 @@ QUICK = Plan(
     densities=((6, 64),),
     gaps=((6, 0.1), (6, 0.5)),
     threads=(("poles", 6), ("ldos", 6), ("expansion", 6)),
+    clock=wall_clock.QUICK,
+    growth=(("lanczos", (6, 8)), ("poles", (6, 8)), ("expansion", (6, 8))),
+    replays=(("poles", 6), ("gap_steps", 6), ("lanczos", 8)),
     repeats=1,
 )
-LARGE = Plan(gaps=((32, 0.1),), repeats=1)  # what takes too long for everyday
-QUICK_LARGE = Plan(gaps=((6, 0.1),), repeats=1)
-LARGE_PARTS = ("self_consistent",)
+_FAR = (("poles", 32), ("gap_steps", 32), ("lanczos", 64))  # what is promised on many cores
+LARGE = Plan(gaps=((32, 0.1),), large=(48, 64), replays=_FAR, repeats=1)  # what takes too long for everyday
+QUICK_LARGE = Plan(gaps=((6, 0.1),), large=(6,), replays=QUICK.replays, repeats=1)
+LARGE_PARTS = ("large_states", "self_consistent", "replay")
 
-Cell = tuple[int, Route]  # sites an axis, and how
 Measured = dict[tuple[int, str], Measurement]  # by size and name of the route
-PARTS = ("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases", "threads", "grid")
-
-
-def thread_route(task: str, threads: int) -> Route:
-    """Return the route to what a task gives on some threads."""
-    return Route(f"{task}, {threads} threads", task, threads=threads, clock=True)
-
-
-def gap_route(share: float) -> Route:
-    """Return the route to the self-consistent gap at a share of Tc."""
-    return Route(f"{GAP}, {share:g} Tc", "gap", {"share": share})
+PARTS = (
+    *("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases"),
+    *("threads", "clock", "growth", "grid", "replay"),
+)
 
 
 def cells(plan: Plan, part: str) -> list[Cell]:
@@ -145,17 +140,30 @@ def cells(plan: Plan, part: str) -> list[Cell]:
         pairs = [(n, r) for n in plan.clusters for r in (LANDSCAPE, HARMONICS)]
     elif part == "threads":
         pairs = [(n, thread_route(task, threads)) for task, n in plan.threads for threads in (1, 2)]
+    elif part == "clock":
+        pairs = [(line.size, route) for line in plan.clock for route in line.routes]
+    elif part == "growth":
+        pairs = [(n, Route(f"growth: {task}", task, once=True)) for task, sizes in plan.growth for n in sizes]
+    elif part == "large_states":
+        pairs = [(n, wall_clock.LARGE) for n in plan.large]
+    elif part == "replay":
+        pairs = [(n, replay_route(task)) for task, n in plan.replays]
     else:
         pairs = [(plan.grid, GRID)]
     return list({(size, route.name): (size, route) for size, route in pairs}.values())
 
 
 def measure(
-    wanted: Sequence[Cell], repeats: int, run: Callable[..., Measurement] = run_alone
+    wanted: Sequence[Cell],
+    repeats: int,
+    run: Callable[..., Measurement] = run_alone,
+    *,
+    take: Callable[[Measurement], None] = lambda found: None,
 ) -> tuple[Measured, list[Measurement]]:
     """Run cells in turn, ours and theirs interleaved; return the quickest run of each, and all runs.
 
-    Noise of a shared machine only adds time, so the quickest of a few runs is the fairest.
+    Noise of a shared machine only adds time, so the quickest of a few runs is the fairest. Each run is handed to
+    ``take`` as soon as it is there.
     """
     best: Measured = {}
     every: list[Measurement] = []
@@ -167,6 +175,7 @@ def measure(
             more = {"threads": route.threads} if route.threads > 1 else {}
             found = run(route.task, size=size, **more, **route.options)
             every.append(found)
+            take(found)
             if known is None or (not found.error and _quicker(found, known, route.clock)):
                 best[size, route.name] = found
             _say(size, route.name, found)

@@ -25,10 +25,10 @@ import bdg
 from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.validation.benchmarks.alone import THREADS, package_root
+from bdg.validation.benchmarks.markdown import markdown
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, reset_peak
 from bdg.validation.benchmarks.neighbours import Neighbours
 from bdg.validation.benchmarks.systems import GAP, composite
-from bdg.validation.benchmarks.tables import markdown
 from bdg.validation.benchmarks.ways import WAYS
 
 

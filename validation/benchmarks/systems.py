@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.sparse as sp
 
 import bdg
-from bdg.lattices import Layer, stack
+from bdg.lattices import Layer, from_hamiltonian, stack
 from bdg.lattices.builders.composites import grain_composite
 from bdg.lattices.builders.grains_at import grains_at
+from bdg.lattices.nambu import SIGMA_X, SIGMA_Y, SIGMA_Z
 
 GAP = 0.3  # in t
 TEMPERATURE = 0.05 * GAP
 
+RASHBA, ZEEMAN, ISLAND = 0.3, 0.1, 8  # in t, in t, sites an edge
 ATTRACTION, DISORDER, MU, START = 2.6, 1.0, -1.0, 0.3
 
 
@@ -35,3 +38,31 @@ def sandwich(size: int) -> bdg.System:
     electrode = Layer(thickness, delta=START, attraction=ATTRACTION, disorder=DISORDER)
     middle = Layer(size - 2 * thickness, disorder=DISORDER)
     return stack([electrode, middle, electrode], (size, size), mu=MU, seed=1)
+
+
+def film(size: int, kind: str) -> bdg.System:
+    """Return a spinful open film of ``size``^2 sites, a third of it squares of 8 x 8 sites with Delta = 0.3 t.
+
+    W = 1, mu = -1, a Zeeman field of 0.1 t across it; ``kind`` "Rashba": spin-orbit hopping of 0.3 t, "real": none,
+    so that H is real.
+    """
+    if kind not in ("Rashba", "real"):
+        raise ValueError(f"kind must be 'Rashba' or 'real'; got {kind!r}")
+    number = np.arange(size**2).reshape(size, size)
+    plain = -np.eye(2)
+    turn = RASHBA if kind == "Rashba" else 0.0
+    along_x = _bonds(number[:-1], number[1:], plain + (1j * turn * SIGMA_Y).real)
+    along_y = _bonds(number[:, :-1], number[:, 1:], plain - 1j * turn * SIGMA_X)
+    onsite = -MU + DISORDER * (np.random.default_rng(1).random(size**2) - 0.5)
+    half = along_x + along_y
+    h = half + half.conj().T + sp.kron(sp.diags_array(onsite), np.eye(2))
+    h = sp.csr_matrix(h + sp.kron(sp.identity(size**2), ZEEMAN * SIGMA_Z))
+    x, y = places = np.stack(np.unravel_index(number.ravel(), number.shape))
+    delta = np.where((x // ISLAND + y // ISLAND) % 3 == 0, GAP, 0.0)
+    return from_hamiltonian(h if kind == "Rashba" else h.real, places.T, norbs=2, delta=delta)
+
+
+def _bonds(first: np.ndarray, second: np.ndarray, hopping: np.ndarray) -> sp.csr_matrix:
+    n_sites = int(second.max()) + 1
+    links = sp.csr_matrix((np.ones(first.size), (second.ravel(), first.ravel())), shape=(n_sites, n_sites))
+    return sp.csr_matrix(sp.kron(links, hopping))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bdg.validation.benchmarks import density_of_states as densities
+from bdg.validation.benchmarks import replay as replays
 from bdg.validation.benchmarks import self_consistent as gaps
+from bdg.validation.benchmarks import wall_clock
 from bdg.validation.benchmarks.alone import Measurement
-from bdg.validation.benchmarks.plan import (
+from bdg.validation.benchmarks.markdown import markdown
+from bdg.validation.benchmarks.plan import Measured, Plan
+from bdg.validation.benchmarks.routes import (
     BODGE,
     CERTIFIED,
     COLUMNS,
@@ -27,42 +29,12 @@ from bdg.validation.benchmarks.plan import (
     POLES,
     SUPERLU,
     UNPROVEN,
-    Measured,
-    Plan,
     gap_route,
+    replay_route,
     thread_route,
 )
 
 _BUSY = 1.1  # processor seconds per second from which more than one thread must have run
-
-
-@dataclass(frozen=True)
-class Target:
-    """A ratio or size that was promised: ``value`` has to be at least (or at most) ``bound``."""
-
-    name: str
-    value: float
-    bound: float
-    at_most: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether it holds; None if it was not measured."""
-        if math.isnan(self.value):
-            return None
-        return self.value <= self.bound if self.at_most else self.value >= self.bound
-
-    def cells(self) -> tuple[str, str, str, str]:
-        """Return name, measured value, promise, and the verdict in words."""
-        verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
-        value = "-" if self.met is None else f"{self.value:.3g}"
-        return self.name, value, f"{'<=' if self.at_most else '>='} {self.bound:g}", verdict
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def bound_states(best: Measured, plan: Plan) -> str:
@@ -96,7 +68,7 @@ def _states_row(size: int, name: str, found: Measurement, ours: Measurement) -> 
         name + _threads(found),
         f"{found.cpu_seconds:.2f}",
         f"{found.seconds:.2f}",
-        f"{_ratio(found, ours):.2f}",
+        f"{ratio_of(found, ours):.2f}",
         f"{found.peak_gib:.3f}",
         difference,
         "-" if residual is None else f"{residual:.0e}",
@@ -135,7 +107,8 @@ def _difference_of_energies(found: Measurement, ours: Measurement) -> str:
     return f"{abs(one - other).max():.0e}"
 
 
-def _ratio(found: Measurement, ours: Measurement) -> float:
+def ratio_of(found: Measurement, ours: Measurement) -> float:
+    """Return how many times the processor seconds of ours a measurement took; nan where one failed."""
     return found.cpu_seconds / ours.cpu_seconds if not (found.error or ours.error) else math.nan
 
 
@@ -207,12 +180,13 @@ def _values(found: Measurement) -> np.ndarray:
 
 def density_of_states(best: Measured, plan: Plan) -> str:
     """Return the table of densities of states; what failed is named below it."""
-    head, rows = densities.table(_density_rows(best, plan))
+    head, rows = densities.table(density_rows(best, plan))
     failed = [(size, best[size, DENSITIES].error) for size, _ in plan.densities if (size, DENSITIES) in best]
     return "\n\n".join([markdown(head, rows), *(f"{size}^3: {error}" for size, error in failed if error)])
 
 
-def _density_rows(best: Measured, plan: Plan) -> list[densities.DensityRow]:
+def density_rows(best: Measured, plan: Plan) -> list[densities.DensityRow]:
+    """Return all rows of the densities of states that were measured."""
     measured = [best[size, DENSITIES] for size, _ in plan.densities if (size, DENSITIES) in best]
     return [densities.DensityRow(**row) for found in measured if not found.error for row in found.found["rows"]]
 
@@ -248,6 +222,27 @@ def threads(best: Measured, plan: Plan) -> str:
     return markdown(head, rows)
 
 
+def clock(best: Measured, plan: Plan) -> str:
+    """Return the table of times on the clock, beside those of peers."""
+    return wall_clock.table(best, plan.clock)
+
+
+def growth(best: Measured, plan: Plan) -> str:
+    """Return the table of how times grow with the number of sites."""
+    return wall_clock.growth(best, plan.growth)
+
+
+def replay(best: Measured, plan: Plan) -> str:
+    """Return the table of what the structure allows on more cores."""
+    cells = {(task, size): best.get((size, replay_route(task).name)) for task, size in plan.replays}
+    return replays.table({key: found.error or found.found for key, found in cells.items() if found is not None})
+
+
+def large_states(best: Measured, plan: Plan) -> str:
+    """Return the table of bound states of large cubes."""
+    return wall_clock.large(best, plan.large)
+
+
 def grain_phases(best: Measured, plan: Plan) -> str:
     """Return the table of Fourier terms in the phases of grains."""
     head = ("size", "free energies by", "CPU s", "times ours", "GiB", "error / largest term: stated", "measured")
@@ -270,7 +265,7 @@ def _terms_row(size: int, name: str, found: Measurement, ours: Measurement) -> t
         f"{size}^3",
         name + _threads(found),
         f"{found.cpu_seconds:.2f}",
-        f"{_ratio(found, ours):.1f}",
+        f"{ratio_of(found, ours):.1f}",
         f"{found.peak_gib:.3f}",
         f"{found.found['error'] / largest:.0e}",
         measured,
@@ -307,70 +302,3 @@ def grid(best: Measured, plan: Plan) -> str:
             ),
         ],
     )
-
-
-def targets(best: Measured, plan: Plan) -> list[Target]:
-    """Return everything promised whose sizes are in the plan; values that are missing are NaN."""
-    found = _states_targets(best, plan)
-    if 20 in plan.columns:
-        ours, theirs = (20, POLES.name), (20, COLUMNS.name)
-        ratio = _of_two(best, theirs, ours, lambda one, other: all_sites_seconds(one) / other.cpu_seconds)
-        found.append(Target("pair amplitude on all sites, 20^3: exact columns / ours", ratio, 25))
-        error = _of_two(best, ours, theirs, relative_error)
-        found.append(Target("its error / largest F", error, 1e-5, at_most=True))
-    for size in plan.dense:
-        if size >= 8:
-            ratio = _of_two(best, (size, DENSE.name), (size, POLES.name), _ratio)
-            found.append(Target(f"pair amplitude on all sites, {size}^3: one dense eigh / ours", ratio, 1))
-    found += [Target(*held) for held in densities.targets(_density_rows(best, plan))]
-    for size, share in plan.gaps:
-        if (bound := gaps.TARGETS.get((size, share))) is not None:
-            cell = (size, gap_route(share).name)
-            iterations = _of_two(best, cell, cell, lambda one, _: float(one.found["iterations"]))
-            found.append(Target(f"self-consistent gap, {size}^3, {share:g} Tc: iterations", iterations, bound, True))
-    if 12 in plan.clusters:
-        ratio = _of_two(best, (12, HARMONICS.name), (12, LANDSCAPE.name), _ratio)
-        found.append(Target("phases of four grains, 12^3: determinants of the whole system / ours", ratio, 7))
-    if plan.grid >= 100:
-        cell = (plan.grid, GRID.name)
-        ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))
-        found.append(Target("grid of 1e6 sites: kwant builder / ours", ratio, 10))
-    return found
-
-
-def _states_targets(best: Measured, plan: Plan) -> list[Target]:
-    found = []
-    if 24 in plan.states:
-        pair = (best, (24, SUPERLU.name), (24, CERTIFIED.name))
-        unproven = _of_two(*pair, lambda one, other: one.cpu_seconds / unproven_seconds(other))
-        memory = _of_two(*pair, lambda one, other: other.peak_gib / one.peak_gib)
-        found = [
-            Target("32 bound states, 24^3, proven complete: SciPy / ours", _of_two(*pair, _ratio), 4),
-            Target("32 bound states, 24^3, proof left out: SciPy / ours", unproven, 6),
-            Target("32 bound states, 24^3, memory: ours / SciPy", memory, 0.5, at_most=True),
-        ]
-    for size, bound in ((24, 1.3), (32, 1.8)):
-        if size in plan.states:
-            routes = (PARDISO, PARDISO_LOOSE)
-            ratios = [_of_two(best, (size, route.name), (size, CERTIFIED.name), _ratio) for route in routes]
-            known = [ratio for ratio in ratios if not math.isnan(ratio)]
-            name = f"32 bound states, {size}^3, proven complete: the quicker ARPACK on PARDISO / ours"
-            found.append(Target(name, min(known, default=math.nan), bound))
-    if 32 in plan.states:
-        cell = (32, CERTIFIED.name)
-        peak = _of_two(best, cell, cell, lambda one, _: one.peak_gib)
-        found.append(Target("32 bound states, 32^3, proven complete: GiB", peak, 0.6, at_most=True))
-    return found
-
-
-def _of_two(
-    best: Measured,
-    one: tuple[int, str],
-    other: tuple[int, str],
-    value: Callable[[Measurement, Measurement], float],
-) -> float:
-    """Return a value made of two measurements, NaN where one is missing or failed."""
-    first, second = best.get(one), best.get(other)
-    if first is None or second is None or first.error or second.error:
-        return math.nan
-    return value(first, second)

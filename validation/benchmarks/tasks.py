@@ -20,9 +20,9 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bdg
 from bdg.gpu.eigen.lanczos import LanczosEngine
-from bdg.validation.benchmarks import density_of_states, grid_assembly
+from bdg.validation.benchmarks import density_of_states, grid_assembly, replay, steps_by_clock
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, resident_bytes
-from bdg.validation.benchmarks.systems import TEMPERATURE, cluster, composite, sandwich
+from bdg.validation.benchmarks.systems import TEMPERATURE, cluster, composite, film, sandwich
 
 STATES = 32
 CRITICAL = 0.232211  # k_B Tc/t of the cube of 20^3 sites by `bdg.critical_temperature`; other sizes take it, too
@@ -189,6 +189,46 @@ def gap(size: int, share: float, critical: float = CRITICAL) -> tuple[Call, Desc
     return lambda: bdg.solve_gap(system, share * critical, device="cpu"), _gap
 
 
+def gap_steps(size: int, steps: int = 1, share: float = 0.1, critical: float = CRITICAL) -> tuple[Call, Describe]:
+    """The first iterations of the self-consistent gap."""
+    system = sandwich(size)
+
+    def call() -> bdg.Gap:
+        try:
+            return bdg.solve_gap(system, share * critical, max_iterations=steps, device="cpu")
+        except bdg.ConvergenceError as missed:
+            assert isinstance(missed.result, bdg.Gap)
+            return missed.result
+
+    return call, _gap
+
+
+def step(size: int) -> tuple[Call, Describe]:
+    """A Chebyshev step by the clock, beside what the same threads copy and multiply."""
+    return lambda: steps_by_clock.measure(size), dict
+
+
+def kwant_kpm(size: int, moments: int = 512) -> tuple[Call, Describe]:
+    """Density of states by ``kwant.kpm`` with 8 random vectors, the spectral bound given to it."""
+    system, points = composite(size), np.linspace(-5, 5, 101)
+    return lambda: density_of_states.by_kwant(system, points, moments, bound_given=True), lambda _: {}
+
+
+def film_states(size: int, kind: str, k: int) -> tuple[Call, Describe]:
+    """Bound states of a spinful film by this package, with their proof."""
+    system = film(size, kind)
+    return lambda: bdg.bound_states(system, k, method="lanczos", device="cpu", seed=0), lambda found: {
+        "energies": np.sort(found.energies).tolist(),
+        "complete": found.complete,
+    }
+
+
+def film_scipy(size: int, kind: str, k: int) -> tuple[Call, Describe]:
+    """The same by ``eigsh(H, k, sigma=0)`` as typed."""
+    matrix = bdg.BdGHamiltonian(film(size, kind)).matrix.tocsc()
+    return lambda: eigsh(matrix, k, sigma=0), lambda found: _eigenpairs(matrix, *found)
+
+
 def landscape(size: int) -> tuple[Call, Describe]:
     """Fourier terms in the phases of four grains from small determinants, the host integrated out once."""
     system = cluster(size)
@@ -205,6 +245,21 @@ def harmonics(size: int) -> tuple[Call, Describe]:
     return lambda: bdg.phase_harmonics(system, range(4), TEMPERATURE, **options), _terms
 
 
+def replayed(size: int, of: str) -> tuple[Call, Describe]:
+    """Pieces of a task on one thread, scheduled on more cores than there are."""
+    options: dict[str, Any] = {"steps": 2} if of == "gap_steps" else {}
+    call, _ = TASKS[of].prepare(size=size, **options)
+    system = (sandwich if of == "gap_steps" else composite)(size)
+    asked: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "poles": ("pair_amplitude", "poles", {"temperature": TEMPERATURE, "tol": 1e-5}),
+        "gap_steps": ("solve_gap", "poles", {"temperature": 0.1 * CRITICAL}),
+        "lanczos": ("bound_states", "lanczos", {"k": STATES}),
+    }
+    what, method, arguments = asked[of]
+    shares = replay.held_up(system, what, method, **arguments)
+    return lambda: replay.recorded(call), lambda pieces: replay.speed_ups(pieces, *shares)
+
+
 TASKS = {
     "lanczos": Task(lanczos),
     "superlu": Task(superlu),
@@ -218,6 +273,12 @@ TASKS = {
     "ldos": Task(ldos),
     "expansion": Task(expansion),
     "landscape": Task(landscape),
+    "gap_steps": Task(gap_steps),
+    "step": Task(step),
+    "kwant_kpm": Task(kwant_kpm, "kwant"),
+    "film": Task(film_states),
+    "film_scipy": Task(film_scipy),
+    "replay": Task(replayed),
     "harmonics": Task(harmonics),
     "grid": Task(grid, "kwant", warm_up=False),
 }

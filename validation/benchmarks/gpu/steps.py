@@ -15,9 +15,9 @@ import bdg
 from bdg.gpu.chebyshev.moments import Recursion
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.validation.benchmarks.gpu.clock import Clock, Row
+from bdg.validation.benchmarks.markdown import markdown
 from bdg.validation.benchmarks.memory import GIB
 from bdg.validation.benchmarks.systems import composite
-from bdg.validation.benchmarks.tables import markdown
 
 STAGE = "Chebyshev step"
 COLUMNS = (8, 32, 64)

@@ -31,7 +31,7 @@ import scipy
 
 from bdg.validation.benchmarks.alone import package_root
 from bdg.validation.benchmarks.gpu import steps as gpu_steps
-from bdg.validation.benchmarks.tables import markdown
+from bdg.validation.benchmarks.markdown import markdown
 
 Row = dict[str, Any]
 BUDGET = 560.0  # seconds; commands on borrowed machines often end after ten minutes

@@ -1,0 +1,246 @@
+"""What the structure of a computation allows on more cores than there are: a replay, not a measurement.
+
+The computation runs once on one thread, and how long every piece takes that threads could share is recorded, with what
+it has to wait for: poles of thermal sums, subtrees of a factor and the blocks of its top fronts, whatever is handed to
+`bdg.gpu.device.threads`. The recorded pieces are then scheduled on n cores, each as soon as what it needs is done and
+a core is free. Two things hold them up besides: the interpreter's lock, which all of them together hold no longer than
+the clock runs, and the memory of a socket, which serves no more than `bdg.gpu.cost.shared.SOCKET` cores at once. Their
+shares of a piece are those of array calls and of copies in the estimate of the whole.
+"""
+
+from __future__ import annotations
+
+import heapq
+import importlib
+import importlib.util
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+import bdg
+from bdg.gpu.cost.calibration import assuming, rates_of
+from bdg.gpu.cost.shared import SOCKET
+from bdg.gpu.device.backend import select_backend
+from bdg.lattices.system import System
+from bdg.validation.benchmarks.markdown import markdown
+
+CORES = (4, 8, 16, 64)
+PROMISED = {("poles", 32): 10.0, ("gap_steps", 32): 10.0, ("lanczos", 64): 7.0}  # times quicker on 16 cores
+WORDS = {"poles": "F on all sites", "gap_steps": "two iterations of the gap", "lanczos": "32 states, proven"}
+_CREW = "bdg.gpu.device.crew"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one thread does without a break.
+
+    Attributes
+    ----------
+    seconds : float
+    needs : tuple of int
+        Pieces that come before.
+    holder : int
+        Outermost piece of a pool that it belongs to, whose parts follow one another today; -1: none.
+    large : bool
+        A block of a large product, in which the interpreter has nothing to do.
+    """
+
+    seconds: float
+    needs: tuple[int, ...]
+    holder: int = -1
+    large: bool = False
+
+
+class Recorder:
+    """Takes the place of what hands pieces to threads, does them one after the other, and notes how long each takes."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self._needs: tuple[int, ...] = ()
+        self._holder, self._large = -1, False
+        self._begin = time.perf_counter()
+
+    def close(self) -> tuple[int, ...]:
+        """End the piece that is going on and return what the next one has to wait for."""
+        now = time.perf_counter()
+        self.pieces.append(Piece(now - self._begin, self._needs, self._holder, self._large))
+        self._needs = (len(self.pieces) - 1,)
+        self._begin = time.perf_counter()
+        return self._needs
+
+    def side_by_side(
+        self, work: Callable[[Any], Any], items: Iterable[Any], backend: Any, *, each_bytes: float = 0.0
+    ) -> Iterator[Any]:
+        """As `bdg.gpu.device.threads.side_by_side`: a pool, whose results are taken in their order."""
+        if isinstance(items, Sequence | np.ndarray) and len(items) == 1:
+            yield work(items[0])
+            return
+        before = taken = self.close()
+        for item in items:
+            self._needs, outer = before, self._holder
+            self._holder = outer if outer >= 0 else len(self.pieces)
+            found = work(item)
+            done = self.close()
+            self._needs, self._holder = (*done, *taken), outer
+            yield found
+            taken = self.close()
+
+    def in_turn(
+        self, work: Callable[[int], None], needs: Sequence[Sequence[int]], backend: Any, *, each_bytes: float = 0.0
+    ) -> None:
+        """As `bdg.gpu.device.crew.in_turn`: a tree of parts."""
+        before, done = self.close(), list[tuple[int, ...]]()
+        for number, below in enumerate(needs):
+            self._needs = (*before, *(place for part in below for place in done[part]))
+            work(number)
+            done.append(self.close())
+        self._needs = tuple(place for part in done for place in part)
+
+    def shared(self, work: Callable[[Any], None], items: Iterable[Any], worth: bool = True) -> None:
+        """As `bdg.gpu.device.crew.shared`: blocks of a large product."""
+        some = list(items)
+        if not worth or len(some) < 2:
+            for item in some:
+                work(item)
+            return
+        before, done = self.close(), list[int]()
+        for item in some:
+            self._needs, self._large = before, True
+            work(item)
+            done += self.close()
+        self._needs, self._large = tuple(done), False
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Take the place of the functions in every module that holds them."""
+        threads = importlib.import_module("bdg.gpu.device.threads")
+        originals = {threads.side_by_side: self.side_by_side}
+        if importlib.util.find_spec(_CREW):
+            crew = importlib.import_module(_CREW)
+            originals |= {crew.in_turn: self.in_turn, crew.shared: self.shared}
+        with ExitStack() as stack:
+            for name, module in list(sys.modules.items()):
+                for key, value in list(vars(module).items()) if name.startswith("bdg.") else ():
+                    if callable(value) and getattr(value, "__hash__", None) and value in originals:
+                        stack.enter_context(mock.patch.object(module, key, originals[value]))
+            yield
+
+
+def recorded(call: Callable[[], Any]) -> list[Piece]:
+    """Return the pieces of a call in the order in which one thread does them."""
+    recorder = Recorder()
+    with recorder.in_place():
+        call()
+    recorder.close()
+    return recorder.pieces
+
+
+def makespan(
+    pieces: Sequence[Piece], cores: int, calls: float = 0.0, copies: float = 0.0, within: bool = True
+) -> float:
+    """Return the seconds on so many cores.
+
+    Parameters
+    ----------
+    pieces : sequence of Piece
+    cores : int
+    calls, copies : float
+        Shares of the time of a piece in which the interpreter is locked and memory is waited for.
+    within : bool
+        Threads that are left over help inside the pieces of a pool, too.
+    """
+    needs = [set(piece.needs) for piece in pieces] if within else _one_after_another(pieces)
+    followers: list[list[int]] = [[] for _ in pieces]
+    for number, before in enumerate(needs):
+        for one in before:
+            followers[one].append(number)
+    missing = [len(before) for before in needs]
+    ready = [number for number, count in enumerate(missing) if not count]
+    running: dict[int, float] = {}
+    clock = 0.0
+    while ready or running:
+        while ready and len(running) < cores:
+            number = heapq.heappop(ready)
+            running[number] = pieces[number].seconds
+        locked = calls * sum(not pieces[number].large for number in running)
+        speed = min(1.0, 1.0 / max(locked, 1e-9), SOCKET / max(copies * len(running), 1e-9))
+        step = min(running.values())
+        clock += step / speed
+        running = {number: left - step for number, left in running.items()}
+        for number in [number for number, left in running.items() if left <= 0]:
+            del running[number]
+            for follower in followers[number]:
+                missing[follower] -= 1
+                if not missing[follower]:
+                    heapq.heappush(ready, follower)
+    return clock
+
+
+def _one_after_another(pieces: Sequence[Piece]) -> list[set[int]]:
+    """Return what each piece waits for where those of one holder follow one another."""
+    needs, last = [], dict[int, int]()
+    for number, piece in enumerate(pieces):
+        needs.append({*piece.needs, *([last[piece.holder]] if piece.holder in last else [])})
+        if piece.holder >= 0:
+            last[piece.holder] = number
+    return needs
+
+
+def held_up(system: System, what: str, method: str, **arguments: Any) -> tuple[float, float]:
+    """Return the shares of array calls and of copies in what a function is expected to take on one thread."""
+    rates = rates_of(select_backend("cpu"))
+    seconds = []
+    for given in (rates, rates.only("call"), rates.only("copy")):
+        with assuming(given):
+            found = bdg.estimate(system, what, device="cpu", threads=1, cores=(1,), **arguments)
+        assert isinstance(found, bdg.Estimate)
+        seconds.append(float(found.all_seconds[found.methods.index(method)]))
+    return seconds[1] / seconds[0], seconds[2] / seconds[0]
+
+
+def speed_ups(pieces: Sequence[Piece], calls: float, copies: float) -> dict[str, Any]:
+    """Return how many times quicker each number of cores is, as pieces are handed out today and with help within."""
+    whole = sum(piece.seconds for piece in pieces)
+    times = {
+        str(cores): [whole / makespan(pieces, cores, calls, copies, within) for within in (False, True)]
+        for cores in CORES
+    }
+    endless = whole / makespan(pieces, len(pieces))
+    return {"times": times, "endless": endless, "recorded": whole, "pieces": len(pieces), "calls": calls,
+            "copies": copies}  # fmt: skip
+
+
+def table(found: Mapping[tuple[str, int], Any]) -> str:
+    """Return the table of replays; what is not a mapping is an error."""
+    head = ("what", "size", "recorded s", "pieces", "array calls", "copies", *(f"{n} cores" for n in CORES), "no limit",
+            "promised on 16")  # fmt: skip
+    rows = []
+    for (task, size), entry in found.items():
+        start = (WORDS[task], f"{size}^3")
+        if isinstance(entry, str):
+            rows.append((*start, *["-"] * (len(head) - 3), entry))
+            continue
+        bound = PROMISED.get((task, size))
+        rows.append(
+            (
+                *start,
+                f"{entry['recorded']:.1f}",
+                str(entry["pieces"]),
+                *(f"{100 * entry[name]:.0f} %" for name in ("calls", "copies")),
+                *(f"{today:.1f} ({within:.1f})" for today, within in entry["times"].values()),
+                f"{entry['endless']:.0f}",
+                "-" if bound is None else f"{bound:g}",
+            )
+        )
+    told = (
+        "A REPLAY, not a measurement: pieces recorded on one thread, scheduled on cores that are not there. Times "
+        "quicker than one thread as pieces are handed out today, in brackets if threads that are left over helped "
+        "inside the pieces of a pool, too; no limit: endlessly many cores, memory and no lock."
+    )
+    return f"{told}\n\n{markdown(head, rows)}"
