@@ -20,6 +20,7 @@ from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Option
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend
 from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.system import System
@@ -177,9 +178,20 @@ def _current_phase_task(h: BdGHamiltonian, backends: Sequence[Backend], device: 
     options = []
     for backend in backends:
         for option in elements_options(typical, [backend], n_poles, fit=True):
-            one = again(option, phases.size, _once(option, system, backend))
-            options.append(_iterated(one, typical, temperature, phases.size, backend) if self_consistent else one)
+            once = _once(option, system, backend)
+            one = again(option, phases.size, once)
+            if self_consistent:
+                options.append(_iterated(one, typical, temperature, phases.size, backend))
+            else:
+                options.append(replace(one, shared=_phases_shared(option, phases.size - 1, once)))
     return options, lambda: choose_place("auto", device, first, temperature, elements_tol)
+
+
+def _phases_shared(option: Option, others: int, once: float) -> tuple[Shared, ...]:
+    """Return what threads share: the sums at the first phase, then the other phases, one thread for each."""
+    first, further = option.shared, cost.repeated(option, others).shared
+    calls, copies = (sum(getattr(part, name) for part in further) for name in ("calls", "copies"))
+    return (*first, Shared(others * (option.seconds - once), others, calls, copies, option.bytes)) if others else first
 
 
 def _iterated(one: Option, hamiltonian: BdGHamiltonian, temperature: float, n_phases: int, backend: Backend) -> Option:

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import splu
 
 from bdg import cli
 from bdg.gpu.device.backend import Backend, select_backend
@@ -279,16 +281,25 @@ def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
     stages = {(row["stage"], row["dtype"]): row for row in rows if "seconds_cold" in row and "columns" not in row}
     parts = ("factor", "solve, 32 columns", "selected inverse")
     expected = {(part, dtype) for part in parts for dtype in ("float64", "complex128")}
+    expected |= {
+        ("local density on all sites, one energy", "complex128"),
+        ("2 iterations of the gap, 0.1 Tc", "float64"),
+    }
     expected |= {("32 bound states, certified", "float64"), ("pair amplitude on all sites", "float64"),
                  ("one pole: quaternion factor and selected inverse", "float64")}  # fmt: skip
     assert set(stages) == expected
+    counted = [row for row in stages.values() if "flops" in row]
+    assert len(counted) == len(stages) - 2  # densities and gaps have other methods inside
     for row in stages.values():
-        assert row["seconds_cold"] > 0 and row["seconds_warm"] > 0 and row["flops"] > 0 and row["peak_gib"] >= 0
+        assert row["seconds_cold"] > 0 and row["seconds_warm"] > 0 and row["peak_gib"] >= 0
+    assert all(row["flops"] > 0 for row in counted)
+    assert [row["left_out"] for row in rows if "left_out" in row] == ["cuDSS runs on a GPU only"] * 2
+    assert table.count("cuDSS runs on a GPU only") == 2
     assert stages["32 bound states, certified", "float64"]["complete"]
     for dtype in ("float64", "complex128"):
         assert stages["solve, 32 columns", dtype]["residual"] < 1e-9  # refined solves
     steps = [row for row in rows if row["stage"] == gpu_steps.STAGE]
-    assert table.count(" % |") == len(stages) + len(steps)
+    assert table.count(" % |") == len(counted) + len(steps)
     assert all(words in table for words in ("DGEMM", "ZGEMM", "copy", "GB/s", "TFLOP"))
 
 
@@ -296,7 +307,7 @@ def test_the_gpu_table_has_every_stage_with_time_memory_and_rate(try_out):
 def test_the_gpu_table_compares_every_observable_for_three_kinds_of_systems(try_out):
     _, rows, table = try_out
     compared = {(row["stage"], row["system"]): row for row in rows if "system" in row}
-    assert len(compared) == 12 and table.count("| agree |") == 12
+    assert len(compared) == 17 and table.count("| agree |") == 17  # a gap is solved without spin
     assert all(row["agrees"] and row["difference"] <= row["stated"] < 1e-5 for row in compared.values())
 
 
@@ -334,7 +345,50 @@ def test_a_wrong_device_result_is_seen(monkeypatch):
     planted.__name__ = "_amplitudes"
     monkeypatch.setattr(gpu_stages, "_amplitudes", planted)
     rows = list(gpu_stages.agreement(Clock(select_backend("cpu"), 6, time.time() + 60), 6))
-    assert [row["agrees"] for row in rows] == [True, True, False, True] * 3
+    verdicts = [row["agrees"] for row in rows]
+    assert verdicts == [True, True, False, True, True, True] * 2 + [True, True, False, True, True]
+
+
+def test_cudss_takes_the_same_matrix_and_a_missing_package_is_a_row(monkeypatch):
+    """With a stand-in for nvmath that solves by SuperLU; the wheels are named where it is missing."""
+    from bdg.validation.benchmarks.gpu import cudss
+    from bdg.validation.benchmarks.systems import composite
+
+    class Solver:
+        def __init__(self, matrix, right, options):
+            assert abs(matrix - matrix.T).max() == 0 and options == {"sparse_system_type": "symmetric"}
+            self._matrix, self._right = matrix, right
+
+        def plan(self):
+            pass
+
+        def factorize(self):
+            self._factors = splu(self._matrix.tocsc())
+
+        def solve(self):
+            return self._factors.solve(self._right)
+
+        def free(self):
+            pass
+
+    advanced = SimpleNamespace(DirectSolver=Solver, DirectSolverMatrixType=SimpleNamespace(SYMMETRIC="symmetric"))
+    clock = Clock(select_backend("cpu"), 6, time.time() + 60)
+    (row,) = cudss.cudss(clock, composite(6), 0.0, "float64", 4)
+    assert row["left_out"] == "cuDSS runs on a GPU only" and "error" not in row
+    monkeypatch.setattr(cudss.importlib.util, "find_spec", lambda name: None)
+    on_gpu = SimpleNamespace(backend=Backend("gpu", "stand-in", np))
+    assert cudss.why_not(on_gpu) == f"nvmath is not installed ({cudss.WHEELS})" and "nvidia-cudss" in cudss.WHEELS
+    monkeypatch.setattr(cudss, "why_not", lambda clock: "")
+    monkeypatch.setattr(cudss.importlib, "import_module", lambda name: advanced)
+    monkeypatch.setattr(cudss, "_free_bytes", lambda clock: 0.0)
+    for z, dtype in ((0.0, "float64"), (0.1j, "complex128")):
+        rows = list(cudss.cudss(clock, composite(6), z, dtype, 4))
+        assert [row["stage"] for row in rows] == [
+            "cuDSS: ordering and symbolic",
+            "cuDSS: factor",
+            "cuDSS: solve, 4 columns",
+        ]
+        assert not any("error" in row for row in rows) and rows[2]["residual"] < 1e-9
 
 
 def _interrupt(row):

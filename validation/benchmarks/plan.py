@@ -104,7 +104,7 @@ QUICK = Plan(
     threads=(("poles", 6), ("ldos", 6), ("expansion", 6)),
     clock=wall_clock.QUICK,
     growth=(("lanczos", (6, 8)), ("poles", (6, 8)), ("expansion", (6, 8))),
-    replays=(("poles", 6), ("gap_steps", 6), ("lanczos", 8)),
+    replays=(("poles", 8), ("gap_steps", 8), ("lanczos", 8)),
     repeats=1,
 )
 _FAR = (("poles", 32), ("gap_steps", 32), ("lanczos", 64))  # what is promised on many cores

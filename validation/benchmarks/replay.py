@@ -11,8 +11,6 @@ shares of a piece are those of array calls and of copies in the estimate of the 
 from __future__ import annotations
 
 import heapq
-import importlib
-import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,6 +24,7 @@ import numpy as np
 import bdg
 from bdg.gpu.cost.calibration import assuming, rates_of
 from bdg.gpu.cost.shared import SOCKET
+from bdg.gpu.device import threads
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.system import System
 from bdg.validation.benchmarks.markdown import markdown
@@ -119,10 +118,8 @@ class Recorder:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Take the place of the functions in every module that holds them."""
-        threads = importlib.import_module("bdg.gpu.device.threads")
         originals = {threads.side_by_side: self.side_by_side}
-        if importlib.util.find_spec(_CREW):
-            crew = importlib.import_module(_CREW)
+        if crew := sys.modules.get(_CREW):
             originals |= {crew.in_turn: self.in_turn, crew.shared: self.shared}
         with ExitStack() as stack:
             for name, module in list(sys.modules.items()):

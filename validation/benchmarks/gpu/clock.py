@@ -26,7 +26,7 @@ class Clock:
     """
 
     def __init__(self, backend: Backend, size: int, deadline: float) -> None:
-        self.backend, self._size, self._deadline = backend, size, deadline
+        self.backend, self.size, self._deadline = backend, size, deadline
 
     def row(self, stage: str, dtype: str, run: Callable[[], Any], describe: Callable[[Any], Row] = lambda _: {}) -> Row:
         """Return a row of a computation: the first run (cold), and a second one if there is time (warm).
@@ -34,7 +34,7 @@ class Clock:
         ``describe`` turns the result into further entries; ``flops`` among them makes a rate. An error becomes the
         text of the row, and the rest goes on.
         """
-        found: Row = {"stage": stage, "size": self._size, "dtype": dtype}
+        found: Row = {"stage": stage, "size": self.size, "dtype": dtype}
         if self.left() < _LEAST_TIME:
             return {**found, "error": "no time left"}
         try:

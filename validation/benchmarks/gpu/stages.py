@@ -5,6 +5,7 @@ python -m bdg.validation.benchmarks.gpu.stages '{"job": "size", "size": 16, "dev
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 import time
@@ -20,12 +21,14 @@ from bdg.gpu.multifrontal import Factor
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 from bdg.methods.symbolic import quaternion_symbolic, site_symbolic, whole_symbolic
 from bdg.validation.benchmarks.gpu.clock import Clock, Row
+from bdg.validation.benchmarks.gpu.cudss import cudss
 from bdg.validation.benchmarks.gpu.steps import chebyshev_steps
 from bdg.validation.benchmarks.memory import GIB
-from bdg.validation.benchmarks.systems import GAP, TEMPERATURE, composite
-from bdg.validation.benchmarks.tasks import STATES
+from bdg.validation.benchmarks.systems import ATTRACTION, GAP, TEMPERATURE, composite, sandwich
+from bdg.validation.benchmarks.tasks import CRITICAL, STATES
 
 COLUMNS = 32
+GAP_STEPS = 2
 LOWEST = np.pi * TEMPERATURE  # the first Matsubara frequency
 
 
@@ -66,9 +69,13 @@ def one_size(clock: Clock, size: int) -> Iterator[Row]:
     system = composite(size)
     yield _bound_states(clock, system)
     yield _pair_amplitude(clock, system)
+    yield _local_density(clock, system)
+    yield _gap(clock, size)
     yield from _parts(clock, system, 0.0, "float64")
+    yield from cudss(clock, system, 0.0, "float64", COLUMNS)
     yield _quaternion(clock, system)
     yield from _parts(clock, system, 1j * LOWEST, "complex128")
+    yield from cudss(clock, system, 1j * LOWEST, "complex128", COLUMNS)
 
 
 def _bound_states(clock: Clock, system: bdg.System) -> Row:
@@ -105,6 +112,34 @@ def _pair_amplitude(clock: Clock, system: bdg.System) -> Row:
         return bdg.pair_amplitude(system, TEMPERATURE, method="poles", tol=1e-5, device=backend.device)
 
     return clock.row("pair amplitude on all sites", "float64", run, describe)
+
+
+def _local_density(clock: Clock, system: bdg.System) -> Row:
+    device = clock.backend.device
+
+    def run() -> bdg.LocalDensityOfStates:
+        return bdg.local_density_of_states(system, [GAP / 3], broadening=0.02, method="green", device=device)
+
+    def describe(found: bdg.LocalDensityOfStates) -> Row:
+        return {"largest_error": float(found.error.max()), "form": found.evidence.form}
+
+    return clock.row("local density on all sites, one energy", "complex128", run, describe)
+
+
+def _gap(clock: Clock, size: int) -> Row:
+    system, device = sandwich(size), clock.backend.device
+
+    def run() -> bdg.Gap:
+        try:
+            return bdg.solve_gap(system, 0.1 * CRITICAL, max_iterations=GAP_STEPS, device=device)
+        except bdg.ConvergenceError as missed:
+            assert isinstance(missed.result, bdg.Gap)
+            return missed.result
+
+    def describe(found: bdg.Gap) -> Row:
+        return {"poles": found.evidence.get("poles"), "largest_delta": float(abs(found.delta).max())}
+
+    return clock.row(f"{GAP_STEPS} iterations of the gap, 0.1 Tc", "float64", run, describe)
 
 
 def _parts(clock: Clock, system: bdg.System, z: complex, dtype: str) -> Iterator[Row]:
@@ -170,6 +205,8 @@ def agreement(clock: Clock, size: int) -> Iterator[Row]:
             (_count, "lanczos", "shift_invert"),
             (_amplitudes, "poles", "dense"),
             (_green, "multifrontal", "dense"),
+            (_local_densities, "green", "dense"),
+            *([(_self_consistent, "poles", "dense")] if system.norbs == 1 else []),
         ):
             row: Row = {"stage": f"agreement: {observable.__name__[1:]}", "system": name, "size": size}
             try:
@@ -218,6 +255,17 @@ def _green(system: bdg.System, device: str, method: str) -> tuple[np.ndarray, fl
     found = bdg.green_function(system, 1j * LOWEST, method=method, device=device)
     # the evidence holds the deviation from solved columns; an inverse at Im z = w amplifies rounding by 1/w^2
     return found.values, float(found.evidence.max_residual) / LOWEST + 1e-14 / LOWEST**2
+
+
+def _local_densities(system: bdg.System, device: str, method: str) -> tuple[np.ndarray, float]:
+    found = bdg.local_density_of_states(system, [GAP / 3], broadening=0.05, method=method, device=device)
+    return found.values, float(found.error.max()) + 1e-14 / 0.05**2
+
+
+def _self_consistent(system: bdg.System, device: str, method: str) -> tuple[np.ndarray, float]:
+    attraction = np.where(abs(system.delta) > 0, ATTRACTION, 0.0)
+    found = bdg.solve_gap(dataclasses.replace(system, attraction=attraction), 0.1, method=method, device=device)
+    return found.delta, found.error
 
 
 def main() -> None:
