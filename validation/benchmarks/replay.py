@@ -1,11 +1,11 @@
 """What the structure of a computation allows on more cores than there are: a replay, not a measurement.
 
-The computation runs once on one thread, and how long every piece takes that threads could share is recorded, with what
-it has to wait for: poles of thermal sums, subtrees of a factor and the blocks of its top fronts, whatever is handed to
-`bdg.gpu.device.threads`. The recorded pieces are then scheduled on n cores, each as soon as what it needs is done and
-a core is free. Two things hold them up besides: the interpreter's lock, which all of them together hold no longer than
-the clock runs, and the memory of a socket, which serves no more than `bdg.gpu.cost.shared.SOCKET` cores at once. Their
-shares of a piece are those of array calls and of copies in the estimate of the whole.
+The computation runs once on one thread, and the processor time of every piece is recorded that threads could share,
+with what it has to wait for: poles of thermal sums, subtrees of a factor and the blocks of its top fronts, whatever is
+handed to `bdg.gpu.device.threads`. The recorded pieces are then scheduled on n cores, each as soon as what it needs is
+done and a core is free. Two things hold them up besides: the interpreter's lock, which all of them together hold no
+longer than the clock runs, and the memory of a socket, which serves no more than `bdg.gpu.cost.shared.SOCKET` cores at
+once. Their shares of a piece are those of array calls and of copies in the estimate of the whole.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Recorder:
         self.pieces: list[Piece] = []
         self._needs: tuple[int, ...] = ()
         self._holder, self._large = -1, False
-        self._begin = time.perf_counter()
+        self._begin = time.thread_time()
 
     def close(self) -> tuple[int, ...]:
         """End the piece that is going on and return what the next one has to wait for."""
-        now = time.perf_counter()
+        now = time.thread_time()
         self.pieces.append(Piece(now - self._begin, self._needs, self._holder, self._large))
         self._needs = (len(self.pieces) - 1,)
-        self._begin = time.perf_counter()
+        self._begin = time.thread_time()
         return self._needs
 
     def side_by_side(
