@@ -39,7 +39,7 @@ lint: $(STAMP)  ## ruff (rules and format) and mypy
 benchmark: $(PEERS)  ## measure this machine beside SciPy, MKL PARDISO, bodge and kwant, into docs/performance.md
 	$(BIN)/python -m bdg benchmark --write docs/performance.md
 
-benchmark-large: $(STAMP)  ## self-consistent gap of 32^3 sites, into docs/performance.md
+benchmark-large: $(STAMP)  ## states of 48^3 and 64^3, gap of 32^3 sites, into docs/performance.md
 	$(BIN)/python -m bdg benchmark --large --write docs/performance.md
 
 docs: $(SITE)  ## the docs site, into build/docs/index.html

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.gpu.cost.shared import Shared
+from bdg.gpu.cost.shared import FROM_MEMORY, Shared
 from bdg.gpu.multifrontal import Symbolic
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 
@@ -286,7 +286,7 @@ class Option:
 def shared_part(seconds_of: Callable[[Rates], float], rates: Rates, pieces: float, each_bytes: float = 0.0) -> Shared:
     """Return a part that threads share; its seconds are known for any rates, in terms that go by one rate each."""
     calls, copies = (seconds_of(rates.only(name)) for name in ("call", "copy"))
-    return Shared(seconds_of(rates), pieces, calls, copies, each_bytes)
+    return Shared(seconds_of(rates), pieces, calls, FROM_MEMORY * copies, each_bytes)
 
 
 def repeated(option: Option, times: float) -> Option:

@@ -5,8 +5,8 @@ A part of t seconds on one thread, handed out in p pieces, takes on n threads
 .. math:: t(n) = \frac{t - l - m}{e} + \frac{m}{\min(e, b)} + l, \qquad e = \frac{p}{\lceil p/n \rceil}
 
 with l seconds of array calls, during which the lock of the interpreter is held (taken to follow one another, which is
-more than they hold up on few threads), and m seconds of copies, of which the memory of a socket serves no more than b
-at once. What is not shared takes as long as on one thread.
+more than they hold up on few threads), and m seconds in which memory is waited for, of which a socket serves no more
+than b at once. What is not shared takes as long as on one thread.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 MEMORY_SHARE = 0.5  # of what is left: pieces that `bdg.gpu.device.threads` lets work at once take no more
+FROM_MEMORY = 0.33  # of the copies in an estimate: memmove and memset take 16 % of a pole of 20^3, copies half of it
 SOCKET = 6.0  # cores whose copies take all that the memory of a socket gives: 200 GB/s beside 30 GB/s of a core
 
 
@@ -30,7 +31,7 @@ class Shared:
     pieces : float
         About equal ones, each done by one thread; inf: divided as finely as there are threads.
     calls, copies : float
-        Seconds of array calls and of copies among them.
+        Seconds of array calls among them, and of copies that no cache serves.
     bytes : float
         What a piece takes while it is worked on.
     """

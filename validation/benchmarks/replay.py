@@ -5,7 +5,7 @@ with what it has to wait for: poles of thermal sums, subtrees of a factor and th
 handed to `bdg.gpu.device.threads`. The recorded pieces are then scheduled on n cores, each as soon as what it needs is
 done and a core is free. Two things hold them up besides: the interpreter's lock, which all of them together hold no
 longer than the clock runs, and the memory of a socket, which serves no more than `bdg.gpu.cost.shared.SOCKET` cores at
-once. Their shares of a piece are those of array calls and of copies in the estimate of the whole.
+once. Their shares of a piece are those of the estimate of the whole.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import numpy as np
 
 import bdg
 from bdg.gpu.cost.calibration import assuming, rates_of
-from bdg.gpu.cost.shared import SOCKET
+from bdg.gpu.cost.shared import FROM_MEMORY, SOCKET
 from bdg.gpu.device import threads
 from bdg.gpu.device.backend import select_backend
 from bdg.lattices.system import System
@@ -190,7 +190,7 @@ def _one_after_another(pieces: Sequence[Piece]) -> list[set[int]]:
 
 
 def held_up(system: System, what: str, method: str, **arguments: Any) -> tuple[float, float]:
-    """Return the shares of array calls and of copies in what a function is expected to take on one thread."""
+    """Return the shares of array calls and of waiting for memory in what a function is to take on one thread."""
     rates = rates_of(select_backend("cpu"))
     seconds = []
     for given in (rates, rates.only("call"), rates.only("copy")):
@@ -198,7 +198,7 @@ def held_up(system: System, what: str, method: str, **arguments: Any) -> tuple[f
             found = bdg.estimate(system, what, device="cpu", threads=1, cores=(1,), **arguments)
         assert isinstance(found, bdg.Estimate)
         seconds.append(float(found.all_seconds[found.methods.index(method)]))
-    return seconds[1] / seconds[0], seconds[2] / seconds[0]
+    return seconds[1] / seconds[0], FROM_MEMORY * seconds[2] / seconds[0]
 
 
 def speed_ups(pieces: Sequence[Piece], calls: float, copies: float) -> dict[str, Any]:
@@ -215,7 +215,7 @@ def speed_ups(pieces: Sequence[Piece], calls: float, copies: float) -> dict[str,
 
 def table(found: Mapping[tuple[str, int], Any]) -> str:
     """Return the table of replays; what is not a mapping is an error."""
-    head = ("what", "size", "recorded s", "pieces", "array calls", "copies", *(f"{n} cores" for n in CORES), "no limit",
+    head = ("what", "size", "recorded s", "pieces", "array calls", "memory", *(f"{n} cores" for n in CORES), "no limit",
             "promised on 16")  # fmt: skip
     rows = []
     for (task, size), entry in found.items():
