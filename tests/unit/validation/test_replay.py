@@ -100,7 +100,7 @@ def test_a_pair_amplitude_is_as_many_pieces_as_it_has_poles(grid):
     calls, copies = replay.held_up(system, "pair_amplitude", "poles", temperature=0.1)
     assert 0 < calls < 1 and 0 < copies < 1 and calls + copies < 1
     ups = replay.speed_ups(pieces, calls, copies)["times"]
-    assert ups["4"][0] <= ups["16"][0] + 1e-9 and ups["16"][0] <= min(16, len(poles))
+    assert ups["4"][0] < 1.05 * ups["16"][0] and ups["16"][0] <= min(16, len(poles))  # the order is greedy
 
 
 def test_the_table_says_that_it_is_a_replay_and_what_failed():
