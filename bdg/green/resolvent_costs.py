@@ -75,11 +75,13 @@ def multifrontal_option(
         how, times = (hamiltonian, backend, *kind, columns, share), float(forms.count(kind))
         one = functools.partial(_seconds, how=how, solves=solves, times=times)
         held, moved, note = _held(*how)
-        at_points.append(cost.shared_part(one, rates, points.size))
+        pieces = cost.pieces_of(points.size, _symbolic(hamiltonian, backend, kind[0])[0])
+        at_points.append(cost.shared_part(one, rates, pieces))
         seconds += at_points[-1].seconds + times * moved / _LINK
         needed = max(needed, held)
         notes.append(note)
-    at_points = [dataclasses.replace(part, bytes=needed + results) for part in at_points]
+    if points.size > 1:
+        at_points = [dataclasses.replace(part, bytes=needed + results) for part in at_points]
     note = "".join(dict.fromkeys(notes))
     return options.option_of(method, backend, seconds, needed + results, note, at_points)
 

@@ -25,7 +25,7 @@ from bdg.methods.choice import DENSE_BELOW, DENSE_FIRST_BELOW
 from bdg.methods.options import closed, dense_option, option_of
 from bdg.methods.symbolic import whole_symbolic
 from bdg.methods.task import Arguments, Found, Task
-from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, wanted_states
+from bdg.states.lanczos_costs import RITZ_PASSES, count_cost, lanczos_cost, ritz_seconds, shared_parts, wanted_states
 from bdg.states.superlu_costs import superlu_cost
 
 _PLAIN_LEVELS = 1.8  # levels of a metal with |E| < c, relative to 2 s N c/s
@@ -76,9 +76,11 @@ def bound_states_options(
 
 def _lanczos(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:
     """Lanczos on multifrontal factors: one for the solves, one for the count."""
+    shared = shared_parts(hamiltonian, k, backend)
     if not k:
-        return option_of("lanczos", backend, *count_cost(hamiltonian, backend))
-    return option_of("lanczos", backend, *lanczos_cost(hamiltonian, k, backend), "levels that are not crowded")
+        return option_of("lanczos", backend, *count_cost(hamiltonian, backend), shared=shared)
+    note = "levels that are not crowded"
+    return option_of("lanczos", backend, *lanczos_cost(hamiltonian, k, backend), note, shared)
 
 
 def _shift_invert(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> Option:

@@ -6,12 +6,15 @@ How many solves it takes is a mean of measured cases (cubes, films, bars and pla
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.cost.model import Rates
+from bdg.gpu.cost.shared import Shared
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.eigen.independent import independent_halves
 from bdg.gpu.eigen.lanczos import cpu_block
@@ -65,12 +68,8 @@ def count_cost(hamiltonian: BdGHamiltonian, backend: Backend, in_gap: bool = Fal
 def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple[float, float]:
     """Return seconds and bytes of ``k`` states of lowest |E| with the proof that they are complete."""
     rates, system, dimension = rates_of(backend), hamiltonian.system, hamiltonian.shape[0]
-    is_complex, on_device = hamiltonian.dtype.kind == "c", backend.device != "cpu"
-    majorana = system.norbs == 2
-    takagi, chiral = not majorana and not is_complex, majorana and not is_complex
-    of_half = site_symbolic if takagi else electron_symbolic
-    symbolic = (of_half if takagi or chiral else whole_symbolic)(system, backend)
-    form = "real" if majorana else "complex"
+    on_device, majorana = backend.device != "cpu", system.norbs == 2
+    symbolic, form, takagi, chiral = _searched(hamiltonian, backend)
     wanted = wanted_states(k, dimension)
     values = wanted // 2
     number = np.dtype("f8" if majorana else "c16")
@@ -88,6 +87,36 @@ def lanczos_cost(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple
     indices = cost.index_bytes(symbolic) if takagi or chiral else 0.0
     states = 3.0 * wanted * dimension * hamiltonian.dtype.itemsize
     return seconds, indices + max(searching.factor_peak, searching.kept + 1.5 * basis, counting) + states
+
+
+def shared_parts(hamiltonian: BdGHamiltonian, k: int, backend: Backend) -> tuple[Shared, ...]:
+    """Return what threads share of ``k`` states with their proof, or of a count (k = 0): parts of the trees of factors.
+
+    Solves and the work on the basis are done by one thread.
+    """
+    rates, whole = rates_of(backend), whole_symbolic(hamiltonian.system, backend)
+    form = "complex" if hamiltonian.dtype.kind == "c" else "real"
+    counted = _SIGNS if k else _COUNT_FACTOR
+    trees = [(whole, form, False, counted)]
+    if k:
+        symbolic, form, _, chiral = _searched(hamiltonian, backend)
+        trees.append((symbolic, form, chiral, 1.0))
+    return tuple(
+        cost.shared_part(
+            partial(cost.factor_seconds, symbolic=tree, form=form, general=general), rates, cost.pieces_of(1, tree)
+        ).times(share)
+        for tree, form, general, share in trees
+    )
+
+
+def _searched(hamiltonian: BdGHamiltonian, backend: Backend) -> tuple[Symbolic, str, bool, bool]:
+    """Return the tree and the form of the factors that are searched with, and whether that is Takagi's or chiral."""
+    system, is_complex = hamiltonian.system, hamiltonian.dtype.kind == "c"
+    majorana = system.norbs == 2
+    takagi, chiral = not majorana and not is_complex, majorana and not is_complex
+    of_half = site_symbolic if takagi else electron_symbolic
+    symbolic = (of_half if takagi or chiral else whole_symbolic)(system, backend)
+    return symbolic, "real" if majorana else "complex", takagi, chiral
 
 
 def _factor_seconds(rates: Rates, symbolic: Symbolic, form: str, share: float = 1.0, *, general: bool = False) -> float:

@@ -84,18 +84,19 @@ def poles_option(
     n_poles: float,
     share: float = 1.0,
     inverse: bool = True,
-    pieces: int | None = None,
+    pieces: float | None = None,
 ) -> Option:
     """Return what a sum over poles takes; poles in single precision count `bdg.gpu.cost.model.SINGLE`.
 
     ``pieces``: factorisations, where they are not ``n_poles``; threads share them.
     """
-    rates, each = rates_of(backend), form_of(hamiltonian, backend).bytes_at_once
+    rates, form = rates_of(backend), form_of(hamiltonian, backend)
+    pieces = n_poles if pieces is None else pieces
     at_poles = cost.shared_part(
         lambda rates: n_poles * pole_seconds(rates, hamiltonian, backend, share, inverse),
         rates,
-        n_poles if pieces is None else pieces,
-        each,
+        cost.pieces_of(pieces, form.symbolic),
+        form.bytes_at_once if pieces > 1 else 0.0,
     )
     seconds = cost.analysis_seconds(rates, hamiltonian.system.n_sites) + at_poles.seconds
     return option_of("poles", backend, seconds, pole_bytes(hamiltonian, backend), shared=[at_poles])

@@ -61,6 +61,7 @@ _FORMS = {
 # of a solve: array calls of a stack, passes over the factors, share of large products for one column and for many
 _SWEEP_CALLS, _SWEEP_PASSES, _SWEEP_SHARE, _SWEEP_WIDTH = 15.0, 4.5, 0.5, 4.0
 _ANALYSIS_CALLS, _ANALYSIS_SITES = 5.0, 1000.0  # array calls of a site, and sites that what is fixed is worth
+_WORTH_PARTS = 2e8  # operations of a tree that threads take in parts
 REFERENCE_WIDTH = 32  # columns of the block that the rate of sparse products is measured with
 
 
@@ -287,6 +288,11 @@ def shared_part(seconds_of: Callable[[Rates], float], rates: Rates, pieces: floa
     """Return a part that threads share; its seconds are known for any rates, in terms that go by one rate each."""
     calls, copies = (seconds_of(rates.only(name)) for name in ("call", "copy"))
     return Shared(seconds_of(rates), pieces, calls, FROM_MEMORY * copies, each_bytes)
+
+
+def pieces_of(number: float, symbolic: Symbolic) -> float:
+    """Return how many pieces threads share of so many factorisations: of a single one the parts of its tree."""
+    return np.inf if number == 1 and symbolic.factor_flops(float) > _WORTH_PARTS else number
 
 
 def repeated(option: Option, times: float) -> Option:

@@ -91,6 +91,21 @@ def test_poles_and_energies_are_shared_as_far_as_there_are_some(grid):
     assert solved.gibibytes_on_cores[row, 1] == pytest.approx(3 * solved.gibibytes_on_cores[row, 0])
 
 
+def test_a_single_factor_is_shared_in_the_parts_of_its_tree(grid):
+    """States and one energy on a cube of 12^3: factors on more threads, solves on one; a film is too small for that."""
+    cube, film = grid((12, 12, 12), delta=0.3, disorder=1.0), grid((14, 14, 2), delta=0.3, disorder=1.0)
+    for what, method, arguments in (
+        ("bound_states", "lanczos", {"k": 8}),
+        ("count_states", "lanczos", {}),
+        ("green_function", "multifrontal", {"z": 0.1 + 0.1j}),
+    ):
+        large, small = (bdg.estimate(system, what, cores=(1, 4), **arguments) for system in (cube, film))
+        row = large.methods.index(method)
+        one, four = large.seconds_on_cores[row, list(large.cores).index(1)], large.seconds_on_cores[row, -1]
+        assert 1.2 < one / four < 4 and np.ptp(large.gibibytes_on_cores[row]) == 0
+        assert np.ptp(small.seconds_on_cores[small.methods.index(method)]) == 0
+
+
 def test_the_table_holds_every_number_of_cores(grid):
     found = bdg.estimate(grid((6, 6, 6), delta=0.3), "pair_amplitude", temperature=0.1, threads=3)
     head, *rows = str(found).splitlines()[-len(found.methods) - 1 :]
