@@ -37,7 +37,14 @@ _FLAGS = (
     "-pthread",
 )
 _MACROS = "#define BDG_HOST\n#define __device__ __attribute__((always_inline))\n"
-_OWN = ("host_lanes.h", "host_crew.h", "host_step.cpp", "host_stacks.cpp", "host_quaternions.cpp")
+_OWN = (
+    "host_lanes.h",
+    "host_crew.h",
+    "host_step.cpp",
+    "host_stacks.cpp",
+    "host_quaternions.cpp",
+    "host_sweep.cpp",
+)
 _SECONDS = 120
 
 

@@ -9,7 +9,7 @@ from bdg.gpu.device import memory
 from bdg.gpu.device.backend import MemoryBudgetError, select_backend
 from bdg.gpu.multifrontal import GPU_SETTINGS, Factor, FrontSettings, Restriction, SitePattern, analyse
 from bdg.gpu.multifrontal.factors import factor as factor_module
-from bdg.gpu.multifrontal.factors.few_columns import FEW
+from bdg.gpu.multifrontal.factors.compiled_sweep import MOST
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
@@ -51,7 +51,7 @@ def test_equals_numpy_bit_by_bit(kind, z, settings):
     symbolic, hamiltonian = _analysed(_composite(6, kind), settings)
     backend, module = checking_backend()
     rng = np.random.default_rng(3)
-    columns = rng.standard_normal((symbolic.n_rows, FEW + 1)) + 0j  # the CPU solves fewer one by one
+    columns = rng.standard_normal((symbolic.n_rows, MOST + 1)) + 0j  # the CPU solves fewer one by one
     inertia = kind != "takagi" and np.imag(z) == 0
     options = {"inertia": inertia, "log_determinant": True}
     host, device = (Factor(symbolic, hamiltonian, z, where, **options) for where in (CPU, backend))
@@ -181,7 +181,7 @@ def test_real_factors_take_complex_columns_as_pairs_of_real_ones():
     symbolic, hamiltonian = _analysed(_composite(6), DEEP)
     backend, module = checking_backend()
     rng = np.random.default_rng(8)
-    columns = rng.standard_normal((symbolic.n_rows, FEW + 1)) + 1j * rng.standard_normal((symbolic.n_rows, FEW + 1))
+    columns = rng.standard_normal((symbolic.n_rows, MOST + 1)) + 1j * rng.standard_normal((symbolic.n_rows, MOST + 1))
     host, device = (Factor(symbolic, hamiltonian, 0.0137, where) for where in (CPU, backend))
     found = module.asnumpy(device.solve(module.asarray(columns)))
     assert np.array_equal(module.asnumpy(device.solve(module.asarray(columns), 0)), host.solve(columns, 0))

@@ -13,8 +13,10 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.kernels.compiling import host_library
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.assembly import assembled
+from bdg.gpu.multifrontal.factors.compiled_sweep import CompiledSweep
 from bdg.gpu.multifrontal.factors.stacked import Symmetry
 from bdg.gpu.multifrontal.factors.thin_leaves import ThinLeaves
 
@@ -111,8 +113,17 @@ class StoredFactors:
         stacks = {number: (self.classes[number], self.inverse_of(number)) for number in sorted(self._thin)}
         return ThinLeaves(stacks, self._matrix, self.dtype)
 
+    @cached_property
+    def compiled(self) -> CompiledSweep | None:
+        """What solves by the compiled kernels; None without them, as on a GPU."""
+        library = host_library().library if self.backend.xp is np else None
+        if library is None:
+            return None
+        return CompiledSweep(self.symbolic, self.symmetry, self.stacks, self._values, self._thin, library)
+
     def release(self, number: int) -> None:
         """Give up the factors of one stack; then nothing else can be done with them."""
         self.stacks[number] = (None, None, None)
         self.released = True
-        self.__dict__.pop("leaves", None)  # it holds some of them
+        for holder in ("leaves", "compiled"):  # they hold some of them
+            self.__dict__.pop(holder, None)

@@ -17,6 +17,7 @@ import numpy as np
 
 from bdg.gpu.device.complex_columns import as_complex, as_real
 from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.factors.compiled_sweep import MOST, CompiledSweep
 from bdg.gpu.multifrontal.factors.few_columns import FEW, sweep_few
 from bdg.gpu.multifrontal.factors.stacked import swapped
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
@@ -25,6 +26,9 @@ from bdg.gpu.multifrontal.factors.stored import StoredFactors
 def sweep(stored: StoredFactors, columns: Any) -> Any:
     """Return the solution of the factored system for columns (n_rows, R), without refinement."""
     xp, width = stored.backend.xp, columns.shape[1]
+    compiled = _compiled(stored, columns)
+    if compiled is not None:
+        return compiled.solve(columns)
     if columns.dtype.kind == "c" and stored.dtype.kind != "c":
         return as_complex(xp.ascontiguousarray(sweep(stored, as_real(xp, columns))))
     if xp is np and width <= FEW:
@@ -45,6 +49,14 @@ def sweep(stored: StoredFactors, columns: Any) -> Any:
     return x[:-1]
 
 
+def _compiled(stored: StoredFactors, columns: Any) -> CompiledSweep | None:
+    """Return what solves for these columns by the compiled kernels, if they are the fastest way."""
+    if stored.backend.xp is not np or columns.shape[1] > MOST:
+        return None
+    compiled = stored.compiled
+    return compiled if compiled is not None and compiled.takes(columns) else None
+
+
 def _padded(xp: Any, columns: Any, dtype: Any) -> Any:
     """Return a copy of the columns (n_rows, R) with a row of zeros behind, which padded rows read and write."""
     n_rows, width = columns.shape
@@ -61,6 +73,9 @@ def adjoint_sweep(stored: StoredFactors, columns: Any) -> Any:
         return sweep(stored, columns.conj()).conj()
     if stored.symmetry == "skew":
         return -sweep(stored, columns)
+    compiled = _compiled(stored, columns)
+    if compiled is not None:
+        return compiled.solve(columns, adjoint=True)
     xp, width = stored.backend.xp, columns.shape[1]
     if xp is np and width <= FEW:
         return sweep_few(stored, columns, adjoint=True)
