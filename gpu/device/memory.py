@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bdg.gpu.device.backend import Backend, MemoryBudgetError
@@ -104,6 +105,25 @@ def _address_space_bytes() -> float:
     except (ImportError, OSError):
         return float("inf")
     return float(limit - taken)
+
+
+def give_back_freed() -> None:
+    """Give memory that was freed back to the system, where the C library can (glibc).
+
+    It keeps arrays of less than 32 MiB for later ones, in pieces that larger ones do not fit into: the factors of a
+    search would stay beside the fronts of the count that follows.
+    """
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)
+
+
+@functools.cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        return None
 
 
 def require_memory(needed: float, backend: Backend, what: str, cure: str) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.memory import give_back_freed
 from bdg.gpu.eigen.antiunitary import Antiunitary
 from bdg.gpu.eigen.eigenpairs import Eigenpairs, Partner, polished
 from bdg.gpu.eigen.independent import independent_halves
@@ -47,6 +48,7 @@ _TOL = 1e-8  # residual of the inverse at which a pair counts as converged, rela
 _ABOVE_SOLVES = 3  # the same in units of the error of a solve, below which it cannot fall
 _BEYOND_CACHE = 6e6, 8e7  # bytes of factors from which two and three columns are solved at once on a CPU
 _FEW_VALUES = 12
+_WORTH_GIVING_BACK = 1 << 24  # bytes of factors
 _GPU_BLOCK = 8  # a sweep on a GPU takes the same time for up to eight columns
 
 
@@ -110,7 +112,7 @@ class LanczosEngine:
 
     def count_below(self, energy: float, within: float | None = None) -> int | None:
         """As `Engine.count_below`."""
-        self._inverse = None  # never two factors at once: the count comes when the search is done
+        self._drop_factors()  # never two at once: the count comes when the search is done
         if within is not None and not self.scales.wide:
             above = self._signs_above(energy, within)
             if above is not None:
@@ -203,7 +205,7 @@ class LanczosEngine:
     def _at(self, shift: float, wanted: int) -> Inverse:
         """Return usable factors for a shift, in the number system that suits them."""
         if self._inverse is None or self._inverse[0] != shift:
-            self._inverse = None  # its memory is free before the next one is made
+            self._drop_factors()  # their memory is free before the next ones are made
             inverse = self._usable(shift, wanted)
             self._inverse = (shift, inverse)
             factor = inverse.factor
@@ -217,6 +219,12 @@ class LanczosEngine:
             }
             self.facts = about | self.facts  # of the first factors; further shifts are listed by the search
         return self._inverse[1]
+
+    def _drop_factors(self) -> None:
+        large = self._inverse is not None and self._inverse[1].factor.kept_bytes > _WORTH_GIVING_BACK
+        self._inverse = None
+        if large:
+            give_back_freed()
 
     def _usable(self, shift: float, wanted: int) -> Inverse:
         reasons = []

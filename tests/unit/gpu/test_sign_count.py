@@ -16,6 +16,7 @@ from bdg.gpu.eigen.scales import Scales
 from bdg.gpu.multifrontal import CPU_SETTINGS, FrontSettings, SignCount, SitePattern, analyse, predict_memory
 from bdg.gpu.multifrontal.factors import sign_count, stacked
 from bdg.gpu.multifrontal.trust import FactorError
+from bdg.lattices.nambu import SIGMA_X
 from bdg.methods.symbolic import dof_rows
 
 CPU = select_backend("cpu")
@@ -83,6 +84,41 @@ def _check_counts(hamiltonian, settings, n_levels, n_random, n_proven):
     assert proven >= n_proven  # all that are further away than 1e-4, others as far as rounding allows
 
 
+def _with_multiplets(name, grid, spinful):
+    """Systems of few distinct levels: a flat band (Lieb lattice), Kramers pairs, parts that do not touch."""
+    if name == "kramers":
+        film = spinful(grid((7, 6), mu=-1.0, delta=0.3))
+        along = sp.triu(film.hamiltonian.real, 3) * 0.4j  # spin-orbit coupling on one axis keeps time reversal
+        coupling = along @ sp.kron(sp.identity(42), SIGMA_X)
+        return bdg.System(
+            hamiltonian=film.hamiltonian + coupling + coupling.conj().T,
+            positions=film.positions,
+            norbs=2,
+            delta=film.delta,
+        )
+    square = grid((9, 9), mu=0.1)
+    x, y = square.positions.astype(int).T
+    kept = np.flatnonzero((x % 2 == 0) | (y % 2 == 0)) if name == "flat band" else np.arange(81)
+    h = sp.csr_matrix(square.hamiltonian)[kept][:, kept].tocoo()
+    if name == "parts":
+        inside = x[h.row] // 3 == x[h.col] // 3
+        h = sp.coo_matrix((h.data[inside], (h.row[inside], h.col[inside])), shape=h.shape)
+    return bdg.System(hamiltonian=h.tocsr(), positions=square.positions[kept], delta=np.full(kept.size, 0.3))
+
+
+@pytest.mark.parametrize("settings", [DEEP, CPU_SETTINGS], ids=["deep", "as on the CPU"])
+@pytest.mark.parametrize("name", ["flat band", "kramers", "parts"])
+def test_counts_between_multiplets_are_proven(name, settings, grid, spinful):
+    hamiltonian = bdg.BdGHamiltonian(_with_multiplets(name, grid, spinful))
+    levels = np.linalg.eigvalsh(hamiltonian.matrix.toarray())
+    gaps = np.where(np.diff(levels) > 1e-9, np.diff(levels), 0.0)
+    assert 1 < levels.size / np.count_nonzero(gaps)  # copies of levels
+    for number in np.random.default_rng(0).choice(np.flatnonzero(gaps), 8, replace=False):
+        middle = 0.5 * (levels[number] + levels[number + 1])
+        signs = _count(hamiltonian, middle, 0.25 * gaps[number], settings)
+        assert signs.n_above == levels.size - number - 1
+
+
 @pytest.mark.parametrize("kind", ["disorder", "phases"])
 def test_the_error_is_seen_where_the_inverses_have_one(kind, grid, spinful, islands, monkeypatch):
     """A planted error of the inverses is mended where it would spoil the count, and is in the bound where not."""
@@ -121,6 +157,17 @@ def test_the_error_is_seen_where_the_products_have_one(grid, monkeypatch):
     monkeypatch.setattr(SignCount, "_product", spoilt)
     assert 1e-5 < _count(hamiltonian, 0.37).backward_error < 0.1  # ten times the sum over all fronts
     assert _count(hamiltonian, 0.37, 1e-5).n_above is None
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_probes_measure_frobenius_norms(dtype):
+    """Of rank one, the worst case: a tenth of the norm or less shows once in 5000 times (chi squared, four degrees)."""
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((20000, 1, 30)) + (1j * rng.standard_normal((20000, 1, 30)) if dtype is complex else 0)
+    found = sign_count._norm(np, rows @ sign_count._probes(30, np.dtype(dtype)))
+    ratio = found / np.linalg.norm(rows, axis=(1, 2))
+    assert 0.8 < np.sqrt((ratio**2).mean()) < 1.25  # the same few vectors for all
+    assert (ratio < 0.1).mean() < 1 / 2000
 
 
 def test_moved_pivots_are_part_of_the_error(grid, monkeypatch):
