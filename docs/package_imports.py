@@ -66,7 +66,7 @@ class Layout:
     def _gather(self, path: str, tree: ast.Module) -> None:
         imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
         others = [node for node in tree.body if not isinstance(node, ast.ImportFrom | ast.Assign | ast.Expr)]
-        if not others:
+        if all(isinstance(node, ast.FunctionDef) and node.name == "__dir__" for node in others):
             self.gathered[path] = {a.asname or a.name: f"{n.module}.{a.name}" for n in imports for a in n.names}
 
     def file_of(self, name: str) -> str | None:

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bdg.lattices.system import System
 
 MOST_SITES = {1: 20_000, 2: 20_000, 3: 5_000}  # by dimension: more cannot be told apart, and take seconds
 MOST_BONDS = {1: 20_000, 2: 40_000, 3: 8_000}
@@ -18,7 +17,7 @@ MOST_NUMBERS = 40  # grains that are numbered
 HOST, BOND, PAIRED, LEAD = "0.72", "0.8", "#E69F00", ("#D55E00", "#0072B2", "#009E73", "#CC79A7")
 
 
-def plot_system(system: System, ax: Any = None) -> Figure:
+def plot_system(system: Any, ax: Any = None) -> Figure:
     """Return a Figure of a system in 1-D, 2-D or 3-D; of too many sites and bonds some are left out, and it says so."""
     dim = system.positions.shape[1]
     if dim > 3:
@@ -74,7 +73,7 @@ def _shown(superconducting: np.ndarray, most: int) -> np.ndarray:
     return np.sort(np.concatenate(kept))
 
 
-def _draw_bonds(axes: Any, system: System, places: np.ndarray) -> list[str]:
+def _draw_bonds(axes: Any, system: Any, places: np.ndarray) -> list[str]:
     """Draw bonds that do not wrap around, those with pairing in a colour of their own; return what must be said."""
     bonds = sp.triu(system.adjacency, 1).tocoo()
     ends = np.stack([bonds.row, bonds.col], axis=1)
@@ -91,7 +90,7 @@ def _draw_bonds(axes: Any, system: System, places: np.ndarray) -> list[str]:
     return [f"{np.count_nonzero(wraps)} hoppings around the box not drawn"] if wraps.any() else []
 
 
-def _paired(system: System, ends: np.ndarray) -> np.ndarray:
+def _paired(system: Any, ends: np.ndarray) -> np.ndarray:
     """Return which bonds (B,) carry pairing."""
     if system.pairing is None:
         return np.zeros(len(ends), dtype=bool)
@@ -112,7 +111,7 @@ def _lines(lines: np.ndarray, **style: Any) -> Any:
     return LineCollection(list(lines), **style)
 
 
-def _draw_sites(axes: Any, system: System, places: np.ndarray, shown: np.ndarray, area: float) -> None:
+def _draw_sites(axes: Any, system: Any, places: np.ndarray, shown: np.ndarray, area: float) -> None:
     """Draw the host in grey, sites with Delta by its size, superconducting ones without as circles."""
     sizes, grain = abs(system.delta[shown]), system.grain[shown]
     crowd = {"depthshade": False} if places.shape[1] == 3 else {}
@@ -135,7 +134,7 @@ def _draw_sites(axes: Any, system: System, places: np.ndarray, shown: np.ndarray
         axes.figure.colorbar(drawn, ax=axes, label=rf"$|\Delta|$ ({unit})", **placed)
 
 
-def _number_grains(axes: Any, system: System, places: np.ndarray) -> None:
+def _number_grains(axes: Any, system: Any, places: np.ndarray) -> None:
     """Write the number of each grain beside its middle, with its phase where Delta has one."""
     if not 0 < system.n_grains <= MOST_NUMBERS:
         return
@@ -152,7 +151,7 @@ def _number_grains(axes: Any, system: System, places: np.ndarray) -> None:
         axes.text(*place, text, fontsize=8, ha="center", va="center", bbox=frame, zorder=6)
 
 
-def _label(axes: Any, system: System, notes: list[str]) -> None:
+def _label(axes: Any, system: Any, notes: list[str]) -> None:
     dim, unit = system.positions.shape[1], system.length_unit or "unit of the positions"
     axes.set_xlabel(f"$x$ ({unit})")
     if dim == 1:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bdg.lattices.unit_names import UnitNames
-
-if TYPE_CHECKING:
-    from bdg.lattices.system import System
 
 Rows = Sequence[tuple[str, str]]
 """What is told, each with its words."""
@@ -33,7 +30,7 @@ def as_html(title: str, rows: Rows) -> str:
     return f"<div><b>{html.escape(title)}</b><table>{''.join(lines)}</table></div>"
 
 
-def about_system(system: System) -> tuple[str, list[tuple[str, str]]]:
+def about_system(system: Any) -> tuple[str, list[tuple[str, str]]]:
     """Return what a system is: sites, grains, pairing, box, leads, units."""
     energy = system.energy_unit or ""
     numbers = "real" if system.is_real else "complex"
@@ -60,7 +57,7 @@ def units_in_words(units: UnitNames) -> str:
     )
 
 
-def _box(system: System) -> str:
+def _box(system: Any) -> str:
     extent = [
         np.ptp(along) if length is None else length
         for along, length in zip(system.positions.T, system.period, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from numbers import Integral, Number
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +12,11 @@ from bdg.lattices.summary import spread, units_in_words
 from bdg.lattices.system import System
 from bdg.lattices.unit_names import UnitNames
 
-if TYPE_CHECKING:
-    from bdg.base.results import Result
-
 MOST_FIELDS = 13
 LONGEST = 90  # characters of a text
 
 
-def about_result(result: Result) -> tuple[str, list[tuple[str, str]]]:
+def about_result(result: Any) -> tuple[str, list[tuple[str, str]]]:
     """Return the kind of a result with its method, and a row for each of its first fields."""
     evidence = result.evidence
     method, device, seconds = (evidence.get(name) for name in ("method", "device", "seconds"))

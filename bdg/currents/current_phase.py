@@ -220,8 +220,8 @@ def current_phase(
     how = {"self_consistent": self_consistent, "deep_sites": about_deep}
     sweep = PhaseSweep(system, pair, deep, temperature, elements_tol, choice, how, start)
     if not self_consistent:
-        bar = progress_bar(progress, "current against phase", "phase", sweep.points(phases), total=phases.size)
-        return sweep.result(phases, list(bar))
+        found = sweep.points(phases)
+        return sweep.result(phases, list(progress_bar(progress, "current", "phase", found, total=phases.size)))
     points: list[_Point] = []
     for phase in progress_bar(progress, "current against phase", "phase", phases):
         try:
@@ -284,11 +284,10 @@ class PhaseSweep:
 
     def points(self, phases: np.ndarray) -> Iterator[_Point]:
         """Yield what each phase gives with the pairing as it is, phases side by side after the first."""
-        systems = [self.system.with_phases({self.pair[0]: 0.0, self.pair[1]: float(phase)}) for phase in phases]
-        yield self.point(systems[0], None)  # also makes what all of them share
-        if len(systems) > 1:
-            each = bytes_at_once(self.choice, BdGHamiltonian(systems[0]))
-            yield from side_by_side(lambda at: self.point(at, None), systems[1:], self.choice.backend, each_bytes=each)
+        first, *systems = [self.system.with_phases({self.pair[0]: 0.0, self.pair[1]: float(phi)}) for phi in phases]
+        yield self.point(first, None)  # also makes what all of them share
+        each = bytes_at_once(self.choice, BdGHamiltonian(first))
+        yield from side_by_side(lambda at: self.point(at, None), systems, self.choice.backend, each_bytes=each)
 
     def point(self, system: System, energy: float | None) -> _Point:
         """Return current, free energy (unless it is known) and divergence of the system at one phase."""
@@ -321,8 +320,7 @@ class PhaseSweep:
         critical_current, critical_phase = curve.critical_current
         misplaced = max(point.misplaced for point in points)
         unit, floor = self.system.units.put_into(CURRENT_UNIT), max(point.floor for point in points)
-        warning = _warning(misplaced, unit, current, floor, self.how["self_consistent"])
-        if warning:
+        if warning := _warning(misplaced, unit, current, floor, self.how["self_consistent"]):
             warnings.warn(warning, ConservationWarning, stacklevel=caller_of(1)[1])
         evidence = Evidence.of(
             self.choice,
