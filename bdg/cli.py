@@ -102,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     status.add_argument("folder", metavar="DIR", help="run directory")
     status.add_argument("--json", action="store_true", help="as JSON, for scripts (keys: docs/jobs.md)")
+    status.add_argument("--tracebacks", action="store_true", help="also those of points that failed")
     status.set_defaults(act=_status)
 
     add_schema_command(commands)
@@ -155,6 +156,11 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="ADDRESS|FILE",
         help="let the workers of a running dask scheduler compute (extra 'cluster'; bdg cluster starts one)",
     )
+    spent = "begin no more points after that; those at work are finished"
+    run.add_argument("--budget", type=_minutes, metavar="MINUTES", help=spent)
+    late = "give a point up after that, and go on with the others"
+    run.add_argument("--point-limit", type=_minutes, metavar="MINUTES", help=late)
+    run.add_argument("--retry", action="store_true", help="also what raised an error or took too long before")
     run.add_argument(
         "--progress",
         action=argparse.BooleanOptionalAction,
@@ -225,6 +231,16 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     benchmark.set_defaults(act=_benchmark)
 
 
+def _minutes(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be minutes > 0; got {text!r}")
+    return number
+
+
 def _positive(text: str) -> int:
     try:
         number = int(text)
@@ -238,7 +254,8 @@ def _positive(text: str) -> int:
 def _run(chosen: argparse.Namespace) -> int:
     job = load_job(chosen.job, chosen.overrides, allow_code=chosen.allow_code)
     try:
-        options = {"workers": chosen.workers, "device": chosen.device, "scheduler": chosen.scheduler}
+        names = "workers device scheduler budget point_limit retry".split()
+        options = {name: getattr(chosen, name) for name in names}
         with sigterm_as_interrupt():
             report = run_job(job, chosen.out, **options, bar=chosen.progress)
     except RuntimeError as error:
@@ -297,6 +314,8 @@ def _print_report(report: RunReport, summary: str, job: Job) -> None:
 def _status(chosen: argparse.Namespace) -> int:
     status = Status.of(RunFolder(chosen.folder))
     print(json.dumps(status.as_json(), indent=1) if chosen.json else status)
+    if chosen.tracebacks and not chosen.json and status.tracebacks():
+        print(f"\n{status.tracebacks()}")
     return status.exit_code
 
 

@@ -23,9 +23,11 @@ from bdg.jobs.engines.dask_cluster import DaskCluster
 from bdg.jobs.engines.engine import Engine, Task
 from bdg.jobs.engines.processes import Crew
 from bdg.jobs.folder.provenance import changed_versions, provenance
-from bdg.jobs.folder.store import RunFolder, gather
+from bdg.jobs.folder.record import LONGEST_TRACEBACK, Failure, effort_of, recorded_failures
+from bdg.jobs.folder.store import RunFolder, Survey, gather
 from bdg.jobs.job import Job
 from bdg.jobs.model.advice import in_words_of_the_job
+from bdg.jobs.model.limits import Limits
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
@@ -90,6 +92,9 @@ def run_job(
     workers: int = 1,
     device: str = "auto",
     scheduler: str | None = None,
+    budget: float | None = None,
+    point_limit: float | None = None,
+    retry: bool = False,
     bar: bool | None = None,
     stream: TextIO | None = sys.stderr,
 ) -> RunReport:
@@ -107,6 +112,13 @@ def run_job(
     device : {"auto", "cpu", "gpu"}
     scheduler : str, optional
         Address or scheduler file of a running dask scheduler, whose workers compute the points instead.
+    budget : float, optional
+        Minutes after which no more points are begun; those at work are finished.
+    point_limit : float, optional
+        Minutes that a point may take; then it has failed, and its worker is started anew.
+    retry : bool
+        Also compute again what raised an error or took too long before. Points whose worker was killed, and those
+        that there was no room for, are computed again in any case.
     bar : bool, optional
         Show a progress bar; None: where ``stream`` is a terminal.
     stream : text stream or None
@@ -115,7 +127,7 @@ def run_job(
     Raises
     ------
     TypeError, ValueError
-        If ``workers`` is not a whole number >= 1.
+        If ``workers`` is not a whole number >= 1, or minutes are not positive.
     JobError
         If the run directory belongs to another job or another runner is at work in it.
     BackendUnavailableError
@@ -129,6 +141,7 @@ def run_job(
         `Terminated` (`sigterm_as_interrupt`).
     """
     workers = whole_number("workers", workers, 1)
+    limits = Limits.of(budget, point_limit)
     if device != "auto":
         select_backend(device)  # refuse before any work
     folder = RunFolder(out if out is not None else default_folder(job))
@@ -138,23 +151,39 @@ def run_job(
     with folder.locked(workers):
         folder.claim(job)
         survey = folder.survey(job.points)
-        task = Task(job.kind, folder.path.resolve(), device, provenance(), os.getpid())
-        engine, crew_size = _engine(task, scheduler, min(workers, len(survey.missing)), bool(survey.missing))
-        with Progress(len(job.points), len(survey.done), crew_size, folder.log, stream, bar) as progress:
+        failures = {} if retry else _left_alone(folder, survey)
+        asked = [point for point in survey.missing if point.digest not in failures]
+        task = Task(job.kind, folder.path.resolve(), device, provenance(), os.getpid(), limits)
+        engine, crew_size = _engine(task, scheduler, min(workers, len(asked)), bool(asked))
+        there = len(survey.done) + len(failures)
+        with Progress(len(job.points), there, crew_size, folder.log, stream, bar) as progress:
             LOGGER.debug("start: %s, %d points, %d workers, device %s", job.kind.name, len(job.points), workers, device)
             aside = [_set_aside(folder, digest, why) for digest, why in survey.damaged.items()]
-            failures: dict[str, str] = {}
             if survey.done:
                 LOGGER.info("%d of %d points are there already", len(survey.done), len(job.points))
                 _warn_of_other_versions(survey.done.values(), task.origin)
-            if survey.missing:
+            if failures:
+                LOGGER.info("%d points failed before and are left alone; --retry computes them again", len(failures))
+            if asked:
                 try:
-                    _compute_missing(folder, job, survey.missing, engine, progress, failures)
+                    _compute_missing(folder, job, asked, engine, progress, failures)
                 except KeyboardInterrupt as stop:
                     by = " by SIGTERM" if isinstance(stop, Terminated) else ""
                     LOGGER.info("stopped%s; finished points are kept, and the same command goes on from here", by)
                     raise
+                if not limits.open():
+                    LOGGER.info("the budget is spent; the same command goes on from here")
             return _finish(folder, job, survey.missing, failures, aside)
+
+
+def _left_alone(folder: RunFolder, survey: Survey) -> dict[str, Failure]:
+    """Return the failures of points that would most likely fail again."""
+    failed, kept = recorded_failures(folder.read_record()), {}
+    for point in survey.missing:
+        failure = failed.get(point.digest, Failure(""))
+        if failure.cause in ("raised", "limit") and failure.effort == effort_of(point):
+            kept[point.digest] = failure
+    return kept
 
 
 def _engine(task: Task, scheduler: str | None, crew_size: int, wanted: bool) -> tuple[Engine, int]:
@@ -193,9 +222,14 @@ def _warn_of_other_versions(points: Iterable[PointResult], origin: dict[str, Any
 
 
 def _compute_missing(
-    folder: RunFolder, job: Job, missing: Sequence[Point], engine: Engine, progress: Progress, failures: dict[str, str]
+    folder: RunFolder,
+    job: Job,
+    missing: Sequence[Point],
+    engine: Engine,
+    progress: Progress,
+    failures: dict[str, Failure],
 ) -> None:
-    labels = {point.digest: point.label for point in missing}
+    points = {point.digest: point for point in missing}
     warned: set[str] = set()
     try:
         for report in engine.run(missing):
@@ -204,14 +238,15 @@ def _compute_missing(
                 continue
             if report.full:  # nothing that is computed now can be kept
                 raise OSError(report.full, os.strerror(report.full), str(folder.path))
-            label = labels[report.digest]
+            label = points[report.digest].label
             for warning in (in_words_of_the_job(warning, job.kind) for warning in report.warnings):
                 LOGGER.log(logging.DEBUG if warning in warned else logging.WARNING, "%s: %s", label, warning)
                 warned.add(warning)
             if report.error:
                 LOGGER.debug("%s failed:\n%s", label, report.error)
                 last = in_words_of_the_job(report.error.strip().splitlines()[-1], job.kind)
-                failures[report.digest] = last
+                effort = effort_of(points[report.digest])
+                failures[report.digest] = Failure(last, report.cause, report.error[-LONGEST_TRACEBACK:], effort)
                 progress.advance(label, report.seconds, last)
             else:
                 progress.advance(label, report.seconds)
@@ -224,13 +259,13 @@ def _compute_missing(
 
 
 def _finish(
-    folder: RunFolder, job: Job, missing: Sequence[Point], failures: dict[str, str], aside: list[Path]
+    folder: RunFolder, job: Job, missing: Sequence[Point], failures: dict[str, Failure], aside: list[Path]
 ) -> RunReport:
     survey = folder.survey(job.points)
     results = gather(job.kind.name, job.name, job.identity, job.points, survey.done)
     folder.write_results(results)
     labels = {point.digest: point.label for point in job.points}
-    failed = {labels[digest]: why for digest, why in failures.items() if digest not in survey.done}
+    failed = {labels[digest]: failure.why for digest, failure in failures.items() if digest not in survey.done}
     computed = [point.label for point in missing if point.digest in survey.done]
     figures, broken = draw_figures(folder, job, results)
     code = 1 if survey.missing or broken else 0

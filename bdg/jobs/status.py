@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from bdg.jobs.folder.record import recorded_points
+from bdg.jobs.folder.record import Failure, recorded_failures, recorded_points
 from bdg.jobs.folder.store import RunFolder, Survey
 from bdg.jobs.progress import words
 
@@ -21,6 +21,8 @@ class Lacking:
     digest: str
     state: str
     why: str
+    cause: str = ""
+    traceback: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Status:
             workers=workers,
             points=len(record["points"]),
             done=len(survey.done),
-            lacking=tuple(_lacking(survey, record.get("failed", {}))),
+            lacking=tuple(_lacking(survey, recorded_failures(record))),
             seconds_per_point=sum(seconds) / len(seconds) if seconds else None,
             results=folder.state_of_results(survey),
         )
@@ -101,11 +103,16 @@ class Status:
             "seconds_per_point": self.seconds_per_point,
             "seconds_left": self.seconds_left,
             "results": self.results,
-            "lacking": [
-                {"label": point.label, "digest": point.digest, "state": point.state, "why": point.why}
-                for point in self.lacking
-            ],
+            "lacking": [asdict(point) for point in self.lacking],
         }
+
+    def tracebacks(self) -> str:
+        """Return the tracebacks of points that failed, each once."""
+        of: dict[str, list[str]] = {}
+        for point in self.lacking:
+            if point.traceback:
+                of.setdefault(point.traceback.strip(), []).append(point.label)
+        return "\n\n".join(f"{'; '.join(labels)}:\n{text}" for text, labels in of.items())
 
     def __str__(self) -> str:
         """Return what ``bdg status`` prints."""
@@ -138,10 +145,13 @@ class Status:
 _STATES = ("missing", "failed", "damaged")
 
 
-def _lacking(survey: Survey, failed: Mapping[str, str]) -> list[Lacking]:
+def _lacking(survey: Survey, failed: Mapping[str, Failure]) -> list[Lacking]:
     found = []
     for point in survey.missing:
-        state = "damaged" if point.digest in survey.damaged else "failed" if point.digest in failed else "missing"
-        why = survey.damaged.get(point.digest) or failed.get(point.digest, "")
-        found.append(Lacking(point.label, point.digest, state, why))
+        failure = failed.get(point.digest, Failure(""))
+        if point.digest in survey.damaged:
+            found.append(Lacking(point.label, point.digest, "damaged", survey.damaged[point.digest]))
+        else:
+            state = "failed" if point.digest in failed else "missing"
+            found.append(Lacking(point.label, point.digest, state, failure.why, failure.cause, failure.traceback))
     return found

@@ -96,6 +96,26 @@ def test_points_that_fail_fail_alone(cluster, tmp_path):
         assert "4 done, 0 missing, 4 failed" in bdg_here("status", action, cwd=tmp_path).stdout
 
 
+def test_limits_of_a_run_and_of_a_point(cluster, tmp_path):
+    """A point that takes ten times as long is given up with its worker; a budget that is spent begins no more."""
+    job_in(tmp_path, x_nm=[1, 2], seeds=1, seconds=0.0)
+    run = started(
+        tmp_path,
+        *("run", "job.toml", "--out", "late", "--scheduler", cluster[1], "--point-limit", 0.05),
+        *("--set", "compute.seconds=[0.0, 60.0]"),
+    )
+    assert run.wait(timeout=120) == 1
+    assert said(run).count("it took longer than --point-limit 0.05 (minutes)") == 2
+    run = started(
+        tmp_path,
+        *("run", "job.toml", "--out", "spent", "--scheduler", cluster[1], "--budget", 0.03),
+        *("--set", "compute.seconds=0.5", "--set", "system.seed={range = [0, 100]}"),
+    )
+    assert run.wait(timeout=120) == 1
+    assert "the budget is spent" in said(run)
+    assert 1 <= len(list((tmp_path / "spent" / "points").glob("*.h5"))) < 100
+
+
 def workers_of(cluster):
     children = psutil.Process(cluster.pid).children(recursive=True)
     return [child for child in children if "spawn_main" in " ".join(child.cmdline())]

@@ -212,7 +212,9 @@ def test_a_failing_point_fails_alone(place, action, words, x_nm, engine):
     again = run(place, *arguments, engine=engine)
     assert again.returncode == 1
     tries = 2 if action == "die" else 1  # a point whose worker dies is tried once more in the same run
-    assert len(diary(place)) == n + 2 * tries * n  # failed points are tried again, the others are kept
+    assert len(diary(place)) == n + (2 if action == "die" else 1) * tries * n  # what raised would raise again
+    run(place, *arguments, "--retry", engine=engine)
+    assert len(diary(place)) == n + (3 if action == "die" else 2) * tries * n
 
 
 def test_warnings_of_a_point_are_shown_once(place):

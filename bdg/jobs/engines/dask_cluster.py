@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import platform
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -58,6 +59,7 @@ class DaskCluster:
         self._task, self._scheduler = task, scheduler
         self._client = _connected(scheduler)
         self._held: dict[Any, Point] = {}
+        self._since: dict[str, float] = {}  # when points were first seen at work, by their keys
         self._run = uuid.uuid4().hex  # so that no two runs share what a scheduler remembers
         try:
             self.size = self._examined()
@@ -73,8 +75,13 @@ class DaskCluster:
         RuntimeError
             If the scheduler is lost.
         """
-        waiting, mine = list(reversed(points)), fingerprint()
+        waiting, mine, limits = list(reversed(points)), fingerprint(), self._task.limits
         while waiting or self._held:
+            if not limits.open():
+                waiting.clear()
+                self._take_back()
+                if not self._held:
+                    break
             while waiting and len(self._held) < _AHEAD:
                 point = waiting.pop()
                 key = f"bdg-{point.digest}-{self._run}"
@@ -88,6 +95,8 @@ class DaskCluster:
                 )
             for future in done:
                 yield self._report(future, self._held.pop(future))
+            if limits.point_seconds is not None:
+                yield from self._given_up()
             if not done:
                 yield None
         self._client.close()
@@ -111,12 +120,39 @@ class DaskCluster:
         except distributed.CancelledError:
             return {future for future in self._held if future.done()}
 
+    def _processing(self) -> dict[str, str]:
+        """Return the worker of each point that is being computed, by its key."""
+        return {str(key): worker for worker, keys in self._client.processing().items() for key in keys[:1]}
+
+    def _take_back(self) -> None:
+        """Take back what no worker has begun."""
+        begun = self._processing()
+        idle = [future for future in self._held if future.key not in begun and not future.done()]
+        self._client.cancel(idle)
+        for future in idle:
+            del self._held[future]
+
+    def _given_up(self) -> Iterator[Report]:
+        """Yield reports of points that have had their time; their workers are started anew."""
+        begun, now = self._processing(), time.monotonic()
+        self._since = {key: self._since.get(key, now) for key in begun}
+        late = [future for future in self._held if future.key in begun and self._late(future.key)]
+        for future in late:
+            point, since = self._held.pop(future), self._since.pop(future.key)
+            self._client.cancel([future], force=True)
+            self._client.restart_workers([begun[future.key]], raise_for_error=False)
+            yield Report(point.digest, now - since, self._task.limits.told(), cause="limit")
+
+    def _late(self, key: str) -> bool:
+        return self._task.limits.overdue(self._since[key])
+
     def _report(self, future: Any, point: Point) -> Report:
         error = future.exception()
         if error is None:
             return future.result()
-        words = f"the worker process died: {error}" if type(error).__name__ == "KilledWorker" else repr(error)
-        return Report(point.digest, 0.0, words)
+        if type(error).__name__ == "KilledWorker":
+            return Report(point.digest, 0.0, f"the worker process died: {error}", cause="killed")
+        return Report(point.digest, 0.0, repr(error))
 
     def _examined(self) -> int:
         """Return how many workers there are; JobError if one of them must not be used."""

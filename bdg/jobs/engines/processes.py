@@ -51,14 +51,19 @@ class Crew:
 
     def run(self, points: Sequence[Point]) -> Iterator[Report | None]:
         """Yield one report a point as they come, and None now and then."""
-        waiting = self._waiting = list(reversed(points))
+        waiting, limits = list(reversed(points)), self._task.limits
+        self._waiting = waiting
         while waiting or any(member.point for member in self._members):
             while len(self._members) < self._size and len(self._members) < len(waiting) + self._busy():
                 self._members.append(self._start())
+            if not limits.open():
+                waiting.clear()
             handles = [item for m in self._members for item in (m.connection, m.process.sentinel)]
             woken = wait(handles, timeout=_TICK)
             if not woken:
                 yield None
+            for member in [m for m in self._members if m.point is not None and limits.overdue(m.since)]:
+                yield self._give_up(member)
             for member in list(self._members):
                 if member.connection in woken or member.process.sentinel in woken:
                     report = self._listen(member)
@@ -131,7 +136,17 @@ class Crew:
             self._waiting.insert(0, point)  # the last in turn: fewer others may then want memory
             LOGGER.warning("%s: the worker process died: %s; the point is tried once more", point.label, _cause(code))
             return None
-        return Report(point.digest, seconds, f"the worker process died twice: {_cause(code)}")
+        return Report(point.digest, seconds, f"the worker process died twice: {_cause(code)}", cause="killed")
+
+    def _give_up(self, member: _Member) -> Report:
+        """End a worker whose point has had its time."""
+        assert member.point is not None
+        digest, seconds = member.point.digest, time.monotonic() - member.since
+        self._members.remove(member)
+        member.process.kill()
+        member.process.join()
+        member.connection.close()
+        return Report(digest, seconds, self._task.limits.told(), cause="limit")
 
     def _dismiss(self) -> None:
         for member in self._members:

@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from bdg.jobs.model.sweep import DIGEST_LENGTH, Parameters, Point
 
+LONGEST_TRACEBACK = 20_000  # characters: the end of it
+
 DIGEST = rf"[0-9a-f]{{{DIGEST_LENGTH}}}"
 _DIGEST = re.compile(DIGEST)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a point is not there.
+
+    Attributes
+    ----------
+    why : str
+        One line.
+    cause : str
+        "raised", "killed", "limit"; "" in folders of earlier versions.
+    traceback : str
+    effort : str
+        What `effort_of` returned for the point: with more of it, it may succeed.
+    """
+
+    why: str
+    cause: str = ""
+    traceback: str = ""
+    effort: str = ""
 
 
 def checked_record(record: Any) -> dict[str, Any]:
@@ -23,11 +48,15 @@ def checked_record(record: Any) -> dict[str, Any]:
     _entry(record, "format_version", int)
     for name, kind in (("kind", str), ("name", str), ("identity", str), ("points", list)):
         _entry(record, name, kind)
-    for name, form in (("failed", dict), ("output", dict), ("resolved", dict), ("effort", list)):
+    for name, form in (("failed", dict), ("failures", dict), ("output", dict), ("resolved", dict), ("effort", list)):
         if name in record:
             _entry(record, name, form)
     if not all(isinstance(why, str) for why in record.get("failed", {}).values()):
         raise ValueError("failed must be a text a point")
+    for entry in record.get("failures", {}).values():
+        _entry(entry, "cause", str)
+        _entry(entry, "traceback", str)
+        _entry(entry, "effort", str)
     if not all(isinstance(name, str) for name in record.get("effort", [])):
         raise ValueError("effort must be names of keys")
     for point in record["points"]:
@@ -51,6 +80,15 @@ def _entry(record: Any, name: str, kind: type) -> Any:
     return value
 
 
+def recorded_failures(record: Mapping[str, Any]) -> dict[str, Failure]:
+    """Return what a run.json says of points that failed, by their digests."""
+    more = record.get("failures", {})
+    return {
+        digest: Failure(why, **{name: more.get(digest, {}).get(name, "") for name in ("cause", "traceback", "effort")})
+        for digest, why in record.get("failed", {}).items()
+    }
+
+
 def recorded_points(record: Mapping[str, Any]) -> list[Point]:
     """Return the points of a run.json."""
     effort = tuple(record.get("effort", ()))
@@ -64,6 +102,12 @@ def recorded(point: Point) -> dict[str, Any]:
     """Return a point as run.json has it."""
     older = {"older": point.older} if point.older else {}
     return {"digest": point.digest, "label": point.label, "parameters": point.parameters, **older}
+
+
+def effort_of(point: Point) -> str:
+    """Return the keys of a point that change no result, with their values, as text."""
+    flat = {f"{section}.{name}": value for section, keys in point.parameters.items() for name, value in keys.items()}
+    return json.dumps({name: flat.get(name) for name in sorted(point.effort)})
 
 
 def is_of_point(found: Parameters, point: Point) -> bool:

@@ -23,12 +23,20 @@ import socket
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
-from bdg.jobs.folder.record import DIGEST, checked_record, is_of_point, recorded, recorded_points
+from bdg.jobs.folder.record import (
+    DIGEST,
+    Failure,
+    checked_record,
+    is_of_point,
+    recorded,
+    recorded_failures,
+    recorded_points,
+)
 from bdg.jobs.job import Job, differences, is_same_job, resolved_plain
 from bdg.jobs.model.kind import Outcome
 from bdg.jobs.model.results import JobResults, PointResult, read_point, read_results, write_results
@@ -167,7 +175,7 @@ class RunFolder:
         """
         record = self.examine(job)
         self._remove_stale_files()
-        self._write_record(job, {} if record is None else record.get("failed", {}))  # first: it says whose this is
+        self._write_record(job, {} if record is None else recorded_failures(record))  # first: it says whose this is
         if not _holds(self.path / "job.toml", job.text):
             _write_whole(self.path / "job.toml", job.text)
         self.points.mkdir(exist_ok=True)
@@ -221,7 +229,7 @@ class RunFolder:
         except ResultFileError:
             return False
 
-    def _write_record(self, job: Job, failed: Mapping[str, str]) -> None:
+    def _write_record(self, job: Job, failed: Mapping[str, Failure]) -> None:
         record = {
             "format_version": FORMAT_VERSION,
             "kind": job.kind.name,
@@ -232,14 +240,18 @@ class RunFolder:
             "output": job.output,
             "points": [recorded(point) for point in job.points],
             "effort": list(job.points[0].effort),
-            "failed": dict(failed),
+            "failed": {digest: failure.why for digest, failure in failed.items()},
+            "failures": {
+                digest: {name: value for name, value in asdict(failure).items() if name != "why"}
+                for digest, failure in failed.items()
+            },
         }
         text = json.dumps(record, indent=1) + "\n"
         if not _holds(self._record, text.encode()):
             _write_whole(self._record, text.encode())
 
-    def record_failures(self, job: Job, failed: Mapping[str, str]) -> None:
-        """Keep what went wrong with which point (digest to one line) for `bdg status`."""
+    def record_failures(self, job: Job, failed: Mapping[str, Failure]) -> None:
+        """Keep what went wrong with which point (by its digest) for `bdg status` and the next run."""
         self._write_record(job, failed)
 
     def _remove_stale_files(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 from bdg.base.errors import JobError
 from bdg.jobs import kinds
 from bdg.jobs.folder.provenance import changed_versions, git_state
+from bdg.jobs.folder.record import Failure, recorded_failures
 from bdg.jobs.folder.store import RunFolder, gather, recorded_points
 from bdg.jobs.job import parse_job
 from bdg.jobs.model.results import read_point, read_results, write_results
@@ -254,8 +255,10 @@ def test_the_record_keeps_job_overrides_and_points(run):
     record = folder.read_record()
     assert (record["identity"], record["kind"], record["failed"]) == (job.identity, "tiny", {})
     assert recorded_points(record) == list(job.points)
-    folder.record_failures(job, {job.points[0].digest: "ValueError: no"})
+    failed = {job.points[0].digest: Failure("ValueError: no", "raised", "Traceback", "{}")}
+    folder.record_failures(job, failed)
     assert folder.read_record()["failed"] == {job.points[0].digest: "ValueError: no"}
+    assert recorded_failures(folder.read_record()) == failed
 
 
 def test_a_damaged_record_costs_no_points(run):
