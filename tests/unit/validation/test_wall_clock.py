@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
+import subprocess
 
 import numpy as np
 import pytest
@@ -153,14 +155,25 @@ def test_parts_are_those_of_the_run(capsys):
     assert command.main(only=("large_states",)) == 2
 
 
-def test_a_prediction_that_fails_is_a_row():
-    """The process of a case that cannot be built says so; the next case is measured all the same."""
-    good = predictions.Case((5, 5, 3), ("poles",), threads=2)
-    bad = predictions.Case((5, 5, 0), ("poles",))
+def test_a_prediction_that_fails_is_a_row(monkeypatch):
+    """A process that ends with an error says why; the next case is measured all the same, on its threads."""
+    good, bad = predictions.Case((5, 5, 3), ("poles",), threads=2), predictions.Case((5, 5, 0), ("poles",))
+    asked = []
+
+    def run(command, env, **options):
+        asked.append((env["BDG_THREADS"], env["OPENBLAS_NUM_THREADS"]))
+        case = predictions.Case(**json.loads(command[-1]))
+        if not case.sites[2]:
+            return subprocess.CompletedProcess(command, 1, "", "Traceback\nValueError: no sites")
+        row = predictions.Row(case.name, "F", "poles", "pair_amplitude", 1.0, 2.0, 0.1, 0.1, threads=case.threads)
+        return subprocess.CompletedProcess(command, 0, json.dumps(dataclasses.asdict(row)), "")
+
+    monkeypatch.setattr(predictions.subprocess, "run", run)
     taken = []
     rows = predictions.measure((bad, good), taken.append)
-    assert rows == taken and rows[0].error.startswith("ended with code 1: ") and math.isnan(rows[0].ratio)
-    assert not rows[1].error and rows[1].threads == 2 and rows[1].measured > 0
+    assert rows == taken and asked == [("1", "1"), ("2", "2")]
+    assert rows[0].error == "ended with code 1: ValueError: no sites" and math.isnan(rows[0].ratio)
+    assert not rows[1].error and rows[1].threads == 2 and rows[1].ratio == 0.5
     text = predictions.table(rows)
     assert "5 x 5 x 3, 2 threads" in text and "cores that others took" in text and rows[0].error in text
 
