@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,19 @@ def stack_kernels(xp: Any) -> KernelSet | None:
     """Return the operations on stacks for an array module; None for NumPy without compiled kernels."""
     if xp is not np:
         return kernel_set(xp)
-    library = host_library().library
+    return _host_stacks(host_library().library)
+
+
+@functools.cache
+def _host_stacks(library: Any) -> HostStacks | None:
     return None if library is None else HostStacks(library)
 
 
 def quaternion_kernels(
-    xp: Any, dtype: np.dtype, symmetric: bool, base: int, sizes: list[tuple[int, int]]
+    xp: Any, dtype: np.dtype, symmetric: bool, base: int, sizes: list[tuple[int, int]], largest: int = 0
 ) -> HostQuaternions | None:
     """Return what eliminates and inverts stacks of quaternion fronts in one call; None on a device or uncompiled."""
     library = host_library().library if xp is np else None
     if library is None or blas_address(np.dtype(dtype).name) is None:
         return None
-    return HostQuaternions(library, dtype, symmetric, base, sizes)
+    return HostQuaternions(library, dtype, symmetric, base, sizes, largest)

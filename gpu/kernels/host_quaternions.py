@@ -36,9 +36,19 @@ class HostQuaternions:
         Matrices of at most this size are inverted with pivoting, larger ones by halves.
     sizes : list of (a, u)
         Rows of pivots and of updates of the stacks that will come.
+    largest : int
+        Elements of a plane of the largest stack that `empty_front` will be asked for.
     """
 
-    def __init__(self, library: Any, dtype: np.dtype, symmetric: bool, base: int, sizes: list[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        library: Any,
+        dtype: np.dtype,
+        symmetric: bool,
+        base: int,
+        sizes: list[tuple[int, int]],
+        largest: int = 0,
+    ) -> None:
         self._dtype, self._symmetric, self._base = np.dtype(dtype), symmetric, base
         self._gemm = _POINTER(blas_address(self._dtype.name))
         self._eliminate = getattr(library, f"eliminate_quaternions_{self._dtype.name}")
@@ -49,7 +59,14 @@ class HostQuaternions:
         scratch_of.restype = _LONG
         needed = max((scratch_of(ctypes.byref(self._shape(a, u))) for a, u in sizes), default=0)
         self._scratch = np.empty(needed, self._dtype)
+        self._fronts = np.empty(4 * largest, self._dtype)
         self.log_determinant = 0.0
+
+    def empty_front(self, n: int, m: int) -> np.ndarray:
+        """Return zeros (4, n, m, m) in the one place where fronts are built: memory asked for anew is slow at first."""
+        front = self._fronts[: 4 * n * m * m].reshape(4, n, m, m)
+        front[...] = 0
+        return front
 
     def eliminate(self, front: np.ndarray, a: int) -> tuple[Any, Any, Any, Any]:
         """Return Pi (4, n, a, a), and W, V (None if symmetric) and Schur complements if there are updates, else None.

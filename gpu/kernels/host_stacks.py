@@ -22,6 +22,7 @@ class HostStacks:
 
     def __init__(self, library: Any) -> None:
         self._library = library
+        self._functions: dict[tuple[str, np.dtype], Any] = {}
 
     def extend_add(self, front: Any, schur: Any, parents: Any, rows: Any, places: Any, upper: bool) -> None:
         """Add ``front[parent, place, place] += schur[child]``; the upper triangles only if ``upper``."""
@@ -36,12 +37,15 @@ class HostStacks:
         return out
 
     def _call(self, name: str, above: Any, below: Any, parents: Any, rows: Any, places: Any, *more: int) -> None:
-        instance(name, above.dtype)  # refuses other dtypes
+        function = self._functions.get((name, above.dtype))
+        if function is None:
+            instance(name, above.dtype)  # refuses other dtypes
+            function = self._functions[name, above.dtype] = getattr(self._library, f"{name}_{above.dtype.name}")
         require_stacks(above, below, parents, rows, places)
         n_children, size = places.shape
         distances = (ctypes.c_longlong * 6)(*strides(above), *strides(below))
         indices = exact_index(parents, np.int64), exact_index(rows, np.int64), exact_index(places, np.int32)
-        getattr(self._library, f"{name}_{above.dtype.name}")(
+        function(
             _address(above),
             _address(below),
             distances,

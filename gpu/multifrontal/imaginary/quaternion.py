@@ -108,7 +108,7 @@ class QuaternionFactor:
         )
         self.classes = symbolic.on(xp)
         self._values = xp.asarray(self._planes(normal.blocks, gap))
-        kernels = self._compiled(self.classes)
+        kernels = self._compiled(self.classes, fronts=True)
         self.inverses: list[Any] = []  # planes of Pi of each stack
         self.forward: list[Any] = []  # W
         self.backward: list[Any] = []  # V, None if symmetric
@@ -128,16 +128,21 @@ class QuaternionFactor:
         planes[1], planes[2], planes[3] = h.real, -gap.imag, gap.real
         return planes
 
-    def _compiled(self, classes: list[FrontClass]) -> HostQuaternions | None:
-        """Return what eliminates and inverts whole stacks in one call; None: `QuaternionAlgebra` does."""
+    def _compiled(self, classes: list[FrontClass], fronts: bool = False) -> HostQuaternions | None:
+        """Return what eliminates (``fronts``) and inverts whole stacks in one call; None: `QuaternionAlgebra` does."""
         sizes = list({(c.a, c.u) for c in classes if c.n and c.a})
-        return quaternion_kernels(self.backend.xp, self.dtype, self.symmetric, self._algebra.base, sizes)
+        largest = max((c.n * c.m**2 for c in classes if c.a and not c.takes_over), default=0) if fronts else 0
+        return quaternion_kernels(self.backend.xp, self.dtype, self.symmetric, self._algebra.base, sizes, largest)
 
     def _one_stack(self, c: FrontClass, schur: dict[int, Any], uses: list[int], kernels: HostQuaternions | None) -> Any:
         xp = self.backend.xp
         if c.takes_over:
             return self._eliminate(c, self._with_values(c, schur.pop(c.down[0].child)), kernels)
-        front = xp.zeros((4, c.n, c.m, c.m), self.dtype)
+        # of the compiled kernels nothing but what is left of a front outlives it
+        if kernels is None or not c.a:
+            front = xp.zeros((4, c.n, c.m, c.m), self.dtype)
+        else:
+            front = kernels.empty_front(c.n, c.m)
         flat = front.reshape(4, -1)
         flat[:, c.target] = self._values[:, c.source]
         if not self.symmetric:
