@@ -260,3 +260,24 @@ def test_figures_of_every_call(place):
     assert drawn == {"bound_states", "solve_gap", "largest_gap", "density_of_states", "pair_amplitude",
                      "critical_temperature", "current_phase", "critical_current"}  # fmt: skip
     assert "temperature=0.02: lowest |E| " in done.stdout and "I_c " in done.stdout
+
+
+def test_kelvin_and_nanoampere_where_the_system_names_its_unit(place):
+    """T = 4 K is k_B T = 0.34469 meV; a current of 1 e meV/hbar is 243.413 nA (CODATA)."""
+    module = place / "jobs" / "my_module.py"
+    text = module.read_text().replace("fail: bool = False", "fail: bool = False, unit: str | None = None")
+    module.write_text(text.replace("* 3.0)", "* 3.0, energy_unit=unit, length_unit='nm')"))
+    sets = ["n=12", 'calls=["pair_amplitude", "current_phase"]', "phases=5", "delta=0.5"]
+    named = [*sets, 'system.parameters.unit="meV"', "temperature_K=4"]
+    plain = [*sets, "temperature=0.34469331"]
+    points = []
+    for number, each in enumerate((named, plain)):
+        words = [w for one in each for w in ("--set", one.replace("delta=", "system.parameters.delta="))]
+        done = bdg_here("run", "jobs/job.toml", "--allow-code", "--out", number, *words, cwd=place)
+        assert done.returncode == 0, done.stderr
+        points += read_results(place / str(number) / "results.h5").points
+    assert points[0].digest != points[1].digest
+    assert np.allclose(points[0]["amplitude"], points[1]["amplitude"], rtol=1e-6)
+    assert np.allclose(points[0]["current"], 243.413 * points[1]["current"], rtol=1e-4, atol=1e-6)
+    assert (points[0].units["current"], points[1].units["current"]) == ("nA", "e hopping/hbar")
+    assert (points[0].units["positions"], points[0].units["phase_free_energy"]) == ("nm", "meV")
