@@ -160,10 +160,7 @@ def test_all_problems_are_found_at_once():
         (tiny_job(job='kind = "tiny"\nname = "../x"'), "job.toml: [job] name: must be letters, digits"),
         (
             tiny_job(compute='action = "rise"'),
-            (
-                tiny_job(compute='action = "rise"'),
-                "must be one of none, raise, die, die_once, warn, impatient; got 'rise'; did you mean raise?",
-            ),
+            "must be one of none, raise, die, die_once, warn, impatient; got 'rise'; did you mean raise?",
         ),
         (tiny_job(compute="action = {range = [0, 2]}"), "is no number, so its sweep must be a list of values"),
         (tiny_job("x_nm = {linspace = [1, 2, 1]}"), "linspace must be [a, b, n] with numbers a, b and a whole number"),
