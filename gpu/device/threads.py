@@ -137,29 +137,30 @@ def side_by_side(
     if isinstance(items, Sequence | np.ndarray) and len(items) == 1:  # it may use the threads itself
         number = 1
     else:
-        number = threads_granted() if backend.device == "cpu" else 1
-    if number > 1 and each_bytes > 0:
-        number = max(1, min(number, int(_SHARE * available_bytes(backend) // each_bytes)))
-    with _one_blas_thread():
+        number = threads_that_fit(backend, each_bytes)
+    with one_blas_thread():
         if number == 1:
             yield from map(work, items)
             return
         yield from _pooled(work, iter(items), number)
 
 
+def threads_that_fit(backend: Backend, each_bytes: float = 0.0) -> int:
+    """Return how many threads are granted here, one on a GPU, and have ``each_bytes`` of memory beside the others."""
+    number = threads_granted() if backend.device == "cpu" else 1
+    if number > 1 and each_bytes > 0:
+        number = max(1, min(number, int(_SHARE * available_bytes(backend) // each_bytes)))
+    return number
+
+
 def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: int) -> Iterator[_Made]:
     waiting: list[Future[_Made]] = []
 
     def submit(item: _Given) -> None:
-        context = contextvars.copy_context()
-        context.run(_TEAM.set, _Team(1))  # no threads within threads
-        waiting.append(pool.submit(context.run, work, item))
+        waiting.append(pool.submit(on_one_thread(work), item))
         threads_taken(min(number, len(waiting)))
 
-    interval = sys.getswitchinterval()
-    pool = ThreadPoolExecutor(number, thread_name_prefix="bdg")
-    try:
-        sys.setswitchinterval(min(interval, _SWITCH_SECONDS))
+    with pool_of(number) as pool:
         for item in islice(items, 2 * number):  # whoever is done finds more to do while the first in order is not
             submit(item)
         while waiting:
@@ -167,13 +168,30 @@ def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: in
             for item in islice(items, 1):
                 submit(item)
             yield found
+
+
+def on_one_thread(work: Callable[[_Given], _Made]) -> Callable[[_Given], _Made]:
+    """Return ``work`` in a copy of the present context: NumPy's settings are the same, and no threads are granted."""
+    context = contextvars.copy_context()
+    context.run(_TEAM.set, _Team(1))
+    return lambda item: context.run(work, item)
+
+
+@contextmanager
+def pool_of(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads; what was not begun when the block ends is not done."""
+    interval = sys.getswitchinterval()
+    pool = ThreadPoolExecutor(number, thread_name_prefix="bdg")
+    try:
+        sys.setswitchinterval(min(interval, _SWITCH_SECONDS))
+        yield pool
     finally:
         sys.setswitchinterval(interval)
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
-def _one_blas_thread() -> Iterator[None]:
+def one_blas_thread() -> Iterator[None]:
     """Keep BLAS at one thread: the pieces take the cores, and a product is not split differently with other numbers."""
     with _controller().limit(limits=1, user_api="blas"):
         yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from bdg.gpu.multifrontal.analysis.classes import SizeClass, size_classes
 from bdg.gpu.multifrontal.analysis.flops import complex_factor, factor_flops, selected_inverse_flops, solve_flops
 from bdg.gpu.multifrontal.analysis.fronts import FrontStructure
 from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
+from bdg.gpu.multifrontal.analysis.parts import Part, parts_of
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.settings import CPU_SETTINGS, FrontSettings
 from bdg.gpu.ordering.dissection import DissectionTree, dissect, in_chains, prefer_metis
@@ -87,6 +89,11 @@ class Symbolic:
         row, column = np.arange(nd)[:, None], np.arange(nd)[None, :]
         source = (pattern.transposed[missing] * nd + column) * nd + row
         return source.ravel(), ((missing * nd + row) * nd + column).ravel()
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Parts of the tree that may be eliminated side by side, the root's last."""
+        return parts_of(self.structure, self.pattern.rows_per_site, self.settings.split, self.classes)
 
     @property
     def n_rows(self) -> int:

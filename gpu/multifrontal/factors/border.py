@@ -74,6 +74,19 @@ class Border:
         self._sum: Any = None  # V^+ A'^-1 V so far
         self._of_columns = self._of_sum = backend.xp.zeros((), np.empty(0, dtype).real.dtype)
 
+    def go_on(self, first: int, earlier: list[Border]) -> None:
+        """Begin with stack ``first``, behind those that others went through; columns are numbered in their order."""
+        self._done = first
+        for border in earlier:
+            before, self.size = self.size, self.size + border.size
+            for stack, fronts in border._waiting.items():
+                self._waiting[stack] = {front: ([before + n for n in own], x) for front, (own, x) in fronts.items()}
+            if border._sum is not None:
+                self._begin_sum()
+                self._sum[before : self.size, before : self.size] = border._sum[: border.size, : border.size]
+            self._of_columns = self._of_columns + border._of_columns
+            self._of_sum = self._of_sum + border._of_sum
+
     def eliminate(self, moved: list[MovedPivots], blocks: Any, inverse: Any, right: Any) -> None:
         """Take the columns through the next stack.
 
@@ -154,12 +167,15 @@ class Border:
         a, xp = inverse.shape[0], self._backend.xp
         own = x[:a]
         image = inverse @ own
-        if self._sum is None:
-            self._sum = xp.zeros((self._room, self._room), self._dtype)
+        self._begin_sum()
         at = xp.asarray(numbers)
         self._sum[at[:, None], at[None, :]] += reversed_(own, self._symmetry) @ image
         self._note_rounding(block, inverse, right, own, image)
         return (numbers, x[a:]) if right is None else (numbers, x[a:] - reversed_(right, self._symmetry) @ image)
+
+    def _begin_sum(self) -> None:
+        if self._sum is None:
+            self._sum = self._backend.xp.zeros((self._room, self._room), self._dtype)
 
     def _note_rounding(self, block: Any, inverse: Any, right: Any, own: Any, image: Any) -> None:
         """Note the errors of ``Pi x``, and those of the products with F_UP and x^+.

@@ -2,28 +2,31 @@ r"""Going through the stacks of fronts of ``A = z - H``: assembled, children fir
 
 What is done with the pivots of a stack, and what is kept of them, is up to the class that goes through:
 `bdg.gpu.multifrontal.factors.factor.Factor` keeps what solves need, `bdg.gpu.multifrontal.factors.sign_count.SignCount`
-nothing.
+nothing. Parts of the tree (`bdg.gpu.multifrontal.analysis.parts`) go side by side where threads are granted, each with
+a record of its own, which the part above takes over: results have the same bits whatever the number of threads.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.crew import in_turn
 from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.assembly import assembled, set_elements
+from bdg.gpu.multifrontal.factors.blocked import difference, difference_in_place
 from bdg.gpu.multifrontal.factors.extend_add import extend_add
-from bdg.gpu.multifrontal.factors.predicted_memory import scratch_elements, works_in_place
+from bdg.gpu.multifrontal.factors.predicted_memory import beside_elements, scratch_elements, works_in_place
 from bdg.gpu.multifrontal.factors.stacked import (
     Pivots,
     StackInverter,
     Symmetry,
-    difference,
-    difference_in_place,
     reversed_,
 )
 from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
@@ -31,6 +34,38 @@ from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
 _PADDING = 1e-3  # in units of the norm of H: padded pivots are not among the small ones
+
+
+@dataclass(eq=False)
+class Progress:
+    """What goes along with one part of the tree.
+
+    Attributes
+    ----------
+    pivots : Pivots
+    invert : StackInverter
+    memory : Workspace
+    """
+
+    pivots: Pivots
+    invert: StackInverter
+    memory: Workspace
+
+
+class Workspace:
+    """Memory that one part after the other works in: what a process asks for anew is slow when first written to.
+
+    Attributes
+    ----------
+    fronts : array or None
+        Where fronts are built; None: anew each time.
+    products : array
+        Of what is formed and not kept, by who eliminates.
+    """
+
+    def __init__(self, elements: int, dtype: np.dtype) -> None:
+        self.fronts: Any = np.empty(elements, dtype) if elements else None
+        self.products = np.empty(0, dtype)
 
 
 class Elimination:
@@ -65,7 +100,6 @@ class Elimination:
         is_complex = hamiltonian.dtype.kind == "c" or self.z.imag != 0
         names = ("float32", "complex64") if single else ("float64", "complex128")
         self.dtype = np.dtype(names[is_complex])
-        self._scratch: Any = None
         self._pivots = Pivots()
 
     def _prepare(
@@ -105,21 +139,55 @@ class Elimination:
         values[:-1].reshape(blocks.shape)[self.symbolic.pattern.diagonal] += shift * np.eye(nd, dtype=self.dtype)
         return self.backend.xp.asarray(values)
 
-    def _run(self) -> None:
-        """Eliminate all stacks; singular fronts raise nothing, they show in what is measured afterwards."""
-        schur: dict[int, Any] = {}
-        uses = [len(c.up) for c in self.classes]
+    def _run(self) -> Any:
+        """Eliminate all stacks and return the progress at the end.
+
+        Singular fronts raise nothing, they show in what is measured afterwards.
+        """
+        parts = self.symbolic.parts
+        self._left: dict[int, Any] = {}  # Schur complements of stacks that wait for the stacks above
+        self._uses = [len(c.up) for c in self.classes]
+        self._idle: list[Workspace] = []
+        self._done: dict[int, Progress] = {}
+        try:
+            with np.errstate(all="ignore"):
+                each_bytes = self._beside() if len(parts) > 1 else 0.0
+                in_turn(self._one_part, [part.below for part in parts], self.backend, each_bytes=each_bytes)
+            last = self._done[len(parts) - 1]
+        finally:
+            del self._left, self._uses, self._idle, self._done
+        self._pivots = last.pivots
+        return last
+
+    def _beside(self) -> float:
+        """Return the bytes that one more part takes beside the others."""
+        return self.dtype.itemsize * beside_elements(self.symbolic)
+
+    def _one_part(self, number: int) -> None:
+        """Eliminate the stacks of one part of the tree; those below are done."""
+        part = self.symbolic.parts[number]
+        progress = self._begin(part, [self._done.pop(below) for below in part.below])
+        for stack in range(part.begin, part.end):
+            front = self._front(stack, progress.memory)
+            passed = self._eliminate(stack, front, progress)
+            in_scratch = progress.memory.fronts is not None and passed is not None and passed.base is not None
+            stays = stack + 1 < part.end and self._goes_on(stack)
+            self._left[stack] = self._moved(self.classes[stack], passed) if in_scratch and not stays else passed
+        self._idle.append(progress.memory)
+        self._done[number] = progress
+
+    def _begin(self, part: Part, below: list[Any]) -> Any:
+        """Return the progress that a part begins with, from that of the parts below."""
         settings = self.symbolic.settings
-        if self.backend.xp is np and settings.upper:  # memory that is asked for anew is slow when first written to
-            self._scratch = np.empty(scratch_elements(self.symbolic), self.dtype)
+        pivots = self._pivots.following([progress.pivots for progress in below], part.share)
         together = self.symbolic.pattern.rows_per_site if self.symmetry == "skew" else 1
-        invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, self._pivots, together)
-        with np.errstate(all="ignore"):
-            for number, front_class in enumerate(self.classes):
-                passed = self._one_stack(front_class, schur, uses, invert)
-                in_scratch = self._scratch is not None and passed is not None and passed.base is not None
-                schur[number] = self._moved(front_class, passed) if in_scratch and not self._goes_on(number) else passed
-        self._scratch = None
+        invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, pivots, together)
+        try:
+            memory = self._idle.pop()
+        except IndexError:
+            elements = scratch_elements(self.symbolic) if self.backend.xp is np and settings.upper else 0
+            memory = Workspace(elements, self.dtype)
+        return Progress(pivots, invert, memory)
 
     def _moved(self, front_class: FrontClass, passed: Any) -> Any:
         """Return a copy of Schur complements out of the scratch place, of what is read again."""
@@ -127,41 +195,40 @@ class Elimination:
 
     def _goes_on(self, number: int) -> bool:
         """Return whether the next stack takes over what this one leaves."""
-        following = self.classes[number + 1 : number + 2]
-        return bool(following) and following[0].takes_over and following[0].down[0].child == number
+        following = self.classes[number + 1]
+        return following.takes_over and following.down[0].child == number
 
-    def _one_stack(self, front_class: FrontClass, schur: dict[int, Any], uses: list[int], invert: Any) -> Any:
-        """Eliminate in a stack and return its Schur complements; the children's are dropped after their last use."""
-        if front_class.takes_over:  # U of the child is this front, row by row: its Schur complement is taken as it is
-            front = schur.pop(front_class.down[0].child)
+    def _front(self, number: int, memory: Workspace) -> Any:
+        """Return the fronts of a stack (n, m, m); what its children left is dropped after the last use."""
+        c, left = self.classes[number], self._left
+        if c.takes_over:  # U of the child is this front, row by row: its Schur complement is taken as it is
+            front = left.pop(c.down[0].child)
             if isinstance(front, UpperRows):
                 front = front.whole()
-            self._add_values(front_class, front)
-            return self._eliminate(front_class, front, invert)
-        front = self._assemble(front_class)
+            self._add_values(c, front, in_part=memory.fronts is not None)
+            return front
+        front = self._assemble(c, memory)
         upper = self._upper > 0  # else base blocks are read whole
-        for link in front_class.down:
-            extend_add(self.backend.xp, front, link, schur[link.child], upper=upper)
-            uses[link.child] -= 1
-            if not uses[link.child]:
-                del schur[link.child]
-        return self._eliminate(front_class, front, invert)
+        for link in c.down:
+            extend_add(self.backend.xp, front, link, left[link.child], upper=upper)
+            self._uses[link.child] -= 1
+            if not self._uses[link.child]:
+                del left[link.child]
+        return front
 
-    def _assemble(self, front_class: FrontClass) -> Any:
+    def _assemble(self, c: FrontClass, memory: Workspace) -> Any:
         """Return the stack of fronts (n, m, m) with the elements of A in the rows of P."""
-        c = front_class
-        if self._scratch is None:
+        if memory.fronts is None:
             return assembled(self.backend.xp, c, self.values, self.symmetry, self._padding)
-        front = self._scratch[: c.n * c.m**2].reshape(c.n, c.m, c.m)
+        front = memory.fronts[: c.n * c.m**2].reshape(c.n, c.m, c.m)
         step = -(-c.m // 8) if c.n == 1 and self._upper else c.m  # what is below the diagonal is not read
         for begin in range(0, c.m, max(1, step)):
             front[:, begin : begin + step, begin:] = 0
         set_elements(front, c, self.values, self.symmetry, self._padding)
         return front
 
-    def _add_values(self, c: FrontClass, front: Any) -> None:
-        """Add the elements of A in the rows of P to a stack of fronts that is not empty."""
-        in_part = self._scratch is not None  # the front may be part of a larger one
+    def _add_values(self, c: FrontClass, front: Any, in_part: bool) -> None:
+        """Add the elements of A in the rows of P to fronts that are not empty; ``in_part`` of a larger array."""
 
         def at(places: Any) -> Any:
             return np.unravel_index(places, front.shape) if in_part else places
@@ -173,14 +240,14 @@ class Elimination:
         if c.ones.size:
             elements[at(c.ones)] = self._padding
 
-    def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
+    def _eliminate(self, number: int, front: Any, progress: Any) -> Any:
         """Invert the pivots of a stack; return the Schur complements, None where there are none."""
         raise NotImplementedError
 
-    def _schur(self, front_class: FrontClass, front: Any, left: Any, forward: Any) -> Any:
+    def _schur(self, front_class: FrontClass, front: Any, left: Any, forward: Any, memory: Workspace) -> Any:
         """Return ``F_UU - left @ forward`` of a stack, in the memory of the front where that is possible."""
         a = front_class.a
-        if self._scratch is not None and works_in_place(front_class, self._upper):
+        if memory.fronts is not None and works_in_place(front_class, self._upper):
             return difference_in_place(front, a, left, forward)
         return difference(self.backend.xp, front[:, a:, a:], left, forward, self._upper)
 

@@ -20,14 +20,14 @@ import numpy as np
 
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.memory import GIB, available_bytes, require_memory
-from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
-from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
+from bdg.gpu.multifrontal.factors.blocked import product
+from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination, Progress
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
 from bdg.gpu.multifrontal.factors.product import ShiftedProduct
 from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, SelectedInverse, selected_inverse
-from bdg.gpu.multifrontal.factors.stacked import StackInverter
+from bdg.gpu.multifrontal.factors.stacked import MovedPivots
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 from bdg.gpu.multifrontal.factors.sweep import sweep
 from bdg.gpu.multifrontal.factors.woodbury import MovedColumns, Woodbury
@@ -111,9 +111,12 @@ class Factor(Elimination):
         if static_pivot is None:
             static_pivot = STATIC_PIVOT * hamiltonian.norm if self.z.imag == 0 else 0.0
         self._prepare(static_pivot, inertia, log_determinant, _FREE, room)
-        self._columns = MovedColumns(backend)
+        self._moved_far: dict[int, list[MovedPivots]] = {}  # by stack
         self.stored = StoredFactors(symbolic, self.symmetry, hamiltonian.matrix, self.values, backend, self.on_host)
         self._run()
+        self._columns = MovedColumns(backend)
+        for number in sorted(self._moved_far):
+            self._columns.add(self.classes[number], self._moved_far[number])
         self.moved_blocks, self.bordered = self._pivots.n_moved, self._columns.size
         self.kept_bytes = self.stored.nbytes + (self._woodbury.nbytes if self._woodbury is not None else 0)
 
@@ -133,21 +136,22 @@ class Factor(Elimination):
         )
         return False
 
-    def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
+    def _eliminate(self, number: int, front: Any, progress: Progress) -> Any:
         """Keep Pi, W and V of a stack; return the Schur complements."""
+        front_class = self.classes[number]
         a, u = front_class.a, front_class.u
         if not a:  # an empty separator
-            self.stored.keep(None)
             return front
-        pivot_inverse = invert(front[:, :a, :a], last=not u)
-        self._columns.add(front_class, self._pivots.taken())
+        pivot_inverse = progress.invert(front[:, :a, :a], last=not u)
+        if moved := progress.pivots.taken():
+            self._moved_far[number] = moved
         if not u:
-            self.stored.keep(pivot_inverse)
+            self.stored.keep(number, pivot_inverse)
             return None
         right, left = self._couplings(front_class, front)
-        forward = self.backend.xp.matmul(pivot_inverse, right)
-        self.stored.keep(pivot_inverse, forward, left)
-        return self._schur(front_class, front, left, forward)
+        forward = product(self.backend.xp, pivot_inverse, right)
+        self.stored.keep(number, pivot_inverse, forward, left)
+        return self._schur(front_class, front, left, forward, progress.memory)
 
     @cached_property
     def _woodbury(self) -> Woodbury | None:

@@ -97,6 +97,12 @@ def scratch_elements(symbolic: Symbolic) -> int:
     return max((c.n * c.m**2 for c in symbolic.classes if not c.takes_over), default=0)
 
 
+def beside_elements(symbolic: Symbolic) -> int:
+    """Return what one more part of the tree takes beside those that are eliminated: fronts, W, what waits above."""
+    rest = max((c.n * c.m * max(c.a, 0) + stored_elements(c.u) * (c.n == 1) for c in symbolic.classes), default=0)
+    return scratch_elements(symbolic) + rest
+
+
 def works_in_place(front_class: Any, upper: int) -> bool:
     """Return whether the Schur complement of a symmetric front overwrites it; ``upper`` as in `FrontSettings`."""
     return bool(upper) and front_class.n == 1 and front_class.u >= upper

@@ -18,9 +18,8 @@ from bdg.gpu.device.memory import GIB, require_memory
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
-from bdg.gpu.multifrontal.factors.elimination import Elimination
+from bdg.gpu.multifrontal.factors.elimination import Elimination, Progress
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
-from bdg.gpu.multifrontal.factors.stacked import StackInverter
 
 
 class SchurComplement(Elimination):
@@ -59,23 +58,21 @@ class SchurComplement(Elimination):
         )
         self._prepare(0.0, inertia=False)
         self._root = len(self.classes) - 1
-        self._done = 0
         self._run()
 
-    def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
-        last = self._done == self._root
-        self._done += 1
-        if last:
+    def _eliminate(self, number: int, front: Any, progress: Progress) -> Any:
+        front_class = self.classes[number]
+        if number == self._root:
             self.complement = self._whole(front_class, front[0])
             return None
         a, u = front_class.a, front_class.u
         if not a:  # an empty separator
             return front
-        inverse = invert(front[:, :a, :a], last=not u)
+        inverse = progress.invert(front[:, :a, :a], last=not u)
         if not u:
             return None
         right, left = self._couplings(front_class, front)
-        return self._schur(front_class, front, left, self.backend.xp.matmul(inverse, right))
+        return self._schur(front_class, front, left, self.backend.xp.matmul(inverse, right), progress.memory)
 
     def _whole(self, front_class: FrontClass, front: Any) -> Any:
         """Return the root's front with both triangles, rows ascending, in memory of its own."""

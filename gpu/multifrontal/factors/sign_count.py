@@ -20,19 +20,21 @@ Without W a count needs a fifth of the time less on a CPU, where memory is slow 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.memory import GIB, require_memory
-from bdg.gpu.multifrontal.analysis.links import FrontClass
+from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.blocked import product
 from bdg.gpu.multifrontal.factors.border import Border, add_moved
-from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination
+from bdg.gpu.multifrontal.factors.elimination import STATIC_PIVOT, Elimination, Progress, Workspace
 from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
-from bdg.gpu.multifrontal.factors.stacked import StackInverter, reversed_, symmetrised
+from bdg.gpu.multifrontal.factors.stacked import reversed_, symmetrised
 
 _PROBES = 4  # real Gaussian vectors, or half as many complex ones: a norm is underestimated by more than _MARGIN once
 #              in 2000 times at worst (rank one)
@@ -59,9 +61,9 @@ class SignCount(Elimination):
     backward_error : float
         Bound of ``||E||``, ten times its estimate; inf where the elimination ended early.
     improved : int
-        Stacks whose pivot inverses were improved.
+        Stacks whose pivot inverses were improved; 0 where the elimination ended early.
     bordered : int
-        Small eigenvalues of pivot blocks that were moved and taken back.
+        Small eigenvalues of pivot blocks that were moved and taken back; 0 where the elimination ended early.
 
     Raises
     ------
@@ -89,22 +91,21 @@ class SignCount(Elimination):
             f"Use fewer sites: the largest fronts take {predicted.count_peak / GIB:.1f} GiB.",
         )
         self._prepare(STATIC_PIVOT * hamiltonian.norm, inertia=True, free=_FREE, room=_ROOM)
-        self._border = Border(symbolic.classes, self.symmetry, self._pivots.far, _ROOM, self.dtype, backend)
         self._share = self.within / (_MARGIN * 4 * len(self.classes))  # of one stack: all together a quarter
         most = max(max(c.a, c.u) for c in self.classes)
         self._probes = backend.xp.asarray(_probes(most, self.dtype))
-        self._forward = np.empty(0, self.dtype)
-        self._of_inverses, self._of_products = 0.0, backend.xp.zeros((), self._probes.real.dtype)  # here, on the device
-        self.improved = 0
+        self._most_products = max(c.n * c.a * c.u for c in self.classes)
+        self.improved = self.bordered = 0
+        self._ended = False  # other parts of the tree may be on their way
         self.backward_error = np.inf
         try:
-            self._run()
+            last = self._run()
         except _TooInaccurateError:
             return
         finally:
-            self.bordered = self._border.size
-            del self._forward, self._probes
-        found = self._of_inverses + float(backend.to_host(self._of_products)) + self._border.backward_error()
+            del self._probes
+        self._border, self.improved, self.bordered = last.border, last.improved, last.border.size
+        found = last.of_inverses + float(backend.to_host(last.of_products)) + last.border.backward_error()
         self.backward_error = _MARGIN * found if np.isfinite(found) else np.inf
 
     @property
@@ -114,28 +115,52 @@ class SignCount(Elimination):
             return None
         return self._pivots.negative_count(self.backend.xp) + self._border.negative_count()
 
-    def _eliminate(self, front_class: FrontClass, front: Any, invert: StackInverter) -> Any:
+    def _begin(self, part: Part, below: list[_Tally]) -> _Tally:
+        """As `Elimination`; the errors and the columns of the parts below are taken over in their order."""
+        begun = super()._begin(part, below)
+        xp, before = self.backend.xp, sum(tally.border.size for tally in below)
+        border = Border(
+            self.symbolic.classes,
+            self.symmetry,
+            self._pivots.far,
+            before + begun.pivots.room,
+            self.dtype,
+            self.backend,
+        )
+        border.go_on(part.begin, [tally.border for tally in below])
+        of_products = xp.zeros((), self._probes.real.dtype)
+        own = _Tally(begun.pivots, begun.invert, begun.memory, border, of_products)
+        for tally in below:
+            own.of_inverses += tally.of_inverses
+            own.of_products = own.of_products + tally.of_products
+            own.improved += tally.improved
+        return own
+
+    def _eliminate(self, number: int, front: Any, tally: _Tally) -> Any:
+        if self._ended:
+            raise _TooInaccurateError
+        front_class, pivots = self.classes[number], tally.pivots
         a, u = front_class.a, front_class.u
         if not a:
-            self._border.eliminate([], None, None, None)
+            tally.border.eliminate([], None, None, None)
             return front
         block = front[:, :a, :a]
-        inverse = invert(block, last=not u)
-        moved = self._pivots.taken()
+        inverse = tally.invert(block, last=not u)
+        moved = pivots.taken()
         if self.symbolic.settings.upper:
-            number = self.backend.xp.arange(a)
-            block = self.backend.xp.where(number[:, None] <= number, block, reversed_(block, self.symmetry))
-        add_moved(block, moved, self._pivots.far, self.symmetry)
-        inverse = self._improved(block, inverse)
+            rows = self.backend.xp.arange(a)
+            block = self.backend.xp.where(rows[:, None] <= rows, block, reversed_(block, self.symmetry))
+        add_moved(block, moved, pivots.far, self.symmetry)
+        inverse = self._improved(block, inverse, tally)
         right, left = self._couplings(front_class, front) if u else (None, None)
-        self._border.eliminate(moved, block, inverse, right)
+        tally.border.eliminate(moved, block, inverse, right)
         if not u:
             return None
-        forward = self._product(inverse, right)
-        self._of_products = self._of_products + self._schur_error(inverse, right, left, forward)
-        return self._schur(front_class, front, left, forward)
+        forward = self._product(inverse, right, tally.memory)
+        tally.of_products = tally.of_products + self._schur_error(inverse, right, left, forward)
+        return self._schur(front_class, front, left, forward, tally.memory)
 
-    def _improved(self, block: Any, inverse: Any) -> Any:
+    def _improved(self, block: Any, inverse: Any, tally: _Tally) -> Any:
         """Return the inverses of a stack of pivots, improved where they are too inaccurate, and note their errors."""
         error = self._inverse_error(block, inverse)
         for step in range(_STEPS):
@@ -147,10 +172,11 @@ class SignCount(Elimination):
             if not new < error:
                 break
             inverse, error = better, new
-            self.improved += step == 0
+            tally.improved += step == 0
         if not _MARGIN * error < self.within:
+            self._ended = True
             raise _TooInaccurateError
-        self._of_inverses += error
+        tally.of_inverses += error
         return inverse
 
     def _inverse_error(self, block: Any, inverse: Any) -> float:
@@ -172,13 +198,23 @@ class SignCount(Elimination):
         products = left @ (inverse @ coupled - through)
         return (_norm(xp, products) + rounding * _norm(xp, through) * _norm(xp, coupled)).sum()
 
-    def _product(self, inverse: Any, right: Any) -> Any:
+    def _product(self, inverse: Any, right: Any, memory: Workspace) -> Any:
         """Return W; on the CPU in memory that was used before, which is quicker to write."""
         if self.backend.xp is not np:
             return self.backend.xp.matmul(inverse, right)
-        if self._forward.size < right.size:
-            self._forward = np.empty(max(c.n * c.a * c.u for c in self.classes), self.dtype)
-        return np.matmul(inverse, right, out=self._forward[: right.size].reshape(right.shape))
+        if memory.products.size < right.size:
+            memory.products = np.empty(self._most_products, self.dtype)
+        return product(np, inverse, right, memory.products[: right.size].reshape(right.shape))
+
+
+@dataclass(eq=False)
+class _Tally(Progress):
+    """With the errors of the stacks so far, and the columns of moved pivots."""
+
+    border: Border
+    of_products: Any  # on the device
+    of_inverses: float = 0.0
+    improved: int = 0
 
 
 class _TooInaccurateError(Exception):

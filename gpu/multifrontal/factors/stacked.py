@@ -14,12 +14,16 @@ eigenvalues of skew blocks come in pairs, and a cut through a site leaves blocks
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
+from bdg.gpu.multifrontal.factors.blocked import difference
+
 Symmetry = Literal["symmetric", "hermitian", "skew", "general"]
+
+_SHARES = 2  # of the room for moved pivots that a part of the matrix may take, in units of its part of the rows
 
 
 def swapped(matrices: Any) -> Any:
@@ -121,10 +125,24 @@ class Pivots:
     to_host: Callable[[Any], np.ndarray] = np.asarray
     failed: bool = False  # an inverse is not finite, so that NumPy refused its eigenvalues
     masks: dict[int, Any] = field(default_factory=dict, repr=False)  # upper triangles of base blocks, by size
+    _noted: int = 0  # eigenvalues that were moved far
     _far_ones: list[MovedPivots] = field(default_factory=list)
     _negative: list[Any] = field(default_factory=list)
     _phase: list[Any] = field(default_factory=list)
     _logarithm: list[Any] = field(default_factory=list)
+
+    def following(self, earlier: list[Pivots], share: float) -> Pivots:
+        """Return the record that goes on where ``earlier`` ones ended, with room for twice a ``share`` of the rows."""
+        new = replace(self, _far_ones=[], _negative=[], _phase=[], _logarithm=[], _noted=0)
+        for record in earlier:
+            new.n_moved += record.n_moved
+            new.failed |= record.failed
+            new._noted += record._noted
+            new._negative += record._negative
+            new._phase += record._phase
+            new._logarithm += record._logarithm
+        new.room = max(0, min(self.room, int(np.ceil(_SHARES * share * self.room))) - new._noted)
+        return new
 
     def limit(self, last: bool) -> float:
         """Return the size below which an eigenvalue is not left alone."""
@@ -149,6 +167,7 @@ class Pivots:
                 return suspects[at:]
             if columns.shape[1]:
                 self.room -= columns.shape[1]
+                self._noted += columns.shape[1]
                 matrices[number] += self.far * xp.matmul(in_pairs(columns, symmetry), turned(columns, symmetry))
                 self._far_ones.append(MovedPivots(number, begin, columns))
         return suspects[:0]
@@ -175,44 +194,6 @@ class Pivots:
         if not self._phase:
             return 1.0, 0.0
         return complex(xp.stack(self._phase).prod()), float(xp.stack(self._logarithm).sum())
-
-
-def difference(xp: Any, matrices: Any, left: Any, right: Any, upper: int) -> Any:
-    """Return ``matrices - left @ right`` as a new stack.
-
-    Symmetric results of at least ``upper`` rows (0: never) are formed in blocks of rows without the lower triangle,
-    which holds anything: it is not read again.
-    """
-    size = left.shape[1]
-    if not upper or size < upper:
-        product = xp.matmul(left, right)
-        return xp.subtract(matrices, product, out=product)
-    out = xp.empty((left.shape[0], size, size), left.dtype)
-    rows = max(96, -(-size // 6))
-    for begin in range(0, size, rows):
-        part = slice(None), slice(begin, min(begin + rows, size)), slice(begin, None)
-        if xp is np:  # CuPy wants a contiguous out
-            np.matmul(left[part[:2]], right[:, :, begin:], out=out[part])
-        else:
-            out[part] = xp.matmul(left[part[:2]], right[:, :, begin:])
-        xp.subtract(matrices[part], out[part], out=out[part])
-    return out
-
-
-def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np.ndarray) -> np.ndarray:
-    """Return ``F_UU - left @ forward`` of one large symmetric front (1, m, m), as a view of it.
-
-    For the CPU, where memory that a process asks for anew is slow when it is first written to. Of the lower triangle:
-    see `difference`. Nothing else may refer to the front.
-    """
-    u = front.shape[1] - a
-    rows = min(u, max(96, -(-u // 12)))
-    products = np.empty(rows * u, front.dtype)
-    for begin in range(0, u, rows):
-        block = front[0, a + begin : a + begin + rows, a + begin :]
-        product = products[: block.size].reshape(block.shape)
-        block -= np.matmul(left[0, begin : begin + rows], forward[0, :, begin:], out=product)
-    return front[:, a:, a:]
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,13 +16,14 @@ from bdg.gpu.device.backend import Backend
 from bdg.gpu.kernels.compiling import host_library
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.assembly import assembled
+from bdg.gpu.multifrontal.factors.blocked import product
 from bdg.gpu.multifrontal.factors.compiled_sweep import CompiledSweep
 from bdg.gpu.multifrontal.factors.stacked import Symmetry
 from bdg.gpu.multifrontal.factors.thin_leaves import ThinLeaves
 
 
 class StoredFactors:
-    """Pi, W and V of each stack; filled by `keep`, children first.
+    """Pi, W and V of each stack; filled by `keep`.
 
     Parameters
     ----------
@@ -58,7 +59,7 @@ class StoredFactors:
     ) -> None:
         self.symbolic, self.symmetry, self.backend, self.on_host = symbolic, symmetry, backend, on_host
         self.classes, self.dtype = symbolic.on(backend.xp), np.dtype(values.dtype)
-        self.stacks: list[tuple[Any, Any, Any]] = []
+        self.stacks: list[tuple[Any, Any, Any]] = [(None, None, None)] * len(self.classes)
         self.released = False
         self._matrix, self._values = matrix, values
         thin = symbolic.settings.thin_leaves and backend.xp is np
@@ -69,14 +70,14 @@ class StoredFactors:
         """Bytes of all that is kept."""
         return sum(x.nbytes for stack in self.stacks for x in stack if x is not None)
 
-    def keep(self, inverse: Any, forward: Any = None, left: Any = None) -> None:
-        """Keep Pi and W of the next stack, and ``V = F_UP Pi`` of general matrices; ``left`` is F_UP."""
+    def keep(self, number: int, inverse: Any, forward: Any = None, left: Any = None) -> None:
+        """Keep Pi and W of a stack, and ``V = F_UP Pi`` of general matrices; ``left`` is F_UP."""
         backward = None
-        if len(self.stacks) in self._thin:
+        if number in self._thin:
             forward = None
         elif forward is not None and self.symmetry == "general":
-            backward = self.backend.xp.matmul(left, inverse)
-        self.stacks.append((self._stowed(inverse), self._stowed(forward), self._stowed(backward)))
+            backward = product(self.backend.xp, left, inverse)
+        self.stacks[number] = self._stowed(inverse), self._stowed(forward), self._stowed(backward)
 
     def _stowed(self, x: Any) -> Any:
         return self.backend.to_host(x) if self.on_host and x is not None else x
