@@ -168,11 +168,7 @@ class Elimination:
         part = self.symbolic.parts[number]
         progress = self._begin(part, [self._done.pop(below) for below in part.below])
         for stack in range(part.begin, part.end):
-            front = self._front(stack, progress.memory)
-            passed = self._eliminate(stack, front, progress)
-            in_scratch = progress.memory.fronts is not None and passed is not None and passed.base is not None
-            stays = stack + 1 < part.end and self._goes_on(stack)
-            self._left[stack] = self._moved(self.classes[stack], passed) if in_scratch and not stays else passed
+            self._left[stack] = self._one_stack(stack, progress, stack + 1 < part.end and self._goes_on(stack))
         self._idle.append(progress.memory)
         self._done[number] = progress
 
@@ -188,6 +184,12 @@ class Elimination:
             elements = scratch_elements(self.symbolic) if self.backend.xp is np and settings.upper else 0
             memory = Workspace(elements, self.dtype)
         return Progress(pivots, invert, memory)
+
+    def _one_stack(self, number: int, progress: Any, goes_on: bool) -> Any:
+        """Eliminate in a stack and return its Schur complements, in the scratch place only if the next one goes on."""
+        passed = self._eliminate(number, self._front(number, progress.memory), progress)
+        in_scratch = progress.memory.fronts is not None and passed is not None and passed.base is not None
+        return self._moved(self.classes[number], passed) if in_scratch and not goes_on else passed
 
     def _moved(self, front_class: FrontClass, passed: Any) -> Any:
         """Return a copy of Schur complements out of the scratch place, of what is read again."""
