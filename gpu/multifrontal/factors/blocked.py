@@ -13,6 +13,8 @@ import numpy as np
 from bdg.gpu.device.crew import shared
 
 _WORTH = 2e7  # multiplications of a product that is formed in blocks on the CPU: half a millisecond
+_WORTH_COPYING = 1 << 20  # elements
+_COPIES = 8  # parts of a copy
 _WIDTH = 512  # columns, or rows, of a block
 
 
@@ -80,3 +82,17 @@ def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np
 
     shared(block, range(0, u, rows), worth=a * u * u >= _WORTH)
     return front[:, a:, a:]
+
+
+def copy(xp: Any, target: Any, source: Any) -> None:
+    """Set ``target[...] = source`` for stacks (n, p, q)."""
+    n, p, q = source.shape
+    if xp is not np or n > 1 or p * q < _WORTH_COPYING:
+        target[...] = source
+        return
+    rows = -(-p // _COPIES)
+
+    def some(begin: int) -> None:
+        target[:, begin : begin + rows] = source[:, begin : begin + rows]
+
+    shared(some, range(0, p, rows))

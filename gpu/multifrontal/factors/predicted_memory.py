@@ -99,8 +99,14 @@ def scratch_elements(symbolic: Symbolic) -> int:
 
 def beside_elements(symbolic: Symbolic) -> int:
     """Return what one more part of the tree takes beside those that are eliminated: fronts, W, what waits above."""
-    rest = max((c.n * c.m * max(c.a, 0) + stored_elements(c.u) * (c.n == 1) for c in symbolic.classes), default=0)
+    rest = max((c.n * c.m * c.a + stored_elements(c.u) * (c.n == 1) for c in symbolic.classes), default=0)
     return scratch_elements(symbolic) + rest
+
+
+def inverse_beside_elements(symbolic: Symbolic, general: bool = False) -> int:
+    """Return what one more part of the tree takes in a selected inverse: a stack, and that above it which waits."""
+    crosses = 4 if general else 3
+    return max((c.n * (2 * c.m**2 + c.u**2 + crosses * c.a * c.u) for c in symbolic.classes), default=0)
 
 
 def works_in_place(front_class: Any, upper: int) -> bool:

@@ -9,16 +9,22 @@ rounding error without the symmetry would grow by ``|W|^2`` on every level.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.crew import in_turn
 from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
+from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
+from bdg.gpu.multifrontal.factors.blocked import copy, product
 from bdg.gpu.multifrontal.factors.extend_add import gather
+from bdg.gpu.multifrontal.factors.predicted_memory import inverse_beside_elements
 from bdg.gpu.multifrontal.factors.stacked import set_reversed, symmetrised, turned
 from bdg.gpu.multifrontal.factors.stored import StoredFactors
 
@@ -105,7 +111,9 @@ def selected_inverse(stored: StoredFactors, restriction: Restriction | None, rel
             stored.release(number)
         return front
 
-    from_root_down(classes, invert)
+    general = stored.symmetry == "general"
+    each_bytes = stored.dtype.itemsize * inverse_beside_elements(stored.symbolic, general)
+    from_root_down(stored.symbolic.parts, classes, invert, stored.backend, each_bytes)
     if stored.symmetry != "general":
         _fill_by_symmetry(stored, out)
     return SelectedInverse(pattern, out.reshape(-1, nd, nd))
@@ -122,24 +130,45 @@ def needed_classes(
     return restriction.on(xp)
 
 
-def from_root_down(classes: list[FrontClass], invert: Callable[[int, FrontClass, dict[int, Any]], Any]) -> None:
-    """Call ``invert(number, c, fronts)`` for each stack, parents first.
+def from_root_down(
+    parts: list[Part],
+    classes: list[FrontClass],
+    invert: Callable[[int, FrontClass, dict[int, Any]], Any],
+    backend: Backend,
+    each_bytes: float,
+) -> None:
+    """Call ``invert(number, c, fronts)`` for each stack, parents first; parts of the tree go side by side.
 
-    What it returns stands in ``fronts`` until all children of the stack have read it.
+    What it returns stands in ``fronts`` until all children of the stack have read it. ``each_bytes`` is what a part
+    takes beside the others.
     """
     uses = [len(c.down) for c in classes]
     fronts: dict[int, Any] = {}
-    for number in range(len(classes) - 1, -1, -1):
+    lock = threading.Lock()
+
+    def one_stack(number: int) -> None:
         c = classes[number]
-        if not c.n:
-            continue
-        fronts[number] = invert(number, c, fronts)
-        if not c.down:
-            del fronts[number]
+        found = invert(number, c, fronts)
+        if c.down:
+            fronts[number] = found
+        del found
         for link in c.up:
-            uses[link.parent] -= 1
-            if not uses[link.parent]:
-                del fronts[link.parent]
+            with lock:  # children of a stack may be in several parts
+                uses[link.parent] -= 1
+                if not uses[link.parent]:
+                    del fronts[link.parent]
+
+    def one_part(turn: int) -> None:
+        part = parts[len(parts) - 1 - turn]
+        for number in range(part.end - 1, part.begin - 1, -1):
+            if classes[number].n:
+                one_stack(number)
+
+    needs: list[list[int]] = [[] for _ in parts]
+    for number, part in enumerate(parts):
+        for below in part.below:
+            needs[len(parts) - 1 - below] = [len(parts) - 1 - number]
+    in_turn(one_part, needs, backend, each_bytes=each_bytes)
 
 
 def _outer_inverse(stored: StoredFactors, c: FrontClass, fronts: dict[int, Any]) -> Any:
@@ -167,7 +196,7 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
     if not c.u:
         out[c.source] = pivot_inverse.reshape(-1)[c.inverse_target]
         return pivot_inverse
-    right = xp.matmul(forward, outer)  # -G_PU
+    right = product(xp, forward, outer)  # -G_PU
     general = symmetry == "general"
     inner = xp.matmul(right, backward if general else turned(forward, symmetry))
     inner += pivot_inverse
@@ -175,13 +204,13 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
     whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)
     whole[:, : c.a, : c.a] = symmetrised(inner, symmetry)
     xp.negative(right, out=whole[:, : c.a, c.a :])
-    left = -xp.matmul(outer, backward) if general else None
+    left = -product(xp, outer, backward) if general else None
     if not c.is_leaf:
         if left is None:
             set_reversed(xp, whole[:, c.a :, : c.a], whole[:, : c.a, c.a :], symmetry)
         else:
             whole[:, c.a :, : c.a] = left
-        whole[:, c.a :, c.a :] = outer
+        copy(xp, whole[:, c.a :, c.a :], outer)
     flat = whole.reshape(-1)
     out[c.source] = flat[c.inverse_target]
     if left is not None:

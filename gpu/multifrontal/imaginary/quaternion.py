@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.crew import in_turn
 from bdg.gpu.device.memory import require_memory
 from bdg.gpu.kernels import HostQuaternions, quaternion_kernels
 from bdg.gpu.multifrontal.analysis.links import FrontClass
@@ -26,7 +27,7 @@ from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix, SitePattern
 from bdg.gpu.multifrontal.analysis.settings import FrontSettings
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.extend_add import extend_add, gather
-from bdg.gpu.multifrontal.factors.predicted_memory import predict_memory
+from bdg.gpu.multifrontal.factors.predicted_memory import beside_elements, inverse_beside_elements, predict_memory
 from bdg.gpu.multifrontal.factors.selected_inverse import Restriction, from_root_down, needed_classes
 from bdg.gpu.multifrontal.imaginary.quaternion_algebra import QuaternionAlgebra
 
@@ -108,16 +109,34 @@ class QuaternionFactor:
         )
         self.classes = symbolic.on(xp)
         self._values = xp.asarray(self._planes(normal.blocks, gap))
-        kernels = self._compiled(self.classes, fronts=True)
-        self.inverses: list[Any] = []  # planes of Pi of each stack
-        self.forward: list[Any] = []  # W
-        self.backward: list[Any] = []  # V, None if symmetric
+        n_stacks = len(self.classes)
+        self.inverses: list[Any] = [None] * n_stacks  # planes of Pi of each stack
+        self.forward: list[Any] = [None] * n_stacks  # W
+        self.backward: list[Any] = [None] * n_stacks  # V, None if symmetric
+        self._log_determinants = self._run()
+        self.kept_bytes = sum(x.nbytes for x in (*self.inverses, *self.forward, *self.backward) if x is not None)
+
+    def _run(self) -> list[Any]:
+        """Eliminate all stacks, parts of the tree side by side; return log|det| of each part where it is kept."""
+        parts = self.symbolic.parts
         schur: dict[int, Any] = {}
         uses = [len(c.up) for c in self.classes]
-        for number, front_class in enumerate(self.classes):
-            schur[number] = self._one_stack(front_class, schur, uses, kernels)
-        self._log_determinant = kernels.log_determinant if kernels is not None else None
-        self.kept_bytes = sum(x.nbytes for x in (*self.inverses, *self.forward, *self.backward) if x is not None)
+        determinants: list[Any] = [None] * len(parts)
+
+        def one_part(number: int) -> None:
+            stacks = range(parts[number].begin, parts[number].end)
+            algebra, kernels = (
+                self._algebra.another(),
+                self._compiled([self.classes[stack] for stack in stacks], fronts=True),
+            )
+            for stack in stacks:
+                schur[stack] = self._one_stack(stack, schur, uses, kernels or algebra)
+            found = algebra.log_determinants if kernels is None else [self.backend.xp.asarray(kernels.log_determinant)]
+            determinants[number] = found
+
+        each_bytes = 4 * self.dtype.itemsize * beside_elements(self.symbolic)
+        in_turn(one_part, [part.below for part in parts], self.backend, each_bytes=each_bytes)
+        return [x for found in determinants for x in found]
 
     def _planes(self, h: np.ndarray, gap: np.ndarray) -> np.ndarray:
         """Return the elements of Q on the pattern, (4, n_blocks)."""
@@ -134,15 +153,17 @@ class QuaternionFactor:
         largest = max((c.n * c.m**2 for c in classes if c.a and not c.takes_over), default=0) if fronts else 0
         return quaternion_kernels(self.backend.xp, self.dtype, self.symmetric, self._algebra.base, sizes, largest)
 
-    def _one_stack(self, c: FrontClass, schur: dict[int, Any], uses: list[int], kernels: HostQuaternions | None) -> Any:
-        xp = self.backend.xp
+    def _one_stack(
+        self, number: int, schur: dict[int, Any], uses: list[int], by: QuaternionAlgebra | HostQuaternions
+    ) -> Any:
+        xp, c = self.backend.xp, self.classes[number]
         if c.takes_over:
-            return self._eliminate(c, self._with_values(c, schur.pop(c.down[0].child)), kernels)
+            return self._eliminate(number, self._with_values(c, schur.pop(c.down[0].child)), by)
         # of the compiled kernels nothing but what is left of a front outlives it
-        if kernels is None or not c.a:
+        if isinstance(by, QuaternionAlgebra) or not c.a:
             front = xp.zeros((4, c.n, c.m, c.m), self.dtype)
         else:
-            front = kernels.empty_front(c.n, c.m)
+            front = by.empty_front(c.n, c.m)
         flat = front.reshape(4, -1)
         flat[:, c.target] = self._values[:, c.source]
         if not self.symmetric:
@@ -154,7 +175,7 @@ class QuaternionFactor:
             uses[link.child] -= 1
             if not uses[link.child]:
                 del schur[link.child]
-        return self._eliminate(c, front, kernels)
+        return self._eliminate(number, front, by)
 
     def _with_values(self, c: FrontClass, front: Any) -> Any:
         """Return a stack of fronts that is not empty with the elements of Q in the rows of P added."""
@@ -166,39 +187,32 @@ class QuaternionFactor:
             flat[0][c.ones] = 1
         return front
 
-    def _eliminate(self, c: FrontClass, front: Any, kernels: HostQuaternions | None) -> Any:
-        """Append Pi, W and V of a stack to the factors; return the Schur complements."""
-        if kernels is not None and c.a:
-            *kept, schur = kernels.eliminate(front, c.a)
-            for stored, new in zip((self.inverses, self.forward, self.backward), kept, strict=True):
-                stored.append(new)
+    def _eliminate(self, number: int, front: Any, by: QuaternionAlgebra | HostQuaternions) -> Any:
+        """Keep Pi, W and V of a stack; return the Schur complements."""
+        xp, c, a = self.backend.xp, self.classes[number], self.classes[number].a
+        if not a:
+            return front
+        if not isinstance(by, QuaternionAlgebra):
+            self.inverses[number], self.forward[number], self.backward[number], schur = by.eliminate(front, a)
             return schur
-        xp, algebra, a = self.backend.xp, self._algebra, c.a
-        pivot_inverse = algebra.inverse(front[:, :, :a, :a]) if a else None
-        self.inverses.append(pivot_inverse)
-        if not a or not c.u:
-            self.forward.append(None)
-            self.backward.append(None)
-            return None if a else front
+        pivot_inverse = self.inverses[number] = by.inverse(front[:, :, :a, :a])
+        if not c.u:
+            return None
         across = xp.ascontiguousarray(front[:, :, :a, a:])
-        forward = algebra.product(algebra.left(pivot_inverse), algebra.right(across))
-        self.forward.append(forward)
+        forward = self.forward[number] = by.product(by.left(pivot_inverse), by.right(across))
         if self.symmetric:
-            self.backward.append(None)
-            below = algebra.left_reversed(across)
+            below = by.left_reversed(across)
         else:
-            below = algebra.left(xp.ascontiguousarray(front[:, :, a:, :a]))
-            self.backward.append(algebra.product(below, algebra.right(pivot_inverse)))
-        schur = algebra.product(below, algebra.right(forward), upper=self.symmetric)
+            below = by.left(xp.ascontiguousarray(front[:, :, a:, :a]))
+            self.backward[number] = by.product(below, by.right(pivot_inverse))
+        schur = by.product(below, by.right(forward), upper=self.symmetric)
         return xp.subtract(front[:, :, a:, a:], schur, out=schur)
 
     def log_determinant(self) -> float:
         """Return log|det(i w - H)|."""
         if not self._algebra.keep_determinants:
             raise ValueError("log_determinant needs QuaternionFactor(..., log_determinant=True)")
-        if self._log_determinant is not None:
-            return self._log_determinant
-        return float(self.backend.xp.stack(self._algebra.log_determinants).sum())
+        return float(self.backend.xp.stack(self._log_determinants).sum())
 
     def selected_inverse(self, restriction: Restriction | None = None, release: bool = False) -> NambuInverse:
         """Return the elements of ``(i w - H)^-1`` between connected sites.
@@ -215,21 +229,24 @@ class QuaternionFactor:
         if restriction is not None:
             out += np.nan
         classes, kept = needed_classes(self.symbolic, self.classes, restriction, xp)
-        kernels = self._compiled(classes)
+        idle: list[Any] = []  # compiled kernels, each with a scratch place of its own
 
         def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
             stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
             if kept[number] is not None:
                 stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
+            kernels = idle.pop() if idle else self._compiled(classes)
             if kernels is None or not (c.a and c.u):
                 front = self._one_inverse(c, stored, fronts, out)
             else:
                 front = self._compiled_inverse(c, stored, fronts, out, kernels)
+            idle.append(kernels)
             if release:
                 self.inverses[number] = self.forward[number] = self.backward[number] = None
             return front
 
-        from_root_down(classes, invert)
+        each_bytes = 4 * self.dtype.itemsize * inverse_beside_elements(self.symbolic, not self.symmetric)
+        from_root_down(self.symbolic.parts, classes, invert, self.backend, each_bytes)
         if self.symmetric:
             source, target = self.symbolic.mirror(xp)
             mirrored = out[:, source]

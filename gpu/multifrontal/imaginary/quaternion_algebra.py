@@ -12,11 +12,13 @@ them are products with constant 8 x 4 and 4 x 8 matrices.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from bdg.gpu.device.crew import shared
 from bdg.gpu.multifrontal.factors.stacked import invert, swapped
 
 _HADAMARD = np.array([[1.0, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]])
@@ -25,6 +27,7 @@ _LEFT = np.concatenate([_HADAMARD / 4, _UNIT[[0, 3, 1, 2]]])
 _RIGHT = np.concatenate([_HADAMARD, _UNIT[[0, 2, 3, 1]]])
 _RESULT = np.concatenate([np.diag([-1.0, 1, 1, 1]) @ _HADAMARD, np.diag([2.0, -2, -2, -2])], axis=1)
 _REVERSAL = np.array([1.0, 1, -1, 1])  # with the transpose: the symmetry of real h and D
+_WORTH = 5e6  # multiplications of quaternions that threads without other work take a share of
 _CACHE = 1 << 19  # elements of the eight products at a time on the CPU
 
 
@@ -60,6 +63,12 @@ class QuaternionAlgebra:
         flat = self.xp.asarray(np.stack([table.ravel() for table in tables.values()]).astype(self.dtype))  # one copy
         self._tables = {name: flat[n].reshape(table.shape) for n, (name, table) in enumerate(tables.items())}
 
+    def another(self) -> QuaternionAlgebra:
+        """Return an algebra that notes determinants of its own."""
+        other = copy(self)
+        other.log_determinants = []
+        return other
+
     def _eight(self, table: str, planes: Any) -> Any:
         _, n, r, c = planes.shape
         return self.xp.matmul(self._tables[table], planes.reshape(4, -1)).reshape(8, n, r, c)
@@ -84,10 +93,14 @@ class QuaternionAlgebra:
         """Return the planes of a product of prepared operands; ``upper``: the lower triangle is not needed."""
         xp, (_, n, r, _), c = self.xp, left.shape, right.shape[-1]
         out = xp.zeros((4, n, r, c), self.dtype) if upper else xp.empty((4, n, r, c), self.dtype)
-        for fronts, rows, column in self._tiles(n, r, c, upper):
+
+        def tile(place: tuple[slice, slice, int]) -> None:
+            fronts, rows, column = place
             eight = xp.matmul(left[:, fronts, rows], right[:, fronts, :, column:])
             four = xp.matmul(self._tables["result"], eight.reshape(8, -1))
             out[:, fronts, rows, column:] = four.reshape(4, *eight.shape[1:])
+
+        shared(tile, self._tiles(n, r, c, upper), worth=n * r * left.shape[-1] * c >= _WORTH)
         return out
 
     def _tiles(self, n: int, r: int, c: int, upper: bool) -> Iterator[tuple[slice, slice, int]]:

@@ -14,13 +14,16 @@ from scipy.spatial import cKDTree
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.crew import in_turn, shared
 from bdg.gpu.device.threads import threaded, threads_used
-from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FrontSettings, SignCount, SitePattern, analyse
+from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FrontSettings, Restriction, SignCount, SitePattern, analyse
 from bdg.gpu.multifrontal.analysis import parts as parts_module
 from bdg.gpu.multifrontal.factors import blocked
 from bdg.gpu.multifrontal.factors import factor as factor_module
+from bdg.gpu.multifrontal.imaginary import quaternion_algebra
+from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
 CPU = select_backend("cpu")
 FINE = FrontSettings(leaf=3, call_flops=1e4, base=4, upper=6, pivots=8, thin_leaves=True)
+QUATERNION = FrontSettings(leaf=3, call_flops=1e4, base=4, pivots=8)
 NUMBERS = (1, 2, 3, 7)
 
 
@@ -60,6 +63,8 @@ def _case(positions, kind, nd=2, settings=FINE, seed=0):
 def _worth_nothing(monkeypatch):
     monkeypatch.setattr(parts_module, "_WORTH", 0.0)
     monkeypatch.setattr(blocked, "_WORTH", 0.0)
+    monkeypatch.setattr(blocked, "_WORTH_COPYING", 0)
+    monkeypatch.setattr(quaternion_algebra, "_WORTH", 0.0)
     monkeypatch.setattr(blocked, "_WIDTH", 5)
 
 
@@ -77,11 +82,11 @@ def _same(first, second):
 
 
 def _equal_on_all(work):
-    """Return what ``work`` returns, the same bits on all numbers of threads, and the most threads that were used."""
+    """Return what ``work`` returns, which has the same bits on all numbers of threads."""
     found = [_on(work, threads=number) for number in NUMBERS]
     assert all(_same(found[0][0], other) for other, _ in found[1:])
     assert all(used <= number for (_, used), number in zip(found, NUMBERS, strict=True))
-    return found[0][0], max(used for _, used in found)
+    return found[0][0]
 
 
 # ----------------------------------------------------------------------------------------------------------- parts
@@ -138,7 +143,6 @@ def test_factors_have_the_same_bits_with_any_number_of_threads(positions, kind):
     found = [_on(made, threads=number) for number in NUMBERS]
     for (_, kept, determinant), _ in found:
         assert all(map(np.array_equal, kept, found[0][0][1])) and determinant == found[0][0][2]
-    assert max(used for _, used in found) > (len(symbolic.parts) > 1)
     factor, matrix = found[0][0][0], z * np.eye(len(dense)) - dense
     columns = np.random.default_rng(1).standard_normal((len(dense), 2))
     np.testing.assert_allclose(factor.solve(columns), np.linalg.solve(matrix, columns), atol=1e-8, rtol=1e-8)
@@ -156,8 +160,47 @@ def test_counts_have_the_same_bits_with_any_number_of_threads(positions, kind):
         signs = SignCount(symbolic, blocks, 0.31, CPU, within=1e-3)
         return signs.n_above, signs.backward_error, signs.improved, signs.bordered
 
-    (above, error, _, _), _ = _equal_on_all(made)
+    above, error, _, _ = _equal_on_all(made)
     assert above == (np.linalg.eigvalsh(dense) > 0.31).sum() and 0 < error < 1e-3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("positions", SYSTEMS.values(), ids=SYSTEMS)
+def test_selected_inverses_have_the_same_bits_with_any_number_of_threads(positions, kind):
+    symbolic, blocks, dense = _case(positions, kind)
+    factor = Factor(symbolic, blocks, KINDS[kind], CPU)
+    some = Restriction(symbolic, np.arange(0, len(positions), 5))
+    found = _equal_on_all(lambda: (factor.selected_inverse().blocks, factor.selected_inverse(some).blocks))
+    inverse = np.linalg.inv(KINDS[kind] * np.eye(len(dense)) - dense)
+    rows, first, second = symbolic.pattern.rows, symbolic.pattern.first, symbolic.pattern.second
+    expected = inverse[rows[first][:, :, None], rows[second][:, None, :]]
+    np.testing.assert_allclose(found[0], expected, atol=1e-8 * abs(inverse).max())
+    known = ~np.isnan(found[1])
+    assert known[(first % 5 == 0) & (second % 5 == 0)].all()
+    np.testing.assert_allclose(found[1][known], expected[known], atol=1e-8 * abs(inverse).max())
+
+
+@pytest.mark.parametrize("kind", ["real", "hermitian"])
+@pytest.mark.parametrize("positions", SYSTEMS.values(), ids=SYSTEMS)
+def test_quaternion_factors_have_the_same_bits_with_any_number_of_threads(positions, kind):
+    symbolic, normal, h = _case(positions, kind, nd=1, settings=QUATERNION)
+    gap = np.diag(np.random.default_rng(3).standard_normal(len(h)))
+
+    def made():
+        factor = QuaternionFactor(
+            symbolic, normal, symbolic.pattern.split(sp.csr_matrix(gap)), 0.4, CPU, log_determinant=True
+        )
+        inverse = factor.selected_inverse(release=True)
+        return inverse.normal, inverse.anomalous, factor.log_determinant()
+
+    found, anomalous, determinant = _equal_on_all(made)
+    whole = 0.4j * np.eye(2 * len(h)) - np.block([[h, gap], [gap, -h.conj()]])
+    inverse, (rows, columns) = np.linalg.inv(whole), (symbolic.pattern.first, symbolic.pattern.second)
+    site = symbolic.pattern.rows[:, 0]
+    rows, columns = site[rows], site[columns]
+    np.testing.assert_allclose(found, inverse[rows, columns], atol=1e-10)
+    np.testing.assert_allclose(anomalous, inverse[rows, columns + len(h)], atol=1e-10)
+    np.testing.assert_allclose(determinant, np.linalg.slogdet(whole)[1], rtol=1e-10)
 
 
 def _with_small_pivots(positions, kind):
@@ -186,7 +229,7 @@ def test_moved_pivots_of_all_parts_are_taken_back(kind):
             *(factor.negative_count, factor.bordered, factor.moved_blocks, factor.slogdet(), factor.solve(columns)),
         )
 
-    found, _ = _equal_on_all(made)
+    found = _equal_on_all(made)
     assert found[0] == found[4] == (levels > 0).sum() and found[1] < 1e-6
     assert found[2] == found[5] >= 10 and not found[6]
     np.testing.assert_allclose(found[7][1], np.log(abs(levels)).sum(), rtol=1e-9)
@@ -219,7 +262,7 @@ def test_parts_share_the_room_for_moved_pivots(room, monkeypatch):
         factor = Factor(symbolic, blocks, 0.0, CPU)
         return factor.bordered, factor.moved_blocks
 
-    (bordered, moved), _ = _equal_on_all(made)
+    bordered, moved = _equal_on_all(made)
     assert (bordered > 0) == (room > 0) and bordered <= 2 * room + len(symbolic.parts) and moved > 0
 
 
@@ -230,7 +273,7 @@ def test_a_count_that_proves_nothing_ends_with_any_number_of_threads():
         signs = SignCount(symbolic, blocks, 0.31, CPU, within=1e-16)
         return signs.n_above, signs.backward_error, signs.improved, signs.bordered
 
-    assert _equal_on_all(made)[0] == (None, np.inf, 0, 0)
+    assert _equal_on_all(made) == (None, np.inf, 0, 0)
 
 
 # ------------------------------------------------------------------------------------------------- pieces and shares
@@ -259,8 +302,10 @@ def test_pieces_come_after_those_that_they_need(number):
 
 def test_no_more_pieces_at_once_than_fit_into_memory(monkeypatch):
     monkeypatch.setattr("bdg.gpu.device.threads.available_bytes", lambda backend: 20.0)
-    run = lambda each: _on(lambda: in_turn(lambda k: time.sleep(0.002), TREE, CPU, each_bytes=each), threads=5)  # noqa: E731
-    assert run(4.0)[1] == 2 and run(40.0)[1] == 1
+    two = threading.Barrier(2)
+    first = lambda k: two.wait(60) if k < 2 else None  # noqa: E731
+    assert _on(lambda: in_turn(first, TREE, CPU, each_bytes=4.0), threads=5)[1] == 2
+    assert _on(lambda: in_turn(lambda k: None, TREE, CPU, each_bytes=40.0), threads=5)[1] == 1
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -284,10 +329,11 @@ def test_an_error_in_a_piece_or_a_share_is_raised(number):
 
 @pytest.mark.parametrize("number", NUMBERS)
 def test_shares_are_each_done_once_and_those_with_nothing_to_do_help(number):
-    done, helpers = [], set()
+    done, helpers, all_of_them = [], set(), threading.Barrier(number)
 
     def share(item):
-        time.sleep(0.002)
+        if item < number:
+            all_of_them.wait(60)
         helpers.add(threading.get_ident())
         done.append(item)
 
