@@ -91,7 +91,10 @@ def _as_they_are_ready(crew: _Crew, work: Callable[[int], None], needs: Sequence
     running: dict[Future[None], int] = {}
     while ready or running:
         while ready and len(running) < crew.number:
-            k = heapq.heappop(ready)  # the first ones: little waits for what comes later
+            # not before as many as there are threads will be ready that come first: less waits for what comes later
+            if sum(sum(after < ready[0] for after in followers[k]) for k in running.values()) >= crew.number:
+                break
+            k = heapq.heappop(ready)
             running[crew.submit(work, k)] = k
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             future.result()

@@ -6,6 +6,7 @@ its own threads has others with each number.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,28 +14,28 @@ import numpy as np
 from bdg.gpu.device.crew import shared
 
 _WORTH = 2e7  # multiplications of a product that is formed in blocks on the CPU: half a millisecond
-_WORTH_COPYING = 1 << 20  # elements
-_COPIES = 8  # parts of a copy
-_WIDTH = 512  # columns, or rows, of a block
+_WORTH_FILLING = 1 << 19  # elements that are written in blocks
+_BLOCKS, _LEAST = 12, 96  # how many blocks, of at least so many columns or rows
 
 
 def product(xp: Any, left: Any, right: Any, out: Any = None) -> Any:
     """Return ``left @ right`` for stacks (n, p, q) and (n, q, r), in ``out`` where it is given (on the CPU)."""
     n, p, q = left.shape
     r = right.shape[-1]
-    if xp is not np or n > 1 or max(p, r) <= _WIDTH or p * q * r < _WORTH:
+    if xp is not np or n > 1 or p * q * r < _WORTH:
         return xp.matmul(left, right) if out is None else np.matmul(left, right, out=out)
     found = np.empty((n, p, r), np.result_type(left, right)) if out is None else out
+    step = max(_LEAST, -(-max(p, r) // _BLOCKS))
 
     def columns(begin: int) -> None:
-        some = slice(begin, begin + _WIDTH)
+        some = slice(begin, begin + step)
         np.matmul(left, right[:, :, some], out=found[:, :, some])
 
     def rows(begin: int) -> None:
-        some = slice(begin, begin + _WIDTH)
+        some = slice(begin, begin + step)
         np.matmul(left[:, some], right, out=found[:, some])
 
-    shared(*((columns, range(0, r, _WIDTH)) if r >= p else (rows, range(0, p, _WIDTH))))
+    shared(*((columns, range(0, r, step)) if r >= p else (rows, range(0, p, step))))
     return found
 
 
@@ -70,7 +71,7 @@ def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np
     see `difference`. Nothing else may refer to the front.
     """
     u = front.shape[1] - a
-    rows = min(u, max(96, -(-u // 12)))
+    rows = min(u, max(_LEAST, -(-u // _BLOCKS)))
     free: list[np.ndarray] = []  # of those who are done with a block
 
     def block(begin: int) -> None:
@@ -84,15 +85,11 @@ def difference_in_place(front: np.ndarray, a: int, left: np.ndarray, forward: np
     return front[:, a:, a:]
 
 
-def copy(xp: Any, target: Any, source: Any) -> None:
-    """Set ``target[...] = source`` for stacks (n, p, q)."""
-    n, p, q = source.shape
-    if xp is not np or n > 1 or p * q < _WORTH_COPYING:
-        target[...] = source
+def in_rows(xp: Any, shape: tuple[int, ...], fill: Callable[[slice], None]) -> None:
+    """Call ``fill(rows)`` for blocks of rows of a stack ``shape`` (n, p, q), or once for all rows where it is small."""
+    n, p, q = shape
+    if xp is not np or n > 1 or p * q < _WORTH_FILLING:
+        fill(slice(None))
         return
-    rows = -(-p // _COPIES)
-
-    def some(begin: int) -> None:
-        target[:, begin : begin + rows] = source[:, begin : begin + rows]
-
-    shared(some, range(0, p, rows))
+    step = -(-p // _BLOCKS)
+    shared(lambda begin: fill(slice(begin, begin + step)), range(0, p, step))

@@ -20,7 +20,7 @@ from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
 from bdg.gpu.multifrontal.factors.assembly import assembled, set_elements
-from bdg.gpu.multifrontal.factors.blocked import difference, difference_in_place
+from bdg.gpu.multifrontal.factors.blocked import difference, difference_in_place, in_rows
 from bdg.gpu.multifrontal.factors.extend_add import extend_add
 from bdg.gpu.multifrontal.factors.predicted_memory import beside_elements, scratch_elements, works_in_place
 from bdg.gpu.multifrontal.factors.stacked import (
@@ -223,9 +223,11 @@ class Elimination:
         if memory.fronts is None:
             return assembled(self.backend.xp, c, self.values, self.symmetry, self._padding)
         front = memory.fronts[: c.n * c.m**2].reshape(c.n, c.m, c.m)
-        step = -(-c.m // 8) if c.n == 1 and self._upper else c.m  # what is below the diagonal is not read
-        for begin in range(0, c.m, max(1, step)):
-            front[:, begin : begin + step, begin:] = 0
+
+        def clear(rows: slice) -> None:  # what is below the diagonal is not read
+            front[:, rows, (rows.start or 0) if self._upper else 0 :] = 0
+
+        in_rows(np, front.shape, clear)
         set_elements(front, c, self.values, self.symmetry, self._padding)
         return front
 

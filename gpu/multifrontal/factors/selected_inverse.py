@@ -22,7 +22,7 @@ from bdg.gpu.multifrontal.analysis.links import FrontClass, Link, Uploader
 from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import SitePattern
 from bdg.gpu.multifrontal.analysis.symbolic import Symbolic
-from bdg.gpu.multifrontal.factors.blocked import copy, product
+from bdg.gpu.multifrontal.factors.blocked import in_rows, product
 from bdg.gpu.multifrontal.factors.extend_add import gather
 from bdg.gpu.multifrontal.factors.predicted_memory import inverse_beside_elements
 from bdg.gpu.multifrontal.factors.stacked import set_reversed, symmetrised, turned
@@ -198,7 +198,7 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
         return pivot_inverse
     right = product(xp, forward, outer)  # -G_PU
     general = symmetry == "general"
-    inner = xp.matmul(right, backward if general else turned(forward, symmetry))
+    inner = product(xp, right, backward if general else turned(forward, symmetry))
     inner += pivot_inverse
     # nobody reads G_UU of a leaf
     whole = xp.empty((c.n, c.a if c.is_leaf else c.m, c.m), stored.dtype)
@@ -206,16 +206,20 @@ def _one_stack(stored: StoredFactors, c: FrontClass, parts: tuple[Any, ...], out
     xp.negative(right, out=whole[:, : c.a, c.a :])
     left = -product(xp, outer, backward) if general else None
     if not c.is_leaf:
-        if left is None:
-            set_reversed(xp, whole[:, c.a :, : c.a], whole[:, : c.a, c.a :], symmetry)
-        else:
-            whole[:, c.a :, : c.a] = left
-        copy(xp, whole[:, c.a :, c.a :], outer)
+
+        def below(rows: slice) -> None:
+            if left is None:
+                set_reversed(xp, whole[:, c.a :, : c.a][:, rows], whole[:, : c.a, c.a :][:, :, rows], symmetry)
+            else:
+                whole[:, c.a :, : c.a][:, rows] = left[:, rows]
+            whole[:, c.a :, c.a :][:, rows] = outer[:, rows]
+
+        in_rows(xp, outer.shape, below)
     flat = whole.reshape(-1)
     out[c.source] = flat[c.inverse_target]
     if left is not None:
-        below = left.reshape(-1) if c.is_leaf else flat
-        out[c.lower_source] = below[c.inverse_lower_target]
+        lower = left.reshape(-1) if c.is_leaf else flat
+        out[c.lower_source] = lower[c.inverse_lower_target]
     return whole
 
 

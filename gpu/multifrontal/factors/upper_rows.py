@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from bdg.gpu.device.crew import shared
+
 _SLICES = 8
+_WORTH = 1 << 19  # elements of a matrix whose slices threads without other work take
 
 
 class UpperRows:
@@ -25,11 +28,19 @@ class UpperRows:
     def __init__(self, matrix: np.ndarray) -> None:
         self.size = matrix.shape[0]
         step = _rows(self.size)
-        self.slices = [(begin, matrix[begin : begin + step, begin:].copy()) for begin in range(0, self.size, step)]
+        self.slices: list[tuple[int, np.ndarray]] = [(0, matrix)] * -(-self.size // step)
+
+        def take(number: int) -> None:
+            begin = number * step
+            self.slices[number] = begin, matrix[begin : begin + step, begin:].copy()
+
+        shared(take, range(len(self.slices)), worth=matrix.size >= _WORTH)
 
     def add_to(self, target: np.ndarray, runs: list[tuple[int, int, int]]) -> None:
         """Add to the upper triangle of a front; ``runs``: stretches (begin, place, end) of rows, places increasing."""
-        for begin, part in self.slices:
+
+        def add(piece: tuple[int, np.ndarray]) -> None:
+            begin, part = piece
             stop = begin + part.shape[0]
             for first, (at, to, end) in enumerate(runs):
                 low, high = max(at, begin), min(end, stop)
@@ -40,6 +51,8 @@ class UpperRows:
                 for at2, to2, end2 in runs[first:]:
                     left = max(at2, begin)
                     target[rows, to2 + left - at2 : to2 + end2 - at2] += source[:, left - begin : end2 - begin]
+
+        shared(add, self.slices, worth=self.size**2 >= _WORTH)
 
     def whole(self) -> np.ndarray:
         """Return a stack (1, u, u) of the matrix; zeros where nothing is stored."""

@@ -16,7 +16,7 @@ from bdg.gpu.device.crew import in_turn, shared
 from bdg.gpu.device.threads import threaded, threads_used
 from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FrontSettings, Restriction, SignCount, SitePattern, analyse
 from bdg.gpu.multifrontal.analysis import parts as parts_module
-from bdg.gpu.multifrontal.factors import blocked
+from bdg.gpu.multifrontal.factors import blocked, upper_rows
 from bdg.gpu.multifrontal.factors import factor as factor_module
 from bdg.gpu.multifrontal.imaginary import quaternion_algebra
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
@@ -63,9 +63,10 @@ def _case(positions, kind, nd=2, settings=FINE, seed=0):
 def _worth_nothing(monkeypatch):
     monkeypatch.setattr(parts_module, "_WORTH", 0.0)
     monkeypatch.setattr(blocked, "_WORTH", 0.0)
-    monkeypatch.setattr(blocked, "_WORTH_COPYING", 0)
+    monkeypatch.setattr(blocked, "_WORTH_FILLING", 0)
     monkeypatch.setattr(quaternion_algebra, "_WORTH", 0.0)
-    monkeypatch.setattr(blocked, "_WIDTH", 5)
+    monkeypatch.setattr(blocked, "_LEAST", 3)
+    monkeypatch.setattr(upper_rows, "_WORTH", 0)
 
 
 @threaded
