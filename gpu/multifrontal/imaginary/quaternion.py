@@ -125,10 +125,8 @@ class QuaternionFactor:
 
         def one_part(number: int) -> None:
             stacks = range(parts[number].begin, parts[number].end)
-            algebra, kernels = (
-                self._algebra.another(),
-                self._compiled([self.classes[stack] for stack in stacks], fronts=True),
-            )
+            algebra = self._algebra.another()
+            kernels = self._compiled([self.classes[stack] for stack in stacks], fronts=True)
             for stack in stacks:
                 schur[stack] = self._one_stack(stack, schur, uses, kernels or algebra)
             found = algebra.log_determinants if kernels is None else [self.backend.xp.asarray(kernels.log_determinant)]
