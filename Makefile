@@ -69,13 +69,13 @@ $(STAMP): $(NEEDS) | same-python
 	$(PIP) -U pip
 	$(PIP) -r requirements-build.txt
 	$(PIP) --no-build-isolation -r requirements-kwant.txt
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,cluster,report]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,cluster,report,data]'
 	@$(BIN)/python -m bdg info > /dev/null  # compiles the kernels of the CPU
 	@mv $(VENV)/.unfinished $@
 
 # Only `make benchmark` needs what it compares with.
 $(PEERS): $(STAMP)
-	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,cluster,report,benchmark]'
+	PYTHONWARNINGS=ignore:Editable $(PIP) --no-build-isolation -e '.[kwant,dev,cluster,report,data,benchmark]'
 	@touch $@
 
 # Only `make docs` needs what builds the site.
