@@ -103,10 +103,14 @@ class Estimate(Result):
     all_seconds: np.ndarray = quantity("expected time of each row (R,)", "s")
     all_gibibytes: np.ndarray = quantity("expected memory of each row (R,)", "GiB")
     feasible: np.ndarray = quantity("whether each row fits into the memory that is left (R,)")
-    threads: int = quantity("threads that are granted")
-    cores: np.ndarray = quantity("numbers of threads, each on a core (C,)")
-    seconds_on_cores: np.ndarray = quantity("expected time of each row with so many (R, C)", "s")
-    gibibytes_on_cores: np.ndarray = quantity("expected memory of each row with so many (R, C)", "GiB")
+    threads: int = quantity("threads that are granted", before=1)
+    cores: np.ndarray = quantity("numbers of threads, each on a core (C,)", before=np.zeros(0, int))
+    seconds_on_cores: np.ndarray = quantity(
+        "expected time of each row with so many (R, C)", "s", before=np.zeros((0, 0))
+    )
+    gibibytes_on_cores: np.ndarray = quantity(
+        "expected memory of each row with so many (R, C)", "GiB", before=np.zeros((0, 0))
+    )
 
     @property
     def rows(self) -> list[tuple[str, str, float, float, bool, str]]:
@@ -125,6 +129,8 @@ class Estimate(Result):
             fits = "" if feasible else "DOES NOT FIT  "
             names.append(f" {mark} {method:13} {device:4}")
             lines.append(f"{names[-1]} {numbers}  {fits}{note}".rstrip())
+        if not len(self.cores):  # read from a file of before
+            return "\n".join(lines)
         lines.append(f"  {'with cores':20}" + "".join(f"{number:>21}" for number in self.cores))
         for name, row in zip(names, zip(self.seconds_on_cores, self.gibibytes_on_cores, strict=True), strict=True):
             cells = (f"{cost.seconds_in_words(s):>10} {g:6.3f} GiB" for s, g in zip(*row, strict=True))

@@ -98,13 +98,17 @@ class Evidence(Mapping[str, Any]):
         return "Evidence(" + ", ".join(f"{key}={value!r}" for key, value in self._entries.items()) + ")"
 
 
-def quantity(description: str, unit: str = "1", *, finite: bool = False) -> Any:
+def quantity(description: str, unit: str = "1", *, finite: bool = False, before: Any = dataclasses.MISSING) -> Any:
     """Declare a field of a result with the description and unit that its file will carry.
 
     A shape in the description, such as "(N, dim)", is a rule for files that are read: the same letter must be the same
-    length in all fields (see `bdg.base.result_fields`); ``finite`` is one, too.
+    length in all fields (see `bdg.base.result_fields`); ``finite`` is one, too. ``before`` is what files have that were
+    written before there was the field.
     """
-    return dataclasses.field(metadata={"description": description, "unit": unit, "finite": finite})
+    metadata = {"description": description, "unit": unit, "finite": finite}
+    if before is dataclasses.MISSING:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(metadata=metadata, default_factory=lambda: before)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -83,9 +83,9 @@ class JobEstimate(Result):
     building_seconds: float = quantity("expected time of building the systems of all points", "s")
     extrapolated: str = quantity("which smaller systems the estimate was extrapolated from, empty if none")
     refused: str = quantity("why the job cannot be run like this, empty if it can")
-    cores: int = quantity("cores that the workers share")
-    on_cores: np.ndarray = quantity("numbers of cores (C,)")
-    seconds_on_cores: np.ndarray = quantity("expected time with so many (C,)", "s")
+    cores: int = quantity("cores that the workers share", before=1)
+    on_cores: np.ndarray = quantity("numbers of cores (C,)", before=np.zeros(0, int))
+    seconds_on_cores: np.ndarray = quantity("expected time with so many (C,)", "s", before=np.zeros(0))
 
     def __str__(self) -> str:
         """Return the steps as a table, with the totals."""

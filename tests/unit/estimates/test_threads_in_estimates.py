@@ -11,6 +11,7 @@ from bdg.gpu.cost.model import BUILT_IN, Option
 from bdg.gpu.cost.shared import FROM_MEMORY, MEMORY_SHARE, SOCKET, Shared
 from bdg.gpu.device import threads
 from bdg.gpu.device.backend import select_backend
+from bdg.lattices import Layer, stack
 from bdg.methods.options import again
 from bdg.methods.symbolic import whole_symbolic
 
@@ -117,3 +118,13 @@ def test_the_table_holds_every_number_of_cores(grid):
 def test_numbers_of_cores_are_checked(grid, wrong):
     with pytest.raises((ValueError, TypeError), match="cores must be a whole number >= 1"):
         bdg.estimate(grid((4, 4, 4), delta=0.3), cores=[1, wrong])
+
+
+def test_estimates_of_before_are_read():
+    """Their files lack what was added when estimates came to know threads."""
+    system = stack([Layer(40, delta=0.1), Layer(4), Layer(40, delta=0.1)], t=1, mu=0)
+    found = bdg.estimate(system, "bound_states", k=4)
+    new = {"threads", "cores", "seconds_on_cores", "gibibytes_on_cores"}
+    before = type(found)(**{name: value for name, value in vars(found).items() if name not in new})
+    assert before.threads == 1 and "with cores" in str(found) and "with cores" not in str(before)
+    assert str(before).splitlines()[2:] == str(found).splitlines()[2 : 2 + len(found.methods)]
