@@ -23,6 +23,7 @@ from bdg.commands.report import add_report_command
 from bdg.commands.schema import add_schema_command
 from bdg.gpu.device.backend import BackendUnavailableError, MemoryBudgetError
 from bdg.jobs.folder.store import RunFolder
+from bdg.jobs.follow import follow
 from bdg.jobs.job import Job, load_job
 from bdg.jobs.key_help import key_help
 from bdg.jobs.kinds import get_kind
@@ -103,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("folder", metavar="DIR", help="run directory")
     status.add_argument("--json", action="store_true", help="as JSON, for scripts (keys: docs/jobs.md)")
     status.add_argument("--tracebacks", action="store_true", help="also those of points that failed")
+    status.add_argument("--follow", action="store_true", help="go on telling until the run has ended")
     status.set_defaults(act=_status)
 
     add_schema_command(commands)
@@ -312,6 +314,8 @@ def _print_report(report: RunReport, summary: str, job: Job) -> None:
 
 
 def _status(chosen: argparse.Namespace) -> int:
+    if chosen.follow:
+        return follow(RunFolder(chosen.folder), sys.stdout)
     status = Status.of(RunFolder(chosen.folder))
     print(json.dumps(status.as_json(), indent=1) if chosen.json else status)
     if chosen.tracebacks and not chosen.json and status.tracebacks():

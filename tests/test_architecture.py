@@ -228,6 +228,7 @@ _JOBS = (  # each may import those before it
     "bdg/jobs/building.py",
     "bdg/jobs/progress.py",
     "bdg/jobs/status.py",
+    "bdg/jobs/follow.py",
     "bdg/jobs/engines",
     "bdg/jobs/slurm.py",
     "bdg/jobs/runner.py",

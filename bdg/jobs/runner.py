@@ -8,10 +8,12 @@ from __future__ import annotations
 import collections
 import contextlib
 import logging
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ from bdg.jobs.model.sweep import Point
 from bdg.jobs.progress import LOGGER, Progress
 from bdg.lattices.arguments import whole_number
 from bdg.lattices.storage import shown
+
+_TOLD = 5.0  # seconds between records of failures while a run goes on
 
 
 class Terminated(KeyboardInterrupt):
@@ -231,6 +235,7 @@ def _compute_missing(
 ) -> None:
     points = {point.digest: point for point in missing}
     warned: set[str] = set()
+    told = -math.inf
     try:
         for report in engine.run(missing):
             if report is None:
@@ -247,15 +252,23 @@ def _compute_missing(
                 last = in_words_of_the_job(report.error.strip().splitlines()[-1], job.kind)
                 effort = effort_of(points[report.digest])
                 failures[report.digest] = Failure(last, report.cause, report.error[-LONGEST_TRACEBACK:], effort)
+                if time.monotonic() - told > _TOLD:  # for who looks on
+                    _record(folder, job, failures)
+                    told = time.monotonic()
                 progress.advance(label, report.seconds, last)
             else:
                 progress.advance(label, report.seconds)
     finally:
         engine.kill()
-        try:
-            folder.record_failures(job, failures)
-        except OSError as error:  # must not take the place of what went wrong before
-            LOGGER.warning("run.json cannot be written (%s)", error.strerror or error)
+        _record(folder, job, failures)
+
+
+def _record(folder: RunFolder, job: Job, failures: dict[str, Failure]) -> None:
+    """Keep failures in run.json; that this is not possible must not take the place of what went wrong before."""
+    try:
+        folder.record_failures(job, failures)
+    except OSError as error:
+        LOGGER.warning("run.json cannot be written (%s)", error.strerror or error)
 
 
 def _finish(

@@ -28,15 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
-from bdg.jobs.folder.record import (
-    DIGEST,
-    Failure,
-    checked_record,
-    is_of_point,
-    recorded,
-    recorded_failures,
-    recorded_points,
-)
+from bdg.jobs.folder import record as written
+from bdg.jobs.folder.record import DIGEST, Failure, checked_record, recorded_failures, recorded_points
 from bdg.jobs.job import Job, differences, is_same_job, resolved_plain
 from bdg.jobs.model.kind import Outcome
 from bdg.jobs.model.results import JobResults, PointResult, read_point, read_results, write_results
@@ -100,7 +93,7 @@ class RunFolder:
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             if not _acquire(handle, LOCK_PATIENCE):
-                holder = os.pread(handle, 400, 0).decode(errors="replace").strip() or "unknown"
+                holder = self.holder() or "unknown"
                 raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
             with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
                 os.ftruncate(handle, 0)
@@ -121,6 +114,13 @@ class RunFolder:
             why = getattr(error, "strerror", "") or error
             raise JobError(f"{shown(self.path, 300)}: cannot be used as run directory ({why})") from error
 
+    def holder(self) -> str:
+        """Return what the last runner said of itself: process, machine, workers; "" if nothing."""
+        try:
+            return self._lock.read_bytes()[:400].decode(errors="replace").strip()
+        except OSError:
+            return ""
+
     def is_running(self) -> bool:
         """Return whether a runner holds the lock."""
         return self.workers_running() is not None
@@ -134,7 +134,7 @@ class RunFolder:
         try:
             if _acquire(handle, 0.0):
                 return None
-            said = re.search(r" with (\d{1,6}) worker", os.pread(handle, 400, 0).decode(errors="replace"))
+            said = re.search(r" with (\d{1,6}) worker", self.holder())
             return int(said[1]) if said else 1
         finally:
             os.close(handle)
@@ -238,7 +238,7 @@ class RunFolder:
             "overrides": list(job.overrides),
             "resolved": resolved_plain(job),
             "output": job.output,
-            "points": [recorded(point) for point in job.points],
+            "points": [written.recorded(point) for point in job.points],
             "effort": list(job.points[0].effort),
             "failed": {digest: failure.why for digest, failure in failed.items()},
             "failures": {
@@ -277,7 +277,7 @@ class RunFolder:
             if path.exists():
                 try:
                     found = read_point(path, point.label)
-                    if found.digest != digest or not is_of_point(found.parameters, point):
+                    if found.digest != digest or not written.is_of_point(found.parameters, point):
                         raise ResultFileError(f"{path}: holds another point ({found.digest})")
                     done[point.digest] = found
                     continue
