@@ -34,11 +34,26 @@ def progress_bar(
     leave : bool
         Whether the bar stays when all is done.
     """
-    if not (sys.stderr.isatty() if shown is None else shown):  # tqdm would start a thread for a bar that is not there
+    if not (
+        is_watched(sys.stderr) if shown is None else shown
+    ):  # tqdm would start a thread for a bar that is not there
         return _NoBar(points)
-    from tqdm import tqdm
+    return bar_class()(points, desc=what, unit=unit, total=total, leave=leave)
 
-    return tqdm(points, desc=what, unit=unit, total=total, leave=leave)
+
+def is_watched(stream: Any) -> bool:
+    """Return whether somebody looks at a stream: a terminal, or the output of a notebook."""
+    return bool(stream.isatty()) or type(stream).__module__.startswith("ipykernel.")
+
+
+def bar_class() -> Any:
+    """Return tqdm's bar for the place at hand: widgets in a notebook that has them, else text."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tqdm says that there are no widgets
+        from tqdm.auto import tqdm
+    return tqdm
 
 
 class _NoBar:

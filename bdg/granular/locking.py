@@ -18,6 +18,7 @@ import numpy as np
 
 from bdg.base.arguments import require_seed
 from bdg.base.errors import AccuracyWarning
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.crossing import LEVEL, Crossing, NetworkSource
@@ -122,7 +123,7 @@ def locking_temperature(
     number = require_seed(seed)
     require_cpu("locking_temperature", device)
     source = NetworkSource.of(networks, _require_between(between))
-    bar = _bar(progress)
+    bar = progress_bar(progress, "locking", "run")
     found = [Crossing(source, group, tol, [number, place], bar).find() for place, group in enumerate(source.groups)]
     bar.close()
     crossings, errors = np.array([f.temperature for f in found]), np.array([f.error for f in found])
@@ -194,19 +195,3 @@ def _require_between(values: Any) -> tuple[float, float]:
     if not low < high:
         raise ValueError(f"between must be two temperatures, 0 < low < high; got {values!r:.80}")
     return low, high
-
-
-class _NoBar:
-    def update(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _bar(progress: bool) -> Any:
-    if not progress:
-        return _NoBar()
-    from tqdm import tqdm
-
-    return tqdm(unit="run", desc="locking")

@@ -20,6 +20,7 @@ import scipy  # its parts load on use
 
 from bdg.base.arguments import real_array, require_seed
 from bdg.base.errors import AccuracyWarning
+from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.network import Network, require_network
@@ -200,7 +201,7 @@ class PhaseRun:
             half = warming = 0
             means[:, : 1 + dimensions] = bonds.loops[..., None, None]
         system = Replicas(bonds, temperatures, replicas, seed)
-        for sweep in _bar(progress, warming + 2 * half):
+        for sweep in progress_bar(progress, "phases", "sweep", range(warming + 2 * half)):
             found = system.sweep()
             if sweep >= warming:
                 means[(sweep - warming) // half] += found / half
@@ -281,11 +282,3 @@ def require_temperatures(values: Any) -> np.ndarray:
             "network.relaxed_stiffness()"
         )
     return points.astype(float)
-
-
-def _bar(progress: bool, total: int) -> Any:
-    if not progress:
-        return range(total)
-    from tqdm import tqdm
-
-    return tqdm(range(total), unit="sweep", desc="phases")

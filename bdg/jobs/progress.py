@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from bdg.base.progress import bar_class, is_watched
+
 LOGGER = logging.getLogger("bdg.jobs")
 
 
@@ -26,7 +28,7 @@ class Progress:
     stream : text stream
         Usually stderr.
     bar : bool or None
-        None: a bar where ``stream`` is a terminal.
+        None: a bar where ``stream`` is a terminal or a notebook.
     """
 
     def __init__(
@@ -36,7 +38,7 @@ class Progress:
         self._seconds: list[float] = []
         self._bar: Any = None
         self._handlers: list[logging.Handler] = [_Log(log, self), _Console(self)]
-        if stream is not None and total > done and (stream.isatty() if bar is None else bar):
+        if stream is not None and total > done and (is_watched(stream) if bar is None else bar):
             with contextlib.suppress(OSError):
                 self._bar = _new_bar(total, done, stream)
         self._handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -131,10 +133,8 @@ class _Console(logging.Handler):
 
 
 def _new_bar(total: int, done: int, stream: TextIO) -> Any:
-    from tqdm import tqdm
-
     form = "{l_bar}{bar}| {n_fmt}/{total_fmt} points [{elapsed}{postfix}]"  # tqdm puts a comma before the postfix
-    bar = tqdm(total=total, initial=done, file=stream, bar_format=form, dynamic_ncols=True)
+    bar = bar_class()(total=total, initial=done, file=stream, bar_format=form, dynamic_ncols=True)
     bar.set_postfix_str("time left unknown")
     return bar
 
