@@ -5,7 +5,7 @@ A `System` comes from `bdg.lattices`; the functions below take it and return res
 
 from bdg import electrodynamics, granular, instruments, lattices
 from bdg.base import building as building  # compares what builders need with the memory of this machine
-from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, JobError
+from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, DoubtfulArgumentWarning, JobError
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence
 from bdg.condensate.critical_temperature import CriticalTemperature, critical_temperature
@@ -46,6 +46,7 @@ __all__ = [
     "BoundStates",
     "ClosedSystemWarning",
     "ConservationWarning",
+    "DoubtfulArgumentWarning",
     "ConvergenceError",
     "CriticalTemperature",
     "CurrentPhase",

@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.lattices.arguments import real_number
+from bdg.lattices.doubts import doubt_degrees
 from bdg.lattices.drawing import plot_system
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
@@ -230,11 +231,10 @@ class System:
                 )
         if not np.isfinite(values).all():
             raise ValueError(f"phases must be finite; got {values.tolist()}")
+        doubt_degrees("phases", values)
         site_phase = np.where(self.grain >= 0, values[self.grain] if self.n_grains else 0.0, 0.0)
         pairing = self.pairing
-        if (
-            pairing is not None
-        ):  # the phase of each entry at once: the same for (i, j) and (j, i), and real if it can be
+        if pairing is not None:  # each entry at once: the same phase for (i, j) and (j, i), and real if it can be
             orbital_phase = np.repeat(site_phase, self.norbs)
             row = np.repeat(np.arange(orbital_phase.size), np.diff(pairing.indptr))
             turned = pairing.data * phase_factor((orbital_phase[row] + orbital_phase[pairing.indices]) / 2)

@@ -11,6 +11,7 @@ from bdg.lattices.geometry import Period
 from bdg.lattices.nambu import pairing_partner
 
 SYMMETRY_TOLERANCE = 1e-12  # relative to the largest entry: rounding of a few operations, far below any physical term
+NEARLY = 1e-3  # of the largest element: an asymmetry below may be what somebody else's rounding left
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
@@ -59,8 +60,19 @@ def normal_part(hamiltonian: Any, size: int, norbs: int) -> sp.csr_matrix:
         raise ValueError(
             f"hamiltonian is not Hermitian: max|h - h^dagger| = {defect:.3g} at ({row}, {column}), max|h| = "
             f"{scale:.3g}. Each hopping h_ij needs its partner h_ji = conj(h_ij), and onsite energies must be real."
+            + _nearly("hamiltonian", "h", "(h + h.conj().T)/2", defect, scale)
         )
     return csr if defect == 0 else _sparse("hamiltonian", 0.5 * (csr + adjoint), size, norbs)
+
+
+def _nearly(name: str, symbol: str, cure: str, defect: float, scale: float) -> str:
+    """Return how far a matrix is off that is nearly right, and how to mend it."""
+    if not cure or defect > NEARLY * scale:
+        return ""
+    return (
+        f" It is off by {defect / scale:.1e} of max|{symbol}|, more than rounding leaves (up to "
+        f"{SYMMETRY_TOLERANCE:.0e}): if that is what it is, give {name}={cure}"
+    )
 
 
 def pairing_part(pairing: Any, size: int, norbs: int) -> sp.csr_matrix | None:
@@ -74,7 +86,7 @@ def pairing_part(pairing: Any, size: int, norbs: int) -> sp.csr_matrix | None:
         rule = "symmetric, D = D^T" if norbs == 1 else "D = sigma_y D^T sigma_y"
         raise ValueError(
             f"pairing must obey Fermi statistics ({rule} for norbs = {norbs}); the rule is missed by {defect:.3g} "
-            f"with max|D| = {scale:.3g}"
+            f"with max|D| = {scale:.3g}." + _nearly("pairing", "D", "(D + D.T)/2" if norbs == 1 else "", defect, scale)
         )
     return csr if defect == 0 else _sparse("pairing", 0.5 * (csr + partner), size, norbs)
 

@@ -24,6 +24,9 @@ def about_result(result: Any) -> tuple[str, list[tuple[str, str]]]:
     title += f" by {method}" if method else ""
     title += f" on {device}" if device else ""
     title += f", {seconds:.2g} s" if isinstance(seconds, float) else ""
+    lost = np.atleast_1d(getattr(result, "normal", False))  # of a gap, or of each phase of a current
+    if lost.any():
+        title += ", normal (Delta = 0)" + (f" at {lost.sum()} of {lost.size} phases" if lost.size > 1 else "")
     fields = [item for item in dataclasses.fields(result) if item.name not in ("evidence", "units")]
     rows = [
         (item.name, _words(getattr(result, item.name), result.units.put_into(item.metadata.get("unit", ""))))

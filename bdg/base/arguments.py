@@ -12,8 +12,11 @@ import numpy as np
 from bdg.base.callers import caller_of
 from bdg.base.errors import ClosedSystemWarning
 from bdg.lattices.arguments import non_negative_number, whole_number
+from bdg.lattices.doubts import doubt
 from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
+
+HOT = 1.0  # k_B T in the unit of the hopping: below, nothing is checked
 
 
 def require_system(system: Any) -> System:
@@ -60,9 +63,17 @@ def _warn_of_leads(systems: Sequence[System]) -> None:
     )
 
 
-def require_temperature(temperature: Any) -> float:
-    """Return a finite temperature >= 0 (k_B T in the unit of the hopping)."""
-    return non_negative_number("temperature", temperature, "k_B T in the unit of the hopping")
+def require_temperature(temperature: Any, system: System | None = None) -> float:
+    """Return a finite temperature >= 0 (k_B T in the unit of the hopping); warn of one above all levels of a system."""
+    value = non_negative_number("temperature", temperature, "k_B T in the unit of the hopping")
+    if value >= HOT and system is not None:  # all levels lie within the largest row sum
+        bound = float((abs(system.hamiltonian).sum(axis=1) + abs(system.pairing_block).sum(axis=1)).max())
+        if value > bound > 0:
+            doubt(
+                f"temperature = {value:g} is k_B T in the unit of the hopping, and all levels of the system lie below "
+                f"{bound:.3g}. Is it in kelvin? bdg.lattices.units.temperature_in_t(kelvin, hopping_meV) converts it"
+            )
+    return value
 
 
 def require_choice(name: str, value: Any, choices: Sequence[str], planned: Sequence[str] = ()) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bdg.lattices.doubts import DoubtfulArgumentWarning as DoubtfulArgumentWarning
+
 
 class JobError(ValueError):
     """A job file or run directory that cannot be used.

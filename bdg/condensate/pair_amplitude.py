@@ -140,7 +140,7 @@ def pair_amplitude(
     """
     start = time.perf_counter()
     require_system(system)
-    temperature = require_temperature(temperature)
+    temperature = require_temperature(temperature, system)
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "relative to max|F|")
     chosen, seed = require_sites(sites, system.n_sites), require_seed(seed)

@@ -13,8 +13,9 @@ from bdg.base.results import Choice
 from bdg.condensate import amplitude_choice
 from bdg.condensate.gap.equation import GapUnknowns
 from bdg.condensate.gap.response import LARGEST_DIMENSION
-from bdg.currents.current_phase import THERMAL_TOL, deep_of, require_phases
-from bdg.currents.electrodes import require_between
+from bdg.currents.current_phase import THERMAL_TOL
+from bdg.currents.electrodes import deep_of, require_between
+from bdg.currents.phase_curves import require_phases
 from bdg.currents.twists import Twist, require_directions
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import require_sites, require_system
+from bdg.base.arguments import require_system
 from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.currents.bond_currents import currents_of, divergence_of, sources_of
-from bdg.currents.electrodes import SHALLOW, deep_sites, require_between
+from bdg.currents.electrodes import deep_of, require_between
 from bdg.currents.phase_bias import PhaseBias
-from bdg.currents.phase_curves import BRANCHES, phase_curve, series
+from bdg.currents.phase_curves import BRANCHES, normal_phases, phase_curve, require_phases, series
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.threads import side_by_side, threaded
 from bdg.lattices.arguments import positive_number
@@ -82,6 +82,8 @@ class CurrentPhase(Result):
     deep : array (D,) of int
         Sites where current may enter and leave.
     temperature : float
+    electrode_delta : array (P,)
+        Largest |Delta| of the weaker one of both grains: 0 where it has turned normal.
     """
 
     phases: np.ndarray = quantity("phase of the last minus that of the first grain (P,)", "radian")
@@ -97,27 +99,40 @@ class CurrentPhase(Result):
     between: np.ndarray = quantity("first and last grain (2,)")
     deep: np.ndarray = quantity("sites where current may enter and leave")
     temperature: float = quantity("k_B T", "hopping")
+    electrode_delta: np.ndarray = quantity(
+        "largest |Delta| of the weaker grain (P,), empty in older files", "hopping", before=np.empty(0)
+    )
+
+    @property
+    def normal(self) -> np.ndarray:
+        """(P,) of bool: at which phases an electrode is normal; they are no part of harmonics and critical currents."""
+        return normal_phases(self.electrode_delta, self.phases.size)
 
     @property
     def branch_spread(self) -> float:
         """Largest difference of currents at the same phase: not 0 where it matters how the phase was reached."""
         odd = not self.harmonics[1].any()
-        return phase_curve(self.phases, self.current, odd).spread
+        return phase_curve(self.phases, self.current, odd, self.normal).spread
 
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of the current against phase, with the series of its harmonics."""
         from bdg.plots.phases import plot_current_phase
 
-        low, high, n_harmonics = self.phases.min(), self.phases.max(), self.harmonics.shape[1] - 1
-        if self.branch_spread > BRANCHES * abs(self.current).max():
-            order, label = np.argsort(self.phases), "depends on how the phase is reached"
-            line = self.phases[order], self.current[order]
+        alive = ~self.normal
+        phases, current = self.phases[alive], self.current[alive]
+        order, n_harmonics = np.argsort(phases), self.harmonics.shape[1] - 1
+        branches = self.branch_spread > BRANCHES * abs(self.current).max()
+        if branches or self.normal.any():
+            label = "depends on how the phase is reached" if branches else "superconducting"
+            line = phases[order], current[order]
         else:
-            fine, label = np.linspace(low, high, 401 if high > low and n_harmonics else 0), f"{n_harmonics} harmonics"
+            low, high, label = phases.min(), phases.max(), f"{n_harmonics} harmonics"
+            fine = np.linspace(low, high, 401 if high > low and n_harmonics else 0)
             line = fine, series(self.harmonics, fine)
         forward, backward = np.nan_to_num(self.critical_currents)
         top = self.critical_phase, self.critical_current if forward >= backward else -self.critical_current
-        return plot_current_phase(self.phases, self.current, line, label, top, ax, energy_unit=self.energy_unit)
+        words: dict[str, Any] = {"normal": self.normal, "energy_unit": self.energy_unit}
+        return plot_current_phase(self.phases, self.current, line, label, top, ax, **words)
 
 
 @threaded
@@ -158,8 +173,8 @@ def current_phase(
         Solve ``Delta_i = U_i F_i`` at each phase, the phases of the ``pinned`` sites held, each solution the start of
         the next.
     pinned : list of int or mask (N,), optional
-        Sites of both grains where the phase is held and current may enter. Default: a quarter of each grain, by
-        distance (in bonds) from the sites that are not of this grain: the evidence says how many.
+        Sites of both grains where the phase is held and current may enter. Default: those from three quarters of the
+        greatest depth on, in bonds from the sites that are not of this grain: the evidence says how many.
     method : {"auto", "dense", "poles"}
         "auto" is dense below dimension 500 and at T = 0, else what is expected to be done first.
     tol : float, optional
@@ -183,7 +198,9 @@ def current_phase(
         host. ``conservation`` leaves out the pinned (deep) sites. Where more than 1 % of the largest current enters and
         leaves elsewhere (``misplaced`` in the evidence: half the sum of |div J| over all other sites), a
         `ConservationWarning` is given and the evidence holds it under ``warning``: an imposed Delta is a source and
-        sink of current wherever it differs from the self-consistent one.
+        sink of current wherever it differs from the self-consistent one. Phases at which a self-consistent Delta is 0
+        in an electrode (``electrode_delta``, ``normal``) carry no current and are left out of harmonics and critical
+        currents; where there are any, these are the largest of the samples.
 
     Raises
     ------
@@ -245,6 +262,7 @@ class _Point:
     conservation: float
     misplaced: float  # current that enters or leaves outside the deep electrodes
     continuity: float
+    electrode_delta: float  # largest |Delta| of the weaker electrode
     floor: float  # below, that is rounding
     error: float
     dtype: str
@@ -305,6 +323,7 @@ class PhaseSweep:
             conservation=float(abs(divergence[elsewhere]).max(initial=0.0)),
             misplaced=0.5 * float(abs(divergence[elsewhere]).sum()),
             continuity=float(abs(divergence - sources).max()),
+            electrode_delta=min(float(pairing[system.grain == grain].max()) for grain in self.pair) / system.norbs,
             floor=20 * found.error * float(np.linalg.norm(pairing))
             + _ROUNDING * system.n_sites * strongest_hopping(system),
             error=2 / system.norbs * float(pairing[inside].sum()) * found.error,
@@ -316,7 +335,8 @@ class PhaseSweep:
         """Return the relation, and warn the caller of `current_phase` where it does not conserve charge."""
         current = np.array([point.current for point in points])
         odd = self.system.is_real
-        curve = phase_curve(phases, current, odd)
+        delta = np.array([point.electrode_delta for point in points])
+        curve = phase_curve(phases, current, odd, normal := normal_phases(delta, phases.size))
         critical_current, critical_phase = curve.critical_current
         misplaced = max(point.misplaced for point in points)
         unit, floor = self.system.units.put_into(CURRENT_UNIT), max(point.floor for point in points)
@@ -329,6 +349,7 @@ class PhaseSweep:
             odd=_PARITY[odd],
             phases_complete=curve.complete,
             harmonics_residual=curve.residual,
+            normal_phases=int(normal.sum()),
             branch_spread=curve.spread,
             continuity=max(point.continuity for point in points),
             misplaced=misplaced,
@@ -352,6 +373,7 @@ class PhaseSweep:
             between=np.array(self.pair),
             deep=self.deep,
             temperature=self.temperature,
+            electrode_delta=delta,
             evidence=evidence,
             units=self.system.units,
         )
@@ -370,31 +392,3 @@ def _warning(misplaced: float, unit: str, current: np.ndarray, floor: float, sel
         f"charge is not conserved: {misplaced:.2g} ({unit}) enters and leaves outside the deep electrodes; "
         f"the whole current is at most {largest:.2g}; {cause}. Take {cure}"
     )
-
-
-def require_phases(phases: Any) -> np.ndarray:
-    """Return finite phases (P,)."""
-    array = np.atleast_1d(np.asarray(phases))
-    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
-        raise ValueError(f"phases must be a non-empty list of real numbers (radian); got {phases!r:.80}")
-    array = array.astype(float)
-    if not np.isfinite(array).all():
-        raise ValueError(f"phases must be finite; got {array[~np.isfinite(array)][0]}")
-    return array
-
-
-def deep_of(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarray, str]:
-    """Return the sites where the phase is held, and how they were chosen."""
-    if pinned is None:
-        parts = [deep_sites(system, grain) for grain in pair]
-        sizes = [int((system.grain == grain).sum()) for grain in pair]
-        words = " and ".join(
-            f"{part.size} of the {size} sites of grain {grain}"
-            for part, size, grain in zip(parts, sizes, pair, strict=True)
-        )
-        return np.concatenate(parts), f"{words}: deeper than {SHALLOW:g} of the greatest depth"
-    sites = require_sites(pinned, system.n_sites, "pinned")
-    for grain in pair:
-        if not (system.grain[sites] == grain).any():
-            raise ValueError(f"pinned must hold sites of both grains; none of them lies in grain {grain}")
-    return sites, f"as asked: {sites.size} sites"

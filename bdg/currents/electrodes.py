@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from bdg.base.arguments import require_sites
 from bdg.lattices.system import System
 
-SHALLOW = 0.75  # of the greatest depth: what lies deeper is deep
+SHALLOW = 0.75  # of the greatest depth: what lies from there on is deep
 
 
 def depths(system: System, grain: int) -> np.ndarray:
@@ -30,9 +31,26 @@ def depths(system: System, grain: int) -> np.ndarray:
 
 
 def deep_sites(system: System, grain: int) -> np.ndarray:
-    """Return the sites of a grain that lie deeper than three quarters of its greatest depth."""
+    """Return the sites of a grain from three quarters of its greatest depth on."""
     depth = depths(system, grain)
     return np.flatnonzero(system.grain == grain)[depth >= SHALLOW * depth.max()]
+
+
+def deep_of(pinned: Any, system: System, pair: tuple[int, int]) -> tuple[np.ndarray, str]:
+    """Return the sites where the phase is held, and how they were chosen."""
+    if pinned is None:
+        parts = [deep_sites(system, grain) for grain in pair]
+        sizes = [int((system.grain == grain).sum()) for grain in pair]
+        words = " and ".join(
+            f"{part.size} of the {size} sites of grain {grain}"
+            for part, size, grain in zip(parts, sizes, pair, strict=True)
+        )
+        return np.concatenate(parts), f"{words}: from {SHALLOW:g} of the greatest depth on"
+    sites = require_sites(pinned, system.n_sites, "pinned")
+    for grain in pair:
+        if not (system.grain[sites] == grain).any():
+            raise ValueError(f"pinned must hold sites of both grains; none of them lies in grain {grain}")
+    return sites, f"as asked: {sites.size} sites"
 
 
 def require_between(between: Any, system: System) -> tuple[int, int]:

@@ -3,18 +3,24 @@ r"""What a sampled current-phase relation says: harmonics, critical currents, di
 .. math:: I(\varphi) = \sum_{k \ge 0} [a_k \sin k\varphi + b_k \cos k\varphi]
 
 by least squares at the phases at hand. Where time reversal makes I odd, the b vanish and each phase counts twice.
+Phases at which an electrode is normal are no part of it: there is no current to fit, and the end of the superconducting
+branch would ring in every harmonic.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from bdg.lattices.doubts import doubt_degrees
 
 CONDITION = 100.0  # of the equations for the harmonics: beyond, the phases do not tell them apart
 WIDEST_GAP = 0.75 * math.pi  # between neighbouring phases, for a maximum between them to be found
 SAME = 1e-9  # radian
+NORMAL = 1e-6  # of the largest Delta of all phases: an electrode with less is normal
 BRANCHES = 1e-3  # of the largest current: samples at the same phase that differ by more lie on different branches
 
 
@@ -33,7 +39,8 @@ class PhaseCurve:
     positive_phase, negative_phase : float
         Where, between 0 and 2 pi.
     complete : bool
-        Whether the phases (with their mirror images if odd) go round without a gap above 3 pi/4.
+        Whether the superconducting phases (with their mirror images if odd) go round without a gap above 3 pi/4;
+        without that, phases that are normal leave no harmonics.
     spread : float
         Largest difference of samples at the same phase: not 0 where the current depends on how the phase was reached.
     """
@@ -64,17 +71,42 @@ class PhaseCurve:
         return (self.positive - self.negative) / total if total > 0 else (0.0 if total == 0 else math.nan)
 
 
-def phase_curve(phases: np.ndarray, currents: np.ndarray, odd: bool) -> PhaseCurve:
-    """Return harmonics and extrema of samples; ``odd`` if I(-phi) = -I(phi) is known."""
+def require_phases(phases: Any) -> np.ndarray:
+    """Return finite phases (P,)."""
+    array = np.atleast_1d(np.asarray(phases))
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf":
+        raise ValueError(f"phases must be a non-empty list of real numbers (radian); got {phases!r:.80}")
+    array = array.astype(float)
+    if not np.isfinite(array).all():
+        raise ValueError(f"phases must be finite; got {array[~np.isfinite(array)][0]}")
+    doubt_degrees("phases", array)
+    return array
+
+
+def phase_curve(phases: np.ndarray, currents: np.ndarray, odd: bool, normal: np.ndarray | None = None) -> PhaseCurve:
+    """Return harmonics and extrema of samples; ``odd`` if I(-phi) = -I(phi) is known.
+
+    ``normal`` (P,) of bool: phases at which an electrode is normal. They are left out, and the largest currents are
+    those of the samples then: no parabola goes over the end of the superconducting branch.
+    """
+    lost = np.zeros(phases.size, dtype=bool) if normal is None else normal
+    if lost.all():
+        nothing = np.zeros((2, 1))
+        return PhaseCurve(nothing, 0.0, 0.0, 0.0, 0.0, 0.0, False, 0.0)
+    phases, currents = phases[~lost], currents[~lost]
     if odd:
         phases, currents = np.concatenate([phases, -phases]), np.concatenate([currents, -currents])
     raw = [(float((sign * currents).max()), float(phases[(sign * currents).argmax()])) for sign in (1, -1)]
     phases, currents, spread = _round_trip(phases, currents)
-    harmonics, residual = _harmonics(phases, currents, odd)
     gaps = np.diff(np.append(phases, phases[0] + 2 * math.pi)) if phases.size > 1 else np.array([2 * math.pi])
     complete = bool(gaps.max() < WIDEST_GAP)
-    if spread > BRANCHES * abs(currents).max():  # a parabola through means of two branches says nothing
-        found = [(max(size, 0.0), place % (2 * math.pi)) for size, place in raw]
+    if lost.any() and not complete:
+        harmonics, residual = np.zeros((2, 1)), math.nan
+    else:
+        harmonics, residual = _harmonics(phases, currents, odd)
+    # a parabola through means of two branches says nothing
+    if lost.any() or spread > BRANCHES * abs(currents).max():
+        found = [(max(size, 0.0) + 0.0, place % (2 * math.pi)) for size, place in raw]
     else:
         found = [_maximum(phases, sign * currents) for sign in (1, -1)]
     (positive, positive_phase), (negative, negative_phase) = found
@@ -89,6 +121,11 @@ def phase_curve(phases: np.ndarray, currents: np.ndarray, odd: bool) -> PhaseCur
         complete,
         spread,
     )
+
+
+def normal_phases(delta: np.ndarray, count: int) -> np.ndarray:
+    """Return at which phases (``count``,) an electrode is normal, from max|Delta| of the weaker one, empty: unknown."""
+    return delta <= NORMAL * delta.max() if delta.size else np.zeros(count, dtype=bool)
 
 
 def series(harmonics: np.ndarray, phases: np.ndarray) -> np.ndarray:

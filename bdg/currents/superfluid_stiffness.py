@@ -158,7 +158,7 @@ def superfluid_stiffness(
     """
     start = time.perf_counter()
     require_system(system)
-    temperature = require_temperature(temperature)
+    temperature = require_temperature(temperature, system)
     require_seed(seed)
     require_choice("method", method, METHODS)
     tol = positive_number("tol", tol, "absolute error of the elements of tanh")

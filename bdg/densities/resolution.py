@@ -13,6 +13,7 @@ from bdg.gpu.chebyshev.columns import gershgorin_bound, spectral_bound
 from bdg.gpu.chebyshev.kernel_polynomial import moments_for, resolution
 from bdg.gpu.chebyshev.moments import BoundViolatedError
 from bdg.lattices.arguments import positive_number, whole_number
+from bdg.lattices.doubts import doubt
 
 SINGLE_ENERGY = 1024  # moments where energies have no spacing
 MOST_BY_DEFAULT = 16384  # moments
@@ -83,6 +84,14 @@ def require_resolution(
         if found.broadening < 0.9 * width:
             return replace(found, origin=f"{found.moments} moments, the fewest: sharper than the broadening {width:g}")
         return found
+    found = _by_default(energies, bound)
+    if energies.size < 2 or found.moments == MOST_BY_DEFAULT:  # else it is as wide as the energies are apart
+        _doubt_default(found.broadening, hamiltonian)
+    return found
+
+
+def _by_default(energies: np.ndarray, bound: float) -> Resolution:
+    """Return the resolution where none was asked for."""
     spacing = float(np.ptp(energies)) / max(1, energies.size - 1)
     if not spacing > 0:
         return Resolution(SINGLE_ENERGY, bound, f"{SINGLE_ENERGY} moments: the energies have no spacing")
@@ -91,6 +100,21 @@ def require_resolution(
         origin = f"{MOST_BY_DEFAULT} moments, the most by default: the mean spacing of the energies would take {wanted}"
         return Resolution(MOST_BY_DEFAULT, bound, origin)
     return Resolution(wanted, bound, "mean spacing of the energies")
+
+
+def _doubt_default(width: float, hamiltonian: BdGHamiltonian) -> None:
+    """Warn of a broadening by default that is wider than a hopping: one energy far out stretches the spectrum."""
+    h, spins = hamiltonian.system.hamiltonian.tocoo(), hamiltonian.system.norbs
+    hopping = float(abs(h.data[h.row // spins != h.col // spins]).max(initial=0.0))
+    if not width > hopping > 0:
+        return
+    rows = np.asarray(abs(h).sum(axis=1)).ravel()
+    site = int(rows.argmax()) // spins
+    doubt(
+        f"the default broadening, {width:.3g}, is {width / hopping:.3g} times the largest hopping: site {site} alone "
+        f"has a row sum of |h| of {rows.max():.3g}, {rows.max() / np.median(rows):.3g} times the usual one. Give "
+        "broadening=..., or take such sites out of the system"
+    )
 
 
 def within_bound(
@@ -117,4 +141,5 @@ def require_broadening(broadening: Any, energies: np.ndarray, hamiltonian: BdGHa
     scale = gershgorin_bound(hamiltonian.matrix)
     if not scale > 0:
         raise ValueError("broadening must be given for a Hamiltonian that is zero")
+    _doubt_default(_SINGLE_ENERGY * scale, hamiltonian)
     return _SINGLE_ENERGY * scale, f"{_SINGLE_ENERGY:g} of the largest row sum of |H|"

@@ -283,7 +283,7 @@ def grain_landscape(
     start = time.perf_counter()
     require_system(system)
     require_seed(seed)
-    temperature = require_temperature(temperature)
+    temperature = require_temperature(temperature, system)
     if temperature == 0:
         raise ValueError(
             "temperature must be > 0: no finite number of poles fits tanh at 0; use a low temperature, or "

@@ -109,7 +109,7 @@ def phase_harmonics(
     """
     start = time.perf_counter()
     require_system(system)
-    temperature = require_temperature(temperature)
+    temperature = require_temperature(temperature, system)
     require_choice("method", method, METHODS)
     require_seed(seed)
     if temperature == 0 and method not in ("auto", "dense"):

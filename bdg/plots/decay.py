@@ -24,7 +24,7 @@ def plot_decay(
 ) -> Figure:
     """Return a Figure of mean |F| with standard errors against distance (B,), and the fit (nan outside its window).
 
-    ``label`` names the fit; errors that are nan are not drawn.
+    ``label`` names the fit, also where there is no line of it; errors that are nan are not drawn.
     """
     figure, axes = axes_for(ax)
     error = np.nan_to_num(error)
@@ -44,7 +44,10 @@ def plot_decay(
     inside = np.isfinite(fitted)
     if inside.any():
         axes.plot(distance[inside], fitted[inside], color=RED, label=label, zorder=3)
-    axes.set_yscale("log")
+    else:
+        axes.plot([], [], " ", label=label)
+    if shown.any():
+        axes.set_yscale("log")
     axes.set_xlabel(f"distance to the superconductor {length_in(length_unit)}")
     axes.set_ylabel(r"pair amplitude $|\langle F \rangle|$")
     axes.legend(frameon=False)

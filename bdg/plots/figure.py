@@ -20,6 +20,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = (
     "#F0E442",
     "#000000",
 )
+GREY = "0.4"  # of what is no value: normal, not resolved
 STYLE: Any = {"font.size": 10, "axes.labelsize": 11, "legend.fontsize": 9, "lines.linewidth": 1.4, "savefig.dpi": 200}
 
 COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)

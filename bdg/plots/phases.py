@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.plots.figure import BLACK, BLUE, COLOURS, RED, SKY, axes_for, current_in, energy_in
+from bdg.plots.figure import BLACK, BLUE, COLOURS, GREY, RED, SKY, axes_for, current_in, energy_in
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 MOST_TERMS = 24  # bars that stay legible
 
@@ -22,27 +24,38 @@ def plot_current_phase(
     top: tuple[float, float],
     ax: Any = None,
     *,
+    normal: np.ndarray | None = None,
     energy_unit: str | None = None,
 ) -> Figure:
     """Return a Figure of I(phi): samples (P,), a line of phases and currents by its label, the largest current.
 
-    An empty line is not drawn; ``top`` is phase and signed current of the largest |I|, shown where the phases reach.
+    An empty line is not drawn; ``top`` is phase and signed current of the largest |I|, shown where the phases reach;
+    ``normal`` (P,) marks phases at which an electrode is normal.
     """
     figure, axes = axes_for(ax)
     phases = phases / np.pi
     low, high = phases.min(), phases.max()
     if line[0].size:
         axes.plot(line[0] / np.pi, line[1], color=SKY, label=label)
-    axes.plot(phases, current, "o", ms=4, mfc="white", color=BLUE, label="computed")
+    lost = np.zeros(phases.size, dtype=bool) if normal is None else normal
     axes.axhline(0, color=BLACK, lw=0.6)
+    axes.plot(phases[~lost], current[~lost], "o", ms=4, mfc="white", color=BLUE, label="computed")
+    if lost.any():
+        draw_normal(axes, phases[lost], current[lost])
     place = top[0] / np.pi
     place += 2 * np.round((0.5 * (low + high) - place) / 2)
-    if low <= place <= high:
+    if low <= place <= high and not lost.all():
         axes.plot(place, top[1], "*", ms=9, color=RED, label=f"$I_c$ = {abs(top[1]):.4g}")
     axes.set_xlabel(r"phase difference $\varphi/\pi$")
     axes.set_ylabel(f"current $I$ {current_in(energy_unit)}")
     axes.legend(frameon=False)
     return figure
+
+
+def draw_normal(axes: Axes, phases: np.ndarray, current: np.ndarray) -> Line2D:
+    """Mark samples at which an electrode is normal; return the marks for a legend."""
+    (marks,) = axes.plot(phases, current, "x", ms=5, color=GREY, label=r"normal: $\Delta$ = 0")
+    return marks
 
 
 def plot_free_energy_of_phase(

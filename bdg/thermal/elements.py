@@ -95,7 +95,7 @@ def require_thermal_arguments(system: Any, temperature: Any, method: Any, seed: 
         If one of them is wrong, or the temperature is 0 with method "poles".
     """
     require_system(system)
-    temperature = require_temperature(temperature)
+    temperature = require_temperature(temperature, system)
     require_choice("method", method, METHODS)
     require_seed(seed)
     require_poles_above_zero(method, temperature)

@@ -20,6 +20,7 @@ from bdg.lattices.arguments import non_negative_number, positive_number, real_nu
 from bdg.lattices.builders.disorder import uniform_disorder
 from bdg.lattices.builders.grid import assemble_grid, grid_positions
 from bdg.lattices.builders.interface import describe_interface, hopping_scale
+from bdg.lattices.doubts import doubt_degrees
 from bdg.lattices.nambu import phase_factor
 from bdg.lattices.packing.building_costs import grid_building
 from bdg.lattices.seeds import DISORDER, resolve_seed, stream
@@ -70,6 +71,7 @@ class Layer:
         for name in ("attraction", "disorder"):
             object.__setattr__(self, name, non_negative_number(f"{name} of a layer", getattr(self, name)))
         object.__setattr__(self, "hopping", positive_number("hopping of a layer", self.hopping))
+        doubt_degrees("phase of a layer", np.array([self.phase]))
 
     @property
     def superconducting(self) -> bool:

@@ -174,16 +174,21 @@ class GapUnknowns:
         held = self.held_phase != 0
         return np.where(held, (delta * self.held_phase.conj()).real * self.held_phase, delta)
 
+    def held_amplitudes(self, point: np.ndarray) -> np.ndarray:
+        """Return Delta along the phase that is held, of any sign, on the free sites; 0 where none is held."""
+        n = self.free.size
+        delta = point[:n] + 1j * point[n : 2 * n] if self.is_complex else point[:n]
+        return np.asarray((delta * self.held_phase.conj()).real)
+
     def admissible(self, point: np.ndarray) -> np.ndarray:
         """Return the point with amplitudes >= 0 where the phase is held: a negative one is another phase."""
         if not self.held_phase.any():
             return point
         n, changed = self.free.size, point.copy()
-        delta = point[:n] + 1j * point[n : 2 * n] if self.is_complex else point[:n].astype(complex)
-        delta[(delta * self.held_phase.conj()).real < 0] = 0.0
-        changed[:n] = delta.real
+        turned_over = self.held_amplitudes(point) < 0
+        changed[:n][turned_over] = 0.0
         if self.is_complex:
-            changed[n : 2 * n] = delta.imag
+            changed[n : 2 * n][turned_over] = 0.0
         return changed
 
     def without_amplitude(self, point: np.ndarray, tol: float) -> np.ndarray:

@@ -25,6 +25,7 @@ NEWTON_STEPS = 25
 SLOW = 0.02  # smallest eigenvalue of J: below, Newton's step has to do what it promises, not only to be small
 KEPT = 0.5  # of a step may be left by the next one then
 SHARE_OF_NOISE = 0.25  # of the error that is allowed: what sharper sums are asked for
+FAINT = 1e-3  # of the temperature: a Delta that is smaller acts on itself by a millionth of it
 SHARPEST = 1e-4  # times the accuracy that tol asks for
 
 
@@ -119,6 +120,7 @@ class GapIteration:
         """Go on with Newton's method as long as it helps; return whether the point is the solution to ``tol``."""
         before: tuple[np.ndarray, np.ndarray] | None = None  # what Delta = 0 on a part was tried from
         promised = np.inf  # what the step after a Newton step may be
+        fading = False  # whether it was tiny
         for _ in range(NEWTON_STEPS):
             # Delta = 0 has no size of its own to be accurate to
             allowed = self.allowed or self.tol * float(self.unknowns.scales.max())
@@ -133,7 +135,7 @@ class GapIteration:
                 return True
             if len(self.history) >= self.max_iterations:
                 return False
-            if finding.escape is not None and before is not None:
+            if finding.escape is not None and before is not None and not fading:
                 self.point, self.residual = before  # Delta does not vanish there
                 self.best = (float(abs(self.residual).max()), self.point)
                 before, promised = None, np.inf
@@ -141,12 +143,13 @@ class GapIteration:
             if finding.escape is not None:  # a solution, but one that repels: mixing goes on from beside it
                 self._start_again(self.unknowns.moved(self.point, finding.escape))
                 return False
-            if finding.lowest < 0 and finding.error > allowed and self.unknowns.held_phase.any():
+            vanishing = finding.vanishing & ~self._tried
+            fading = bool(vanishing.any()) and self.unknowns.largest(self.point) < FAINT * self.equation.temperature
+            if finding.lowest < 0 and finding.error > allowed and self.unknowns.held_phase.any() and not fading:
                 return False  # Newton's method is drawn to saddles, Delta = 0 above all
             if self._limited_by_noise(finding, allowed):  # the step would follow the errors of the sums
                 return False
             # no step of finite accuracy arrives at zero: where Delta is below its error, zero is tried, once a part
-            vanishing = finding.vanishing & ~self._tried
             before = (self.point, self.residual) if vanishing.any() else None
             self._tried |= vanishing
             if vanishing.any():

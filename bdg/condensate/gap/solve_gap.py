@@ -83,12 +83,18 @@ class Gap(Result):
     density: np.ndarray = quantity("electrons on each site (N,), empty where they were not needed")
     history: np.ndarray = quantity("largest residual of each iteration", "hopping", finite=True)
 
+    @property
+    def normal(self) -> bool:
+        """True if Delta = 0 on all sites with attraction is the solution: the state above Tc."""
+        return self.converged and not self.delta[self.system.attraction > 0].any()
+
     def plot(self, ax: Any = None) -> Figure:
         """Return a Figure of |Delta| over the sites: against x in 1-D, a map in 2-D, a plane near the middle in 3-D."""
         from bdg.plots.maps import plot_site_map
 
         label = rf"$|\Delta|$ ({self.energy_unit or 'unit of the hopping'})"
-        return plot_site_map(self.system.positions, abs(self.delta), label, ax, length_unit=self.length_unit)
+        note = r"normal: $\Delta$ = 0" if self.normal else ""
+        return plot_site_map(self.system.positions, abs(self.delta), label, ax, note=note, length_unit=self.length_unit)
 
 
 @threaded
@@ -154,7 +160,7 @@ def solve_gap(
     -------
     Gap
         ``delta`` (N,), float64 or complex128, in the unit of the hopping, on the host. A solution with Delta = 0 (above
-        Tc) is a solution, too; the evidence says so.
+        Tc) is a solution, too: ``normal`` says so.
 
     Warns
     -----

@@ -120,19 +120,54 @@ class Examination:
         if undecided.max() > OPEN_WEIGHT:  # at T = 0 any Delta moves these levels: the slope is infinite
             return 0.0, -np.inf, self._escape(inside, np.sqrt(undecided) * root, -1.0)
         matrix = self.slope.matrix[np.ix_(inside, inside)] * root[None, :] / root[:, None]
-        values, vectors = np.linalg.eigh(0.5 * (matrix + matrix.T))
-        lowest, resolution = float(values[0]), self.slope.resolution * np.sqrt(values.size)
+        lowest, direction = self._softest(0.5 * (matrix + matrix.T), inside)
+        resolution = self.slope.resolution * np.sqrt(direction.size)
         # r = -mu s - s^3/U^2 or more, as on one site: what a mu below zero or unknown by this much leaves of Delta
         error = REST * np.sqrt(max(resolution - lowest, 0.0)) * float(root.max()) ** 2 if lowest < resolution else 0.0
         if lowest < -resolution and error > allowed:
-            return 0.0, lowest, self._escape(inside, root * vectors[:, 0], lowest)
+            return 0.0, lowest, self._escape(inside, root * direction, lowest)
         return float(error), lowest, None
+
+    def _softest(self, matrix: np.ndarray, inside: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the smallest eigenvalue of J at Delta = 0, symmetric, and its direction.
+
+        Where phases are held, only changes with amplitudes >= 0 there count: of either sign of the softest direction,
+        sites that it turns over are left out, and the softest one of the others is taken, until it turns none.
+        """
+        if not self.unknowns.held_phase.any():
+            values, vectors = np.linalg.eigh(matrix)
+            return float(values[0]), vectors[:, 0]
+        softest = np.inf, np.zeros(len(matrix))
+        columns, fixed = self._held_directions()
+        for sign in (1.0, -1.0):
+            chosen, turned_over = inside & ~fixed, inside
+            while turned_over.any() and chosen.any():
+                basis = columns[np.ix_(inside, chosen)]
+                values, vectors = np.linalg.eigh(basis.T @ matrix @ basis)
+                direction = np.zeros(self.point.size)
+                direction[inside] = sign * (basis @ vectors[:, 0])
+                amplitudes = self.unknowns.held_amplitudes(direction)
+                if turned_over is not inside and amplitudes.sum() < 0:
+                    direction, amplitudes = -direction, -amplitudes
+                turned_over = np.zeros(self.point.size, dtype=bool)
+                turned_over[: amplitudes.size] = amplitudes < 0
+                chosen &= ~turned_over
+            if chosen.any() and values[0] < softest[0]:
+                softest = float(values[0]), direction[inside]
+        return softest
 
     def _directions(self) -> tuple[np.ndarray, np.ndarray]:
         """Return orthonormal columns of what may move, each on one site, and the roots of the scales of both."""
+        unknowns = self.unknowns
+        basis, fixed = self._held_directions()
+        fixed |= unknowns.of_parts(self.at_rest)
+        fixed[: unknowns.free.size] |= (unknowns.held_phase != 0) & (unknowns.sizes(self.point) == 0)  # at the bound
+        return basis[:, ~fixed], np.sqrt(unknowns.scales[~fixed])
+
+    def _held_directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return a column for each unknown, that of a held site along its phase, and which unknowns are none then."""
         unknowns, size = self.unknowns, self.point.size
-        fixed = unknowns.of_parts(self.at_rest)
-        basis = np.eye(size)
+        basis, fixed = np.eye(size), np.zeros(size, dtype=bool)
         if unknowns.is_complex and unknowns.held_phase.any():
             count, held = unknowns.free.size, np.flatnonzero(unknowns.held_phase)
             basis[held, held], basis[count + held, held] = (
@@ -140,8 +175,7 @@ class Examination:
                 unknowns.held_phase[held].imag,
             )
             fixed[count + held] = True  # the phase
-        fixed[: unknowns.free.size] |= (unknowns.held_phase != 0) & (unknowns.sizes(self.point) == 0)  # at the bound
-        return basis[:, ~fixed], np.sqrt(unknowns.scales[~fixed])
+        return basis, fixed
 
     def _moving(
         self, basis: np.ndarray, weights: np.ndarray, allowed: float

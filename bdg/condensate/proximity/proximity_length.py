@@ -120,11 +120,17 @@ class ProximityLength(Result):
         from bdg.plots.decay import plot_decay
 
         shown = self.profile
+        fitted = shown.fitted if math.isfinite(self.length) else np.full(shown.fitted.shape, np.nan)
+        curves = shown.distance, shown.amplitude, shown.standard_error, fitted
+        return plot_decay(*curves, self._words(), ax, length_unit=self.length_unit)
+
+    def _words(self) -> str:
+        """Return what was fitted and found, for a figure."""
+        start = f"{self.model.replace('_', ' ')}, {self.geometry}: "
+        if math.isinf(self.length) or not self.profile.amplitude.any():
+            return start + ("no decay" if math.isinf(self.length) else "normal, F = 0")
         length = " ".join(filter(None, [f"{self.length:.3g} ± {self.uncertainty:.1g}", self.length_unit]))
-        label = f"{self.model.replace('_', ' ')}, {self.geometry}: {length}"
-        label += "" if self.resolved else " (not resolved)"
-        curves = shown.distance, shown.amplitude, shown.standard_error, shown.fitted
-        return plot_decay(*curves, label, ax, length_unit=self.length_unit)
+        return start + length + ("" if self.resolved else " (not resolved)")
 
 
 @threaded
@@ -224,7 +230,7 @@ def proximity_length(
 
     shape = best.geometry if best else shapes[0]
     fitted = bins[shape].distance[chosen[shape]]
-    resolved, note = _resolved(best, measured.largest, spacing, fitted.size)
+    resolved, note = _resolved(best, measured, spacing, fitted.size)
     theory, why_theory = expected_lengths(system, temperature, mean_free_path)
     why = f"model: {why_model(best, fits, model)}; geometry: {measured.why}; theory: {why_theory}"
     evidence = Evidence.of(
@@ -309,7 +315,10 @@ def _profile(bins: Bins, best: Fit | None, chosen: np.ndarray) -> Profile:
     )
 
 
-def _resolved(best: Fit | None, largest: float, spacing: float, n_bins: int) -> tuple[bool, str]:
+def _resolved(best: Fit | None, measured: _Measured, spacing: float, n_bins: int) -> tuple[bool, str]:
+    largest = measured.largest
+    if not measured.amplitude.any():
+        return False, "not resolved: F = 0 on every host site: Delta = 0, all is normal"
     if best is None:
         return False, f"not resolved: only {n_bins} bins can be fitted"
     if best.model == "power_law":

@@ -31,12 +31,13 @@ from bdg.jobs.kinds.shared.boxes import (
     state_rules,
     warn_if_coarse,
 )
-from bdg.jobs.kinds.shared.groups import groups_of, temperature_of
+from bdg.jobs.kinds.shared.groups import by_temperature, groups_of, seed_of, temperature_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules
 from bdg.jobs.kinds.shared.planes import densest_plane, slice_facts
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
+from bdg.jobs.model.means import mean_of
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -211,7 +212,18 @@ def summarise(results: JobResults) -> str:
 def _group(points: Sequence[PointResult]) -> list[str]:
     lines = box_lines(points)
     lines.append("  T (K)  seed  Delta (meV)  states < Delta  lowest |E| (meV)    length (nm)  kinetic theory (nm)")
-    return lines + [_row(point) for point in sorted(points, key=temperature_of)]
+    lines += [_row(point) for point in sorted(points, key=temperature_of)]
+    if len({seed_of(point) for point in points}) > 1:
+        lines.append("  mean length over seeds, weighed by errors of the fits and scatter (random effects):")
+        lines += [_mean_row(kelvin, members) for kelvin, members in by_temperature(points).items()]
+    return lines
+
+
+def _mean_row(kelvin: float, points: Sequence[PointResult]) -> str:
+    """Return the mean length of the seeds at which it is resolved, and how many these are."""
+    mean = mean_of([point.observables for point in points], "length_nm")
+    words = f"{float(mean.value):.1f}" + ("" if np.isnan(mean.error) else f" +- {float(mean.error):.1f}")
+    return f"  {kelvin:5g}  {words if mean.used else 'none':>13} nm, {int(mean.used)} of {len(points)} seeds resolved"
 
 
 def _row(point: PointResult) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 from bdg.condensate.critical_temperature import TOLERANCES, critical_temperature
 from bdg.condensate.linear_response import AMPLITUDE_SHARE
-from bdg.jobs.kinds.shared.groups import by_system, seed_of
+from bdg.jobs.kinds.shared.groups import by_system, grouped, seed_of
+from bdg.jobs.kinds.shared.panels import mark_normal
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slabs, smaller_slabs
 from bdg.jobs.model.figures import COLOURS, OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
@@ -42,6 +43,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
     t = keys["hopping_meV"]
     observables = {
         "critical_temperature_K": Observable(temperature_in_kelvin(found.temperature, t), "K", "Tc; 0: no transition"),
+        "critical_temperature_resolved": Observable(found.temperature > 0, "1", "1 if there is a transition"),
         "error_K": Observable(temperature_in_kelvin(found.error, t), "K", "its error"),
         "profile_x_nm": Observable(x, "nm", "position of each plane of sites along the layers"),
         "profile_mode": Observable(mode, "1", "mean |Delta| of the transition in each plane, largest site 1"),
@@ -70,7 +72,8 @@ def summarise(results: JobResults) -> str:
         for point in points:
             keys = point.parameters["system"]
             value, error = float(point["critical_temperature_K"]), float(point["error_K"])
-            lines.append(f"  {keys['normal_sites']:9d}  {keys['seed']:4d}  {value:9.4f} +- {error:.1g}")
+            words = f"{value:9.4f} +- {error:.1g}" if value else "no transition: normal at all temperatures"
+            lines.append(f"  {keys['normal_sites']:9d}  {keys['seed']:4d}  {words}")
     return "\n".join(lines)
 
 
@@ -81,15 +84,14 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
         left, right = figure.subplots(1, 2)
         for number, (title, points) in enumerate(_groups(results).items()):
             colour = COLOURS[number % len(COLOURS)]
-            by_thickness: dict[float, list[float]] = {}
-            for point in points:
-                keys = point.parameters["system"]
-                thickness = keys["normal_sites"] * keys["spacing_nm"]
-                by_thickness.setdefault(thickness, []).append(float(point["critical_temperature_K"]))
-            thick = sorted(by_thickness)
-            means = [np.mean(by_thickness[x]) for x in thick]
-            scatter = [np.std(by_thickness[x], ddof=1) if len(by_thickness[x]) > 1 else 0.0 for x in thick]
+            members = grouped(points, lambda point: point.parameters["system"]["normal_sites"])
+            spacing = points[0].parameters["system"]["spacing_nm"]
+            found = {sites * spacing: _transitions(group) for sites, group in members.items()}
+            thick = [x for x, values in found.items() if values.size]
+            means = [found[x].mean() for x in thick]
+            scatter = [found[x].std(ddof=1) if found[x].size > 1 else 0.0 for x in thick]
             left.errorbar(thick, means, scatter, fmt="o-", ms=4, mfc="none", lw=1, color=colour, label=title or None)
+            mark_normal(left, [x for x, values in found.items() if values.size < len(members[round(x / spacing)])])
             for point, alpha in zip(points, np.linspace(0.3, 1, len(points)), strict=True):
                 right.plot(point["profile_x_nm"], point["profile_mode"], "-", lw=1, color=colour, alpha=alpha)
         left.set_xlabel("thickness of N (nm)")
@@ -101,6 +103,12 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
         if len(_groups(results)) > 1:
             figure.legend(frameon=False, loc="outside lower center", ncols=2)
         return save_figure(figure, folder, "critical_temperature", output)
+
+
+def _transitions(points: Sequence[PointResult]) -> np.ndarray:
+    """Return Tc of the points that have one."""
+    values = np.array([float(point["critical_temperature_K"]) for point in points])
+    return values[values > 0]
 
 
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:

@@ -19,7 +19,7 @@ from bdg.jobs.kinds.shared.groups import by_system, temperature_of
 from bdg.jobs.kinds.shared.keys import TEMPERATURE
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
 from bdg.jobs.kinds.shared.pairing_keys import GAP_ITERATIONS
-from bdg.jobs.kinds.shared.panels import beside_temperature
+from bdg.jobs.kinds.shared.panels import beside_temperature, mark_normal
 from bdg.jobs.kinds.shared.slabs import SLAB_KEYS, profile, slab_rules, slab_sites, slabs, smaller_slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
@@ -86,6 +86,7 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         "profile_spread_meV": Observable(spread * t, "meV", "its standard deviation over the sites of the plane"),
         "profile_amplitude": Observable(profile(found.system, abs(amplitude.values))[1], "1", "mean |F| in each plane"),
         "largest_delta_meV": Observable(abs(found.delta).max() * t, "meV", "largest |Delta|"),
+        "normal": Observable(found.normal, "1", "1 if Delta = 0 is the solution: the normal state"),
         "error_meV": Observable(found.error * t, "meV", "estimated error of Delta"),
         "iterations": Observable(found.iterations, "1", "evaluations of the gap equation"),
         "free_energy_meV": Observable(found.free_energy * t, "meV", "free energy, condensation included"),
@@ -115,9 +116,10 @@ def summarise(results: JobResults) -> str:
         lines.append("  T (K)  phase/pi  seed  max|Delta| (meV)  error (meV)  iterations")
         for point in points:
             keys = point.parameters
+            size = "normal" if _is_normal(point) else f"{float(point['largest_delta_meV']):.5f}"
             lines.append(
                 f"  {keys['compute']['temperature_K']:5g}  {keys['compute']['phase_pi']:8g}  "
-                f"{keys['system']['seed']:4d}  {float(point['largest_delta_meV']):16.5f}  "
+                f"{keys['system']['seed']:4d}  {size:>16}  "
                 f"{float(point['error_meV']):11.1e}  {int(point['iterations']):10d}"
             )
     return "\n".join(lines)
@@ -134,7 +136,13 @@ def _profiles(points: Sequence[PointResult]) -> Figure:
     left.set_ylabel(r"$|\Delta|$ (meV)")
     left.set_ylim(bottom=0)
     right.set_ylabel(r"max $|\Delta|$ (meV)")
+    mark_normal(right, [temperature_of(point) for point in points if _is_normal(point)])
     return figure
+
+
+def _is_normal(point: PointResult) -> bool:
+    """Return whether Delta = 0 is the solution; older folders tell it by Delta alone."""
+    return not float(point["largest_delta_meV"])
 
 
 def _profile(axes: Axes, point: PointResult, colour: Any, label: str) -> None:

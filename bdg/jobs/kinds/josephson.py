@@ -35,7 +35,7 @@ from bdg.jobs.kinds.shared.pairing_keys import (
     pairing_rules,
     pairing_temperature_rules,
 )
-from bdg.jobs.kinds.shared.panels import beside_temperature
+from bdg.jobs.kinds.shared.panels import beside_temperature, mark_normal
 from bdg.jobs.kinds.shared.slabs import smaller_slabs
 from bdg.jobs.model.figures import OUTPUT_KEYS, save_each
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Step
@@ -45,6 +45,7 @@ from bdg.jobs.model.sweep import Parameters
 from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.system import System
 from bdg.lattices.units import CURRENT_NA_PER_MEV, temperature_in_t
+from bdg.plots.phases import draw_normal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -127,6 +128,10 @@ def compute(parameters: Parameters, device: str) -> Outcome:
         ),
         "sine_nA": Observable(found.harmonics[0] * nA, "nA", "amplitudes of sin k phi, k = 0 ... K"),
         "critical_current_nA": Observable(found.critical_current * nA, "nA", "largest current"),
+        "electrode_delta_meV": Observable(
+            found.electrode_delta * t, "meV", "largest |Delta| of the weaker electrode (P,), 0: normal"
+        ),
+        "normal": Observable(found.normal, "1", "1 where an electrode is normal (P,): no part of harmonics and I_c"),
         "critical_phase_pi": Observable(found.critical_phase / math.pi, "pi", "phase of the largest current"),
         "error_nA": Observable(found.error * nA, "nA", "bound of the error of the current at the Delta that was taken"),
         "branch_spread_nA": Observable(
@@ -158,16 +163,36 @@ def summarise(results: JobResults) -> str:
         for point in points:
             keys, sine = point.parameters, point["sine_nA"]
             ratio = sine[2] / sine[1] if sine.size > 2 and sine[1] else math.nan
+            lost = _normal(point)
+            start = f"  {keys['compute']['temperature_K']:5g}  {keys['system']['seed']:4d}  "
+            if lost.all():
+                lines.append(f"{start}{'normal':>10}  Delta = 0 at all phases")
+                continue
             lines.append(
-                f"  {keys['compute']['temperature_K']:5g}  {keys['system']['seed']:4d}  "
-                f"{float(point['critical_current_nA']):10.4g}  {float(point['critical_phase_pi']):9.3f}  "
-                f"{ratio:16.4f}  {float(point['misplaced_share']):17.1e}"
+                f"{start}{float(point['critical_current_nA']):10.4g}  {float(point['critical_phase_pi']):9.3f}  "
+                f"{ratio:16.4f}  {float(point['misplaced_share']):17.1e}" + _words_of_normal(point)
             )
         if any(_on_branches(point) for point in points):
             lines.append("  at pi some currents depend on how the phase was reached; their branch goes on beyond pi")
         if any(float(point["misplaced_share"]) > SMALL for point in points):
             lines.append("  charge is not conserved with an imposed gap; attraction_meV makes Delta self-consistent")
     return "\n".join(lines)
+
+
+def _normal(point: PointResult) -> np.ndarray:
+    """Return at which phases (P,) an electrode is normal; older folders do not tell."""
+    count = point["phases_pi"].size
+    return np.asarray(point.observables.get("normal", np.zeros(count)), dtype=bool)
+
+
+def _words_of_normal(point: PointResult) -> str:
+    lost, phases = _normal(point), point["phases_pi"]
+    if not lost.any():
+        return ""
+    return (
+        f"  normal (Delta = 0) at {lost.sum()} of {lost.size} phases, the first at {phases[lost].min():.3g} pi: I_c is "
+        "the largest of the other samples"
+    )
 
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
@@ -179,6 +204,11 @@ def _curves(points: Sequence[PointResult]) -> Figure:
     figure, left, right = beside_temperature(points, 3.6, _one_curve, "critical_current_nA")
     right.plot(*_mean_over_seeds(points), "-", lw=0.8, color="black", zorder=0)
     left.axhline(0, color="black", lw=0.6)
+    lost = [(point["phases_pi"][_normal(point)], point["current_nA"][_normal(point)]) for point in points]
+    if any(phases.size for phases, _ in lost):
+        marks = draw_normal(left, *(np.concatenate(parts) for parts in zip(*lost, strict=True)))
+        left.legend(handles=[marks], frameon=False, fontsize=8)
+    mark_normal(right, [temperature_of(point) for point in points if _normal(point).all()])
     left.set_xlabel(r"phase difference $\varphi/\pi$")
     left.set_ylabel("current $I$ (nA)")
     right.set_ylabel("critical current $I_c$ (nA)")
@@ -187,13 +217,15 @@ def _curves(points: Sequence[PointResult]) -> Figure:
 
 def _one_curve(axes: Axes, point: PointResult, colour: Any, label: str) -> None:
     axes.plot(*_curve(point), "-", lw=1.1, color=colour, label=label)
-    axes.plot(point["phases_pi"], point["current_nA"], "o", ms=3, mfc="none", color=colour)
+    alive = ~_normal(point)
+    axes.plot(point["phases_pi"][alive], point["current_nA"][alive], "o", ms=3, mfc="none", color=colour)
 
 
 def _curve(point: PointResult) -> tuple[np.ndarray, np.ndarray]:
-    """Return the series of the harmonics, or the samples themselves where they lie on different branches."""
-    if _on_branches(point):
-        return point["phases_pi"], point["current_nA"]
+    """Return the series of the harmonics, or the samples themselves where they lie on branches, or some are normal."""
+    lost = _normal(point)
+    if _on_branches(point) or lost.any():
+        return point["phases_pi"][~lost], point["current_nA"][~lost]
     fine = np.linspace(0, math.pi, 301)
     return fine / math.pi, series(np.stack([point["sine_nA"], np.zeros_like(point["sine_nA"])]), fine)
 

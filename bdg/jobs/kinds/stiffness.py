@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from bdg.jobs.kinds.shared.pairing_keys import (
 )
 from bdg.jobs.model.figures import OUTPUT_KEYS, new_figure, paper_style, save_figure
 from bdg.jobs.model.kind import Kind, Observable, Outcome, Shape, Step
+from bdg.jobs.model.means import mean_of
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
@@ -37,6 +38,9 @@ from bdg.lattices.packing.building_costs import grid_building
 from bdg.lattices.seeds import DISORDER, stream
 from bdg.lattices.system import System
 from bdg.lattices.units import temperature_in_t
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SYSTEM_KEYS = (
     Key("sites", "int", "sites along each edge of the periodic box", least=3, most=64),
@@ -143,14 +147,26 @@ def summarise(results: JobResults) -> str:
         lines += [f"{title}:"] if title else []
         lines.append("  T (K)  seeds  gap (meV)  D_s (meV nm^2)  of it paramagnetic  lambda (nm)")
         for kelvin, members in by_temperature(points).items():
+            columns = [point.observables for point in members]
             gap, stiffness, minus, depth = (
-                np.mean([float(p[name]) for p in members])
+                mean_of(columns, name)
                 for name in ("gap_meV", "stiffness_meV_nm2", "paramagnetic_meV_nm2", "penetration_depth_nm")
             )
+            words = f"{float(depth.value):11.4g}" if depth.used else f"{'none':>11}"
             lines.append(
-                f"  {kelvin:5g}  {len(members):5d}  {gap:9.4f}  {stiffness:14.5g}  {-minus:18.5g}  {depth:11.4g}"
+                f"  {kelvin:5g}  {len(members):5d}  {float(gap.value):9.4f}  {float(stiffness.value):14.5g}  "
+                f"{-float(minus.value):18.5g}  {words}" + _words_of_seeds(members, int(depth.used))
             )
     return "\n".join(lines)
+
+
+def _words_of_seeds(points: Sequence[PointResult], screening: int) -> str:
+    """Return what is said of seeds without gap, and of those whose stiffness is no lambda."""
+    normal = sum(not float(point["gap_meV"]) for point in points)
+    words = [f"normal (Delta = 0): {normal} of {len(points)} seeds"] * bool(normal)
+    if screening < len(points) and normal < len(points):
+        words.append(f"lambda of {screening} of {len(points)} seeds: D_s <= 0 of the others, which do not screen")
+    return "".join(f"  {word}" for word in words)
 
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:
@@ -165,14 +181,13 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
             members = by_temperature(points)
             kelvin = list(members)
             for axes, name in ((left, "stiffness_meV_nm2"), (right, "penetration_depth_nm")):
-                values = [np.array([float(point[name]) for point in group]) for group in members.values()]
-                mean = np.array([value.mean() for value in values])
-                error = [value.std(ddof=1) / math.sqrt(value.size) if value.size > 1 else 0.0 for value in values]
-                finite = np.isfinite(mean)
+                means = [mean_of([point.observables for point in group], name) for group in members.values()]
+                known = np.array([bool(mean.used) for mean in means])
+                errors = np.nan_to_num([float(mean.error) for mean in means])
                 axes.errorbar(
-                    np.array(kelvin)[finite],
-                    mean[finite],
-                    np.array(error)[finite],
+                    np.array(kelvin)[known],
+                    np.array([float(mean.value) for mean in means])[known],
+                    errors[known],
                     fmt="o-",
                     ms=4,
                     mfc="white",
@@ -180,16 +195,33 @@ def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[P
                     color=colours[number % 6],
                     label=title or None,
                 )
+            _mark_unstable(right, members, colours[number % 6])
+        left.axhline(0, color=BLACK, lw=0.6)
         left.set_ylabel(r"stiffness $D_s$ per site (meV nm$^2$)")
         right.set_ylabel(r"penetration depth $\lambda$ (nm)")
         for axes in (left, right):
             axes.set_xlabel("temperature (K)")
             axes.set_xlim(left=0)
-        left.set_ylim(bottom=0)
+        left.set_ylim(bottom=min(0.0, left.get_ylim()[0]))  # a negative stiffness is a result: the state is unstable
+        if right.has_data():
+            right.set_ylim(bottom=0)
         handles, labels = left.get_legend_handles_labels()
         if labels:
             figure.legend(handles, labels, frameon=False, loc="outside lower center", ncols=3)
         return save_figure(figure, folder, "stiffness", output)
+
+
+def _mark_unstable(axes: Axes, members: Mapping[float, Sequence[PointResult]], colour: Any) -> None:
+    """Mark temperatures at which some seeds do not screen: how many, at the top of the panel of lambda."""
+    for kelvin, points in members.items():
+        lost = sum(not np.isfinite(point["penetration_depth_nm"]) for point in points)
+        if lost:
+            words = f"{lost} of {len(points)}\n$D_s\\leq 0$" if len(points) > 1 else "$D_s\\leq 0$"
+            place = (kelvin, 0.98)
+            axes.annotate(
+                words, place, xycoords=("data", "axes fraction"), ha="center", va="top", fontsize=8, color=colour
+            )
+            axes.plot(kelvin, 1.0, "^", ms=5, color=colour, transform=axes.get_xaxis_transform(), clip_on=False)
 
 
 def _groups(results: JobResults) -> dict[str, list[PointResult]]:

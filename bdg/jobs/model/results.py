@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from bdg.base.tables import data_frame, write_csv
+from bdg.jobs.model.means import Columns, mean_of
 from bdg.jobs.model.sweep import Parameters
 from bdg.jobs.model.tables import Record, table_with
 from bdg.lattices.file_format import reason
@@ -148,7 +149,12 @@ class Ensemble:
         Without the seed.
     seeds : list of int
     mean, standard_error : dict of array
-        Of each observable whose shape is the same for all seeds; the error is s/sqrt(n), NaN for one seed.
+        Of each observable whose shape is the same for all seeds: over those at which it is finite and resolved. The
+        error is s/sqrt(n), NaN for one seed; with uncertainties of the points see `bdg.jobs.model.means`.
+    used : dict of array
+        How many seeds these are.
+    weighed : list of str
+        Observables whose mean is weighed by uncertainties.
     units, descriptions : dict of str
     """
 
@@ -156,6 +162,8 @@ class Ensemble:
     seeds: list[int]
     mean: dict[str, np.ndarray]
     standard_error: dict[str, np.ndarray]
+    used: dict[str, np.ndarray]
+    weighed: list[str]
     units: dict[str, str]
     descriptions: dict[str, str]
 
@@ -209,10 +217,19 @@ def write_results(path: str | os.PathLike[str], results: JobResults) -> None:
             "seeds": np.array(ensemble.seeds),
             "mean": ensemble.mean,
             "standard_error": ensemble.standard_error,
+            "used": ensemble.used,
         }
         described[f"ensemble/{place}/parameters"] = ("", "parameters by section and key, without the seed")
         described[f"ensemble/{place}/seeds"] = ("", "seeds that the mean is over")
         described |= _described(f"ensemble/{place}/mean", ensemble, "mean over seeds: ")
+        described |= {f"ensemble/{place}/mean/{name}": _weighed(ensemble, name) for name in ensemble.weighed}
+        described |= {
+            f"ensemble/{place}/used/{name}": (
+                "1",
+                f"seeds at which it is resolved: {ensemble.descriptions.get(name, name)}",
+            )
+            for name in ensemble.used
+        }
         described |= _described(f"ensemble/{place}/standard_error", ensemble, "standard error of the mean: ")
     write_file(path, KIND, content, described)
 
@@ -288,18 +305,34 @@ def _expect(content: Mapping[str, Any], name: str, wanted: Any) -> Any:
 
 def _ensemble(members: Sequence[PointResult]) -> Ensemble:
     first = members[0]
-    mean, error = {}, {}
-    for name, value in first.observables.items():
-        values = [point.observables.get(name) for point in members]
-        if any(other is None or other.shape != value.shape for other in values):
-            continue
-        stack = np.array(values).astype(complex if value.dtype.kind == "c" else float)
-        with np.errstate(invalid="ignore"):  # an infinite length among them has no spread: nan
-            mean[name] = np.asarray(stack.mean(axis=0))
-            spread = stack.std(axis=0, ddof=1) if len(members) > 1 else np.full(value.shape, np.nan)
-        error[name] = np.asarray(spread / np.sqrt(len(members)))
+    columns = [point.observables for point in members]
+    shared = [name for name, value in first.observables.items() if _same_shape(columns, name, value.shape)]
+    means = {name: mean_of(columns, name) for name in shared}
     seeds = [int(_seed_of(point.parameters)) for point in members]
-    return Ensemble(_seedless(first.parameters), seeds, mean, error, first.units, first.descriptions)
+    return Ensemble(
+        _seedless(first.parameters),
+        seeds,
+        {name: found.value for name, found in means.items()},
+        {name: found.error for name, found in means.items()},
+        {name: _as_number(found.used) for name, found in means.items()},
+        [name for name, found in means.items() if found.weighed],
+        first.units,
+        first.descriptions,
+    )
+
+
+def _same_shape(columns: Sequence[Columns], name: str, shape: tuple[int, ...]) -> bool:
+    return all(name in column and column[name].shape == shape for column in columns)
+
+
+def _as_number(used: np.ndarray) -> np.ndarray:
+    """Return one number where all elements of an array have the same."""
+    return np.asarray(used.flat[0]) if used.size and (used == used.flat[0]).all() else used
+
+
+def _weighed(ensemble: Ensemble, name: str) -> tuple[str, str]:
+    words = f"mean over seeds, weighed by uncertainties (random effects): {ensemble.descriptions.get(name, name)}"
+    return ensemble.units.get(name, ""), words
 
 
 def _seed_of(parameters: Parameters) -> Any:

@@ -55,6 +55,8 @@ def test_uniform_gap_of_a_torus(temperature, method):
 def test_above_tc_the_solution_is_the_normal_state():
     found = bdg.solve_gap(_torus(), 0.5)
     assert found.converged and not found.delta.any() and found.evidence.normal_state
+    assert found.normal and "normal (Delta = 0)" in repr(found)
+    assert "normal" in found.plot().axes[0].get_title()
 
 
 @pytest.mark.parametrize("examined", [True, False])

@@ -1,5 +1,6 @@
 """Current against phase: derivative of the free energy, self-consistent conservation, shapes, errors."""
 
+import dataclasses
 import math
 import tracemalloc
 
@@ -164,6 +165,38 @@ def test_two_branches_at_the_same_phase_are_seen():
     phases = np.linspace(0, np.pi, 9)
     curve = phase_curve(phases, np.sin(phases / 2), True)  # still flowing at pi: a branch followed beyond its minimum
     assert curve.spread == pytest.approx(2) and curve.critical_current == (pytest.approx(1), pytest.approx(np.pi))
+
+
+def test_phases_at_which_an_electrode_is_normal_are_no_part_of_the_curve():
+    phases = np.linspace(0, np.pi, 13)
+    lost = phases > 2.9
+    gone = np.where(lost, 0.0, _samples(phases))
+    curve = phase_curve(phases, gone, True, lost)
+    assert np.allclose(curve.harmonics[0, :4], [0, 1, -0.3, 0], atol=1e-12)  # zeros among the samples would ring
+    assert curve.critical_current == (gone.max(), phases[gone.argmax()])  # a sample, no parabola
+    few = phase_curve(phases, np.where(phases > 0.6, 0.0, _samples(phases)), True, phases > 0.6)
+    assert few.harmonics.shape == (2, 1) and not few.harmonics.any() and not few.complete
+    assert few.critical_current[0] == _samples(phases)[2] and math.isnan(few.residual)
+    none = phase_curve(phases, 0 * phases, True, np.ones(13, dtype=bool))
+    assert none.critical_current == (0, 0) and none.diode == 0 and not none.harmonics.any()
+
+
+def test_electrodes_that_turn_normal_are_a_result(tmp_path):
+    """Just below Tc of phase 0 two sites of S cannot carry a phase of 2: Delta = 0 is stable, 10 sites."""
+    ends = Layer(2, attraction=3, delta=0.05)
+    system = stack([ends, Layer(1), ends], (2,), mu=-0.7)
+    temperature = 0.995 * bdg.critical_temperature(system).temperature
+    found = bdg.current_phase(system, [0.2, 2.0], temperature, self_consistent=True, tol=1e-4)
+    assert np.array_equal(found.normal, [False, True]) and found.evidence.normal_phases == 1
+    assert found.electrode_delta[0] > 0.05 and found.electrode_delta[1] == 0 == found.current[1]
+    assert found.critical_current == found.current[0] > 0 and found.harmonics.shape == (2, 1)
+    found.save(tmp_path / "curve.h5")
+    assert np.array_equal(bdg.load(tmp_path / "curve.h5").normal, found.normal)
+    axes = found.plot().axes[0]
+    assert "normal" in axes.get_legend().get_texts()[2].get_text()
+    assert all(line.get_xdata().max() < 0.1 for line in axes.lines if line.get_label() == "superconducting")
+    older = dataclasses.replace(found, electrode_delta=np.empty(0))  # a file from before
+    assert not older.normal.any() and older.plot()
 
 
 @pytest.mark.filterwarnings("ignore::bdg.ConservationWarning")

@@ -1,5 +1,7 @@
 """The kinds josephson and stiffness against the library calls that they are made of: units, gaps, words, figures."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy import constants
@@ -120,6 +122,31 @@ def test_a_self_consistent_box():
     _, found, evidence = outcome_of(stiffness, text)
     assert found["gap_meV"] > 10 and found["gap_spread_meV"] > 1e-2
     assert evidence["solve_gap"]["converged"] and found["stiffness_meV_nm2"] > 0
+
+
+def test_a_junction_that_turns_normal_is_said_and_marked(tmp_path):
+    """Two sites of S each, Tc = 107.4 K: a little below, the phase pi/3 takes Delta away."""
+    changes = {
+        "superconductor_sites = 3": "superconductor_sites = 2\ndimensions = 2",
+        "normal_sites = 2\nwidth = 3": "normal_sites = 1\nwidth = 2",
+        "disorder_meV = 20\ntransparency = 0.8": "transparency = 1",
+        "phases = 5": "phases = 4\ntolerance = 1e-4",
+    }
+    text = functools.reduce(lambda text, change: text.replace(*change), changes.items(), JUNCTION)
+    points = []
+    for kelvin in (80, 107, 110):
+        parameters, found, _ = outcome_of(josephson, text.replace("= 12", f"= {kelvin}"))
+        points.append(PointResult(str(kelvin), "", parameters, found))
+    assert [int(point["normal"].sum()) for point in points] == [0, 3, 4]
+    assert np.array_equal(points[1]["normal"], points[1]["electrode_delta_meV"] == 0)
+    results = JobResults("josephson", "job", "", tuple(points))
+    lines = josephson.summarise(results).splitlines()
+    assert "normal" not in lines[2] and "normal (Delta = 0) at 3 of 4 phases, the first at 0.333 pi" in lines[3]
+    assert "normal  Delta = 0 at all phases" in lines[4]
+    assert josephson.plot(results, tmp_path, {"dpi": 60, "pdf": False})
+    for point in points:  # a folder from before
+        del point.observables["normal"]
+    assert "normal" not in josephson.summarise(results)
 
 
 @pytest.mark.parametrize("kind", [josephson, stiffness])

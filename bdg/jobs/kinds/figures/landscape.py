@@ -10,6 +10,7 @@ import numpy as np
 
 from bdg.jobs.kinds.shared.groups import by_temperature, groups_of
 from bdg.jobs.model.figures import new_figure, paper_style, save_figure
+from bdg.jobs.model.means import plain_mean
 from bdg.jobs.model.results import JobResults, PointResult
 from bdg.plots.figure import BLACK
 from bdg.plots.means import draw_means, temperature_axis
@@ -41,8 +42,8 @@ def ensemble(points: Sequence[PointResult]) -> dict[str, tuple[float, float]]:
 
 
 def _mean(values: np.ndarray) -> tuple[float, float]:
-    spread = values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else np.nan
-    return float(values.mean()), float(spread)
+    found = plain_mean(values, np.isfinite(values))
+    return float(found.value), float(found.error)
 
 
 def plot(results: JobResults, folder: Path, output: Mapping[str, Any]) -> list[Path]:

@@ -37,7 +37,7 @@ def _maps(points: Sequence[PointResult]) -> Figure:
 
     values = [point["map_density_per_meV"] for point in points]
     norm = Normalize(0, float(np.quantile(np.concatenate([array.ravel() for array in values]), 0.995)))
-    return _grid(points, values, norm, "viridis", r"local density of states $\rho_i(E)$ (1/meV per site)")
+    return _grid(points, values, norm, "viridis", "local density of states\n" + r"$\rho_i(E)$ (1/meV per site)")
 
 
 def _ratios(points: Sequence[PointResult]) -> Figure | None:

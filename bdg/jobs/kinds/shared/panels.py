@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bdg.jobs.kinds.shared.groups import temperature_of
 from bdg.jobs.model.figures import legend_below, new_figure, shades
 from bdg.jobs.model.results import PointResult
+from bdg.plots.figure import GREY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,3 +38,11 @@ def beside_temperature(
     right.set_ylim(bottom=0)
     legend_below(figure, left)
     return figure, left, right
+
+
+def mark_normal(axes: Axes, places: Sequence[float]) -> None:
+    """Mark where Delta = 0 is the solution, on the axis of zero, and say so."""
+    if places:
+        heights = [0.0] * len(places)
+        axes.plot(places, heights, "x", ms=5, color=GREY, label=r"normal: $\Delta$ = 0", clip_on=False, zorder=4)
+        axes.legend(frameon=False, fontsize=8)
