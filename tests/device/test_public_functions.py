@@ -21,7 +21,7 @@ from bdg.methods import options
 def assert_equal(host, found, tolerance):
     for item in dataclasses.fields(host):
         expected, value = getattr(host, item.name), getattr(found, item.name)
-        if item.name in ("evidence", "system", "u", "v", "residuals", "error", "device"):
+        if item.name in ("evidence", "system", "u", "v", "residuals", "error", "device", "units"):
             continue
         if isinstance(expected, dict):
             assert expected.keys() == value.keys()

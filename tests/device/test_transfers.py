@@ -42,15 +42,17 @@ def allowed_transfers(name, system, result):
     if name == "states, lanczos":
         searches, counts = evidence.searches, len(evidence.counts_tried)
         partner = 3 if evidence.form.split(", ")[-1] in ("quaternion", "majorana") else 0
+        halves = "symbolic_whole_gpu" not in system.shared  # spins without coupling: two halves of H are counted
         # values and contraction of each factor, start vectors, small matrices of restarts and of the last combination
-        up = 2 * (1 + counts) + partner + searches + 2 * (evidence.restarts + searches)
+        up = 2 * (1 + (1 + halves) * counts) + partner + searches + 2 * (evidence.restarts + searches)
         blocks = -(-evidence.solves // _GPU_BLOCK)
         polish = _POLISHING * searches  # states go there and back where a residual is above the tolerance
-        stacks = sum(c.a > 0 for c in system.shared["symbolic_whole_gpu"].classes)
-        halves = blocks + polish if evidence.form.startswith("chiral") else 0  # which one of the coordinates is empty
+        analysed = system.shared["symbolic_electron_gpu" if halves else "symbolic_whole_gpu"]
+        stacks = (1 + halves) * sum(c.a > 0 for c in analysed.classes)
+        empty = blocks + polish if evidence.form.startswith("chiral") else 0  # which one of the coordinates is empty
         # two small matrices a step, contraction, errors of the pivot inverses of each stack and of all, the basis
-        errors = counts * (stacks + 1) + 2 * evidence.get("count_improved", 0)
-        return up + polish, 2 * blocks + halves + 1 + errors + searches + polish
+        errors = counts * (stacks + 1 + halves) + 2 * evidence.get("count_improved", 0)
+        return up + polish, 2 * blocks + empty + 1 + errors + searches + polish
     if name.startswith("pairing"):
         factors = evidence.poles + (evidence.single_precision_poles > 0)  # one pole in both precisions
         chosen = 0 if evidence.inverse_share == 1 else _arrays_of_restriction(system)
@@ -81,9 +83,11 @@ def allowed_waits(name, system, result):
         return len(result.z)  # the residual
     if name in ("count, lanczos", "states, lanczos"):
         factors = 1 if name == "count, lanczos" else len(result.evidence.counts_tried)
-        form = "symbolic_site_gpu" if result.evidence.get("form") == "takagi" else "symbolic_whole_gpu"
-        search = 0 if name == "count, lanczos" else _base_blocks(system.shared[form])
-        return factors * (_base_blocks(system.shared["symbolic_whole_gpu"]) + 1) + search
+        halves = "symbolic_whole_gpu" not in system.shared  # spins without coupling: two halves of H are counted
+        whole = system.shared["symbolic_electron_gpu" if halves else "symbolic_whole_gpu"]
+        searched = system.shared["symbolic_site_gpu"] if result.evidence.get("form") == "takagi" else whole
+        search = 0 if name == "count, lanczos" else _base_blocks(searched)
+        return factors * (1 + halves) * (_base_blocks(whole) + 1) + search
     if name.startswith("green"):
         real = np.count_nonzero(result.z.imag == 0)
         return real * _base_blocks(system.shared["symbolic_whole_gpu"])

@@ -232,7 +232,7 @@ class QuaternionFactor:
         def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
             stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
             if kept[number] is not None:
-                stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
+                stored = tuple(None if x is None else x.take(kept[number], axis=1) for x in stored)
             kernels = idle.pop() if idle else self._compiled(classes)
             if kernels is None or not (c.a and c.u):
                 front = self._one_inverse(c, stored, fronts, out)

@@ -147,7 +147,8 @@ def test_the_figure_shows_both_routes(point, tmp_path):
     assert JobResults("chain", "job", "", (point,))
 
 
-def test_the_estimate_counts_what_a_chain_does():
+def test_the_estimate_counts_what_a_chain_does(monkeypatch):
+    monkeypatch.setenv("BDG_THREADS", "2")  # cores that workers share
     found = bdg.estimate(RUN)
     assert found.steps == ["locking_temperature", "stiffness", "redrawings and scan", "R(T)"]
     assert found.points == 3 and (found.step_seconds > 0).all()
