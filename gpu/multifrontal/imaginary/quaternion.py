@@ -232,7 +232,7 @@ class QuaternionFactor:
         def invert(number: int, c: FrontClass, fronts: dict[int, Any]) -> Any:
             stored: tuple[Any, ...] = self.inverses[number], self.forward[number], self.backward[number]
             if kept[number] is not None:
-                stored = tuple(None if x is None else x.take(kept[number], axis=1) for x in stored)
+                stored = tuple(None if x is None else x[:, kept[number]] for x in stored)
             kernels = idle.pop() if idle else self._compiled(classes)
             if kernels is None or not (c.a and c.u):
                 front = self._one_inverse(c, stored, fronts, out)
@@ -290,7 +290,7 @@ class QuaternionFactor:
         """Do what `_one_inverse` does, in one call."""
         whole = np.empty((4, c.n, c.a if c.is_leaf else c.m, c.m), self.dtype)
         outer = self._outer_inverse(c, fronts, None if c.is_leaf else whole[:, :, c.a :, c.a :])
-        inverse, forward, backward = stored
+        inverse, forward, backward = (None if x is None else np.ascontiguousarray(x) for x in stored)
         left = kernels.selected(inverse, forward, backward, outer, whole, c.is_leaf)
         flat = whole.reshape(4, -1)
         out[:, c.source] = flat[:, c.inverse_target]
