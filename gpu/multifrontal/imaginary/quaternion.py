@@ -290,7 +290,8 @@ class QuaternionFactor:
         """Do what `_one_inverse` does, in one call."""
         whole = np.empty((4, c.n, c.a if c.is_leaf else c.m, c.m), self.dtype)
         outer = self._outer_inverse(c, fronts, None if c.is_leaf else whole[:, :, c.a :, c.a :])
-        inverse, forward, backward = (None if x is None else np.ascontiguousarray(x) for x in stored)
+        inverse, forward = (np.ascontiguousarray(x) for x in stored[:2])
+        backward = None if stored[2] is None else np.ascontiguousarray(stored[2])
         left = kernels.selected(inverse, forward, backward, outer, whole, c.is_leaf)
         flat = whole.reshape(4, -1)
         out[:, c.source] = flat[:, c.inverse_target]
