@@ -14,7 +14,7 @@ NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwa
 
 COUPLINGS := base dirty interfaces dense metallic
 
-.PHONY: help env demo test test-slow lint docs couplings benchmark benchmark-large clean system-deps same-python
+.PHONY: help env demo test test-slow lint docs screenshot couplings benchmark benchmark-large clean system-deps same-python
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -45,6 +45,9 @@ benchmark-large: $(STAMP)  ## states of 48^3 and 64^3, gap of 32^3 sites, into d
 docs: $(SITE)  ## the docs site, into build/docs/index.html
 	$(BIN)/python -m sphinx -q -W --keep-going -b html docs/site build/docs
 	@echo "$(CURDIR)/build/docs/index.html"
+
+screenshot: $(STAMP)  ## take the picture of the demo's page for the README; needs Chromium
+	$(BIN)/python docs/draw_report.py
 
 couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (hours)
 	for name in $(COUPLINGS); do $(BIN)/python -m bdg run runs/couplings/$$name.toml --workers 2 || exit 1; done

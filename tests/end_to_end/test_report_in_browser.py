@@ -70,7 +70,7 @@ def test_slices_colours_and_points_can_be_chosen(page):
     choose = (
         "(id, value) => {const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event('change'))}"
     )
-    shown = "document.getElementById('space').data[0].x.length"
+    shown = "document.getElementById('space').data.reduce((sum, trace) => sum + trace.x.length, 0)"
 
     async def act(tab):
         await tab.until("!!document.querySelector('#space canvas')")
