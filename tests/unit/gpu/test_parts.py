@@ -18,6 +18,7 @@ from bdg.gpu.multifrontal import CPU_SETTINGS, Factor, FrontSettings, Restrictio
 from bdg.gpu.multifrontal.analysis import parts as parts_module
 from bdg.gpu.multifrontal.factors import blocked, upper_rows
 from bdg.gpu.multifrontal.factors import factor as factor_module
+from bdg.gpu.multifrontal.factors.stacked import Pivots
 from bdg.gpu.multifrontal.imaginary import quaternion_algebra
 from bdg.gpu.multifrontal.imaginary.quaternion import QuaternionFactor
 
@@ -265,6 +266,18 @@ def test_parts_share_the_room_for_moved_pivots(room, monkeypatch):
 
     bordered, moved = _equal_on_all(made)
     assert (bordered > 0) == (room > 0) and bordered <= 2 * room + len(symbolic.parts) and moved > 0
+
+
+def test_a_part_has_the_room_that_those_below_left():
+    """Twice its share of ten: 4 and 6 below, of which three and five are taken; two are left above."""
+    whole = Pivots(room=10)
+    below = [whole.following([], 0.2), whole.following([], 0.3)]
+    assert [record.room for record in below] == [4, 6]
+    below[0]._noted, below[1]._noted = 3, 5
+    above = whole.following(below, 0.5)
+    assert above.room == 2 and whole.following([above], 1.0).room == 2
+    below[0]._noted = 9
+    assert whole.following(below, 0.5).room == 0 and whole.following([], 1.0).room == 10
 
 
 def test_a_count_that_proves_nothing_ends_with_any_number_of_threads():
