@@ -12,7 +12,7 @@ PYTEST  = $(BIN)/python -m pytest -q -n auto --dist worksteal
 PIP     = $(BIN)/python -m pip install -q -c constraints.txt
 NEEDS  := pyproject.toml constraints.txt requirements-build.txt requirements-kwant.txt
 
-COUPLINGS := base dirty interfaces dense metallic
+COUPLINGS := base dirty interfaces both dense metallic
 
 .PHONY: help env demo test test-slow lint docs screenshot couplings benchmark benchmark-large clean system-deps same-python
 .DEFAULT_GOAL := help
@@ -49,7 +49,7 @@ docs: $(SITE)  ## the docs site, into build/docs/index.html
 screenshot: $(STAMP)  ## take the picture of the demo's page for the README; needs Chromium
 	$(BIN)/python docs/draw_report.py
 
-couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (hours)
+couplings: $(STAMP)  ## compute the table of couplings of bdg.granular again (an hour on 2 cores)
 	for name in $(COUPLINGS); do $(BIN)/python -m bdg run runs/couplings/$$name.toml --workers 2 || exit 1; done
 	$(BIN)/python runs/couplings/join.py bdg/granular/couplings/data/couplings.h5 $(COUPLINGS:%=runs/out/couplings_%)
 

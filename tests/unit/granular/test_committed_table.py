@@ -1,12 +1,17 @@
 """The table of couplings that comes with the package: entries recomputed, points left out, long gaps, networks."""
 
+import collections
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from bdg.granular import CouplingTable, Network
 from bdg.granular.couplings.two_grains import PairBox, couplings_of, resistance_of
+from bdg.jobs.job import load_job
 from bdg.lattices import pack_spheres
 
+KEYS = ("density_m3", "mean_free_path_nm", "transparency", "gap_nm")
 HOST = {"density_m3": 5e24, "mean_free_path_nm": 13.0, "transparency": 1.0}
 
 
@@ -83,3 +88,16 @@ def test_disorder_and_interfaces_weaken_couplings(table):
         base = table.coupling(gaps, temperature).energy_K
         for host in ({"transparency": 0.3}, {"mean_free_path_nm": 4.0}):
             assert (table.coupling(gaps, temperature, **host).energy_K < base).all()
+
+
+def test_the_recipes_are_those_of_the_committed_table():
+    """`make couplings` computes these entries, with as many samples of each, and no others."""
+    asked = collections.Counter(
+        (*(point.parameters["system"][key] for key in KEYS), point.parameters["compute"]["temperature_K"])
+        for path in sorted((Path(__file__).parents[3] / "runs" / "couplings").glob("*.toml"))
+        for point in load_job(path).points
+    )
+    table = CouplingTable.load(None)
+    columns = [getattr(table, name) for name in (*KEYS, "temperature_K")]
+    samples = np.isfinite(table.energies_K).sum(axis=1).tolist()
+    assert asked == dict(zip(zip(*(column.tolist() for column in columns), strict=True), samples, strict=True))
