@@ -16,7 +16,7 @@ from bdg.lattices.doubts import doubt
 from bdg.lattices.site_values import mixes_booleans
 from bdg.lattices.system import System
 
-HOT = 1.0  # k_B T in the unit of the hopping: below, nothing is checked
+HOT = 1.0  # k_B T in the unit of the hopping: up to there nothing is checked
 
 
 def require_system(system: Any) -> System:
@@ -66,7 +66,7 @@ def _warn_of_leads(systems: Sequence[System]) -> None:
 def require_temperature(temperature: Any, system: System | None = None) -> float:
     """Return a finite temperature >= 0 (k_B T in the unit of the hopping); warn of one above all levels of a system."""
     value = non_negative_number("temperature", temperature, "k_B T in the unit of the hopping")
-    if value >= HOT and system is not None:  # all levels lie within the largest row sum
+    if value > HOT and system is not None:  # all levels lie within the largest row sum
         bound = float((abs(system.hamiltonian).sum(axis=1) + abs(system.pairing_block).sum(axis=1)).max())
         if value > bound > 0:
             doubt(

@@ -74,5 +74,8 @@ class _NoBar:
     def update(self, done: int = 1) -> None:
         """Count nothing."""
 
+    def close(self) -> None:
+        """Nothing to close."""
+
     def set_postfix_str(self, text: str) -> None:
         """Say nothing."""

@@ -85,6 +85,7 @@ def test_a_cluster_gives_the_bits_of_one_process(cluster, tmp_path):
     assert equal_to_a_quiet_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_points_that_fail_fail_alone(cluster, tmp_path):
     """One that raises, and one that kills every worker that takes it."""
     job_in(tmp_path, x_nm=[1, 2], seeds=2, seconds=0.0)
@@ -96,6 +97,7 @@ def test_points_that_fail_fail_alone(cluster, tmp_path):
         assert "4 done, 0 missing, 4 failed" in bdg_here("status", action, cwd=tmp_path).stdout
 
 
+@pytest.mark.slow
 def test_limits_of_a_run_and_of_a_point(cluster, tmp_path):
     """A point that takes ten times as long is given up with its worker; a budget that is spent begins no more."""
     job_in(tmp_path, x_nm=[1, 2], seeds=1, seconds=0.0)

@@ -54,6 +54,7 @@ def levels(system):
 PHASES = [{0: 0.4, 1: 0.2}, {0: 0.4}, {0: np.pi, 1: 0.3}, {0: -1.1, 1: 2.9}, {0: 1e-9, 1: -1e-9}, {0: 30.0, 1: 1e3}]
 
 
+@pytest.mark.filterwarnings("ignore:phases. 1000 looks like degrees")
 @pytest.mark.parametrize("phases", PHASES, ids=str)
 @pytest.mark.parametrize("kind", ["singlet", "spinful", "triplet", "field", "disorder and field"])
 def test_phases_leave_bond_pairing_exact(kind, phases):
