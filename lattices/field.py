@@ -125,7 +125,10 @@ def _pierced_planes(B: Any, period: Period) -> list[tuple[int, int, float]]:
     if field.dtype.kind not in "iuf":
         raise TypeError(f"B must be made of real numbers (flux quanta h/2e per unit area); got {B!r:.80}")
     if dim not in (2, 3):
-        raise ValueError(f"B: a field has an orbital effect in 2-D and 3-D only; this system has {dim} dimension(s)")
+        raise ValueError(
+            f"B: a field has an orbital effect in 2-D and 3-D only; this system has {dim} dimension(s). Give it "
+            "further axes, such as the cross_section of a stack"
+        )
     if field.shape != (() if dim == 2 else (3,)):
         expected = "one number, the component along z" if dim == 2 else "a 3-vector (Bx, By, Bz)"
         raise ValueError(f"B must be {expected} in {dim}-D; got shape {field.shape}")

@@ -179,6 +179,8 @@ def read_described(path: str | os.PathLike[str], kind: str | None = None) -> tup
 
 
 def _read(path: str | os.PathLike[str], kind: str | None, described: Described | None) -> tuple[str, dict[str, Any]]:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be the path of a file; got {path!r:.80} ({type(path).__name__})")
     path = Path(path)
     try:
         if not path.is_file():

@@ -76,6 +76,13 @@ def require_temperature(temperature: Any, system: System | None = None) -> float
     return value
 
 
+def require_flag(name: str, value: Any) -> bool:
+    """Return True or False; texts such as "no", which count as true in Python, are refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; got {value!r:.80}")
+    return bool(value)
+
+
 def require_choice(name: str, value: Any, choices: Sequence[str], planned: Sequence[str] = ()) -> str:
     """Return ``value`` if it is one of ``choices``; ``planned`` ones are named as not available."""
     if value in choices:

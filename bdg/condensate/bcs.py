@@ -45,8 +45,8 @@ def gap_ratio(reduced_temperature: Any) -> Any:
 
     Raises
     ------
-    ValueError
-        If a temperature is negative or NaN.
+    TypeError, ValueError
+        If a temperature is no real number, negative or NaN.
     """
     reduced = _reduced(reduced_temperature)
     ratio = np.where(reduced < _FROZEN, 1.0, 0.0)
@@ -67,7 +67,10 @@ def gap_interpolation(reduced_temperature: Any) -> Any:
 
 
 def _reduced(reduced_temperature: Any) -> np.ndarray:
-    values = np.asarray(reduced_temperature, dtype=float)
+    values = np.asarray(reduced_temperature)
+    if values.dtype.kind not in "iuf":
+        raise TypeError(f"reduced_temperature T/T_c must be a real number or an array; got {reduced_temperature!r:.80}")
+    values = values.astype(float)
     if not (values >= 0).all():  # also false for NaN
         bad = np.atleast_1d(values)[~(np.atleast_1d(values) >= 0)][0]
         raise ValueError(f"reduced_temperature T/T_c must be >= 0; got {bad}")

@@ -376,7 +376,7 @@ class _Search:
 def require_instability(system: System) -> None:
     """Raise ValueError where there is no attraction, or no normal state."""
     if not (system.attraction > 0).any():
-        raise ValueError("system has no attraction: U_i = 0 on all sites, so there is no transition")
+        raise ValueError("system has no attraction, so there is no transition: give attraction=... to the builder")
     if system.pairing is not None or system.delta[system.attraction == 0].any():
         raise ValueError(
             "pairing is imposed on sites without attraction (delta or pairing), so there is no normal state; remove it "

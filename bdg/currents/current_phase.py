@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import require_system
+from bdg.base.arguments import require_flag, require_system
 from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
 from bdg.base.hamiltonian import BdGHamiltonian
@@ -223,6 +223,7 @@ def current_phase(
     require_system(system)
     temperature = require_thermal_arguments(system, temperature, method, seed)
     phases = require_phases(phases)
+    self_consistent = require_flag("self_consistent", self_consistent)
     if tol is not None:
         tol = positive_number("tol", tol, "accuracy of tanh, or of a self-consistent Delta")
     pair = require_between(between, system)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from bdg.base.errors import ConvergenceError
-from bdg.granular.monte_carlo import PhaseRun, standard_error
-from bdg.granular.network import Network, require_network
+from bdg.granular.monte_carlo import PhaseRun, require_networks, standard_error
+from bdg.granular.network import Network
 
 LEVEL = 0.50  # L Y/T at the transition
 TYPICAL = 2.6  # locking temperature over (stiffness at T = 0 times mean distance): 2.2 cubic, 2 to 3.6 at random
@@ -58,10 +58,8 @@ class NetworkSource:
         return np.linspace(np.clip(temperatures[0], low, high), np.clip(temperatures[-1], low, high), temperatures.size)
 
     def _checked(self, networks: Any) -> list[Network]:
-        if isinstance(networks, Network):
-            networks = [networks]
         try:
-            found = [require_network("networks", network) for network in networks]
+            found = require_networks(networks)
         except TypeError as error:
             raise TypeError(
                 f"networks must be Networks, or a function of the temperature that returns them; {error}"

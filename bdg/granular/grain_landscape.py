@@ -286,7 +286,7 @@ def grain_landscape(
     temperature = require_temperature(temperature, system)
     if temperature == 0:
         raise ValueError(
-            "temperature must be > 0: no finite number of poles fits tanh at 0; use a low temperature, or "
+            "temperature must be > 0: no finite number of poles fits tanh at 0; got 0. Use a low temperature, or "
             "bdg.phase_harmonics with method='dense'"
         )
     named = list(range(system.n_grains)) if grains is None else require_places(grains, system.n_grains)

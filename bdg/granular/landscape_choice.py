@@ -62,7 +62,7 @@ def _dense(rates: cost.Rates, size: int, what: str) -> float:
 def _task(h: BdGHamiltonian, backends: Sequence[Backend], device: str, given: Arguments) -> Found:
     temperature = require_temperature(given["temperature"])
     if not temperature:
-        raise ValueError("temperature must be > 0: no finite number of poles fits tanh at 0")
+        raise ValueError("temperature must be > 0: no finite number of poles fits tanh at 0; got 0. Take a low one")
     if given.get("grains") is not None:
         require_places(given["grains"], h.system.n_grains)
     require_grain_pairing(h.system)

@@ -123,9 +123,8 @@ def locking_temperature(
     number = require_seed(seed)
     require_cpu("locking_temperature", device)
     source = NetworkSource.of(networks, _require_between(between))
-    bar = progress_bar(progress, "locking", "run")
-    found = [Crossing(source, group, tol, [number, place], bar).find() for place, group in enumerate(source.groups)]
-    bar.close()
+    with progress_bar(progress, "locking", "run") as bar:
+        found = [Crossing(source, group, tol, [number, place], bar).find() for place, group in enumerate(source.groups)]
     crossings, errors = np.array([f.temperature for f in found]), np.array([f.error for f in found])
     temperature, error = _combined(crossings, errors)
     for size, group in zip(found, source.groups, strict=True):

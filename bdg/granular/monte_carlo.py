@@ -270,6 +270,12 @@ def require_cpu(function: str, device: Any) -> None:
         raise ValueError(f"device must be 'auto' or 'cpu'; got {device!r:.80}")
 
 
+def require_networks(networks: Any) -> list[Network]:
+    """Return the members of a sequence of Networks; one alone is a sequence of one."""
+    alone = isinstance(networks, Network) or not np.iterable(networks)
+    return [require_network("networks", network) for network in ([networks] if alone else networks)]
+
+
 def require_temperatures(values: Any) -> np.ndarray:
     """Return temperatures > 0 as an array (T,)."""
     points = np.atleast_1d(real_array("temperatures", values))

@@ -148,6 +148,11 @@ class Network:
             raise ValueError(
                 "packing must be periodic, since a network has no surface: use pack_spheres(periodic=True)"
             )
+        if not callable(getattr(table, "coupling", None)):
+            raise TypeError(
+                f"table must have coupling(gap_nm, temperature_K, ...); got {type(table).__name__}. See "
+                "bdg.granular.CouplingTable"
+            )
         temperature_K = positive_number("temperature_K", temperature_K, "kelvin")
         cutoff_nm = positive_number("cutoff_nm", cutoff_nm, "nm between surfaces")
         shell_nm = non_negative_number("shell_nm", shell_nm, "nm")

@@ -24,6 +24,7 @@ from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.threads import threaded
 from bdg.gpu.eigen.scales import level_scales
+from bdg.lattices.arguments import non_negative_number
 from bdg.lattices.system import System
 from bdg.states.bound_states import BoundStates
 from bdg.states.multiplets import at_the_end, multiplets, state_widths
@@ -132,8 +133,9 @@ def phase_response(
     hamiltonian, vectors = _require_states(require_system(system), states)
     if system.n_grains == 0:
         raise ValueError("the system has no grain whose phase could change: give it delta, attraction or grain=")
-    widths = np.full(states.energies.size, degeneracy or 0.0, dtype=float)
-    if degeneracy is None:
+    if degeneracy is not None:
+        widths = np.full(states.energies.size, non_negative_number("degeneracy", degeneracy, "unit of the hopping"))
+    else:
         widths = state_widths(hamiltonian.matrix, vectors, states.residuals)
     rows, k = system.norbs * system.n_sites, states.energies.size
     u, v = states.u.reshape(rows, k), states.v.reshape(rows, k)

@@ -111,11 +111,13 @@ def scan_unknowns(
 
     Raises
     ------
-    ValueError
-        If a range is none, or a value is not finite.
+    TypeError, ValueError
+        If ``function`` is none, a range is none, or a value is no finite number.
     """
     start = time.perf_counter()
     tol = positive_number("tol", tol, "relative")
+    if not callable(function):
+        raise TypeError(f"function must be a function of the unknowns, by name; got {type(function).__name__}")
     ranges = {name: _range(name, values) for name, values in unknowns.items()}
     if not ranges:
         raise ValueError("unknowns is empty: name at least one with its range (low, high)")
@@ -205,8 +207,9 @@ def _unscaled(points: np.ndarray, ranges: Any) -> np.ndarray:
 
 
 def _value(function: Callable[..., float], unknowns: dict[str, float]) -> float:
-    value = float(function(**unknowns))
-    if not np.isfinite(value):
+    value = function(**unknowns)
+    number = np.asarray(value)
+    if number.dtype.kind not in "iuf" or number.size != 1 or not np.isfinite(number).all():
         told = ", ".join(f"{name} = {number:.4g}" for name, number in unknowns.items())
-        raise ValueError(f"function must return finite numbers; got {value} at {told}")
-    return value
+        raise ValueError(f"function must return finite numbers; got {value!r:.80} at {told}")
+    return float(number.item())

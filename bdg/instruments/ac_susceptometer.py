@@ -111,7 +111,10 @@ class AcSusceptometer:
         """
         start = time.perf_counter()
         if not isinstance(sample, CoatedSphere):
-            raise TypeError(f"sample must be a bdg.instruments.CoatedSphere; got {type(sample).__name__}")
+            raise TypeError(
+                f"sample must be a bdg.instruments.CoatedSphere; got {type(sample).__name__}. Make one with "
+                "CoatedSphere(radius_m, resistivity_ohm_m), or with LinkedShell(...).on(radius_m, resistivity_ohm_m)"
+            )
         temperatures = require_temperatures(temperatures_K)
         chi = np.array([sample.susceptibility(t, self.frequency_Hz, self.peak_A_m) for t in temperatures])
         choice = Choice("sphere with a shell", "closed form; links by their first harmonic", select_backend("cpu"))

@@ -196,7 +196,10 @@ def _finalized(builder: Any) -> tuple[Any, Any]:
         )
     system = builder.finalized() if isinstance(builder, kwant.Builder) else builder
     if not isinstance(system, kwant.builder.FiniteSystem):
-        raise TypeError(f"builder must be a kwant.Builder or a finalized one; got {type(builder).__name__}")
+        raise TypeError(
+            f"builder must be a kwant.Builder or a finalized one; got {type(builder).__name__}. A matrix goes into "
+            "bdg.lattices.from_hamiltonian(matrix, positions)"
+        )
     if len(system.sites) == 0:
         raise ValueError("builder is empty: it has no sites")
     return system, kwant

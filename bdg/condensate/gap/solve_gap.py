@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import require_choice, require_system
+from bdg.base.arguments import require_choice, require_flag, require_system
 from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
 from bdg.base.progress import progress_bar
@@ -190,11 +190,10 @@ def solve_gap(
     if tol >= 1:
         raise ValueError(f"tol must be below 1, relative to max|Delta|; got {tol!r}")
     require_choice("mixing", mixing, MIXINGS)
-    if not isinstance(hartree, bool | np.bool_):
-        raise TypeError(f"hartree must be True or False; got {hartree!r}")
+    hartree = require_flag("hartree", hartree)
     path = _require_checkpoint(checkpoint)
     max_iterations = whole_number("max_iterations", max_iterations, 1)
-    unknowns = GapUnknowns(system, pinned, _require_filling(filling), bool(hartree))
+    unknowns = GapUnknowns(system, pinned, _require_filling(filling), hartree)
     equation = GapEquation(unknowns, temperature, method, select_backend(device))
     groups = unknowns.groups()
     state = AndersonMixing(memory=0, groups=groups)

@@ -356,9 +356,9 @@ def _phases(delta: np.ndarray) -> np.ndarray:
 def _parts(system: System) -> tuple[np.ndarray, np.ndarray]:
     superconducting = system.grain >= 0
     if not superconducting.any():
-        raise ValueError("the system has no superconducting site (grain >= 0), so there is no distance to measure")
+        raise ValueError("the system has no superconducting site (grain >= 0) to measure from: give it delta or grain=")
     if superconducting.all():
-        raise ValueError("the system has no host site (grain = -1), so there is nothing to measure")
+        raise ValueError("the system has no host site (grain = -1), so there is nothing to measure: give it grain=")
     return superconducting, ~superconducting
 
 

@@ -47,7 +47,7 @@ def short_junction_locking(
     Raises
     ------
     TypeError, ValueError
-        If an argument is not positive.
+        If an argument is not positive, or the volume fraction above 1.
 
     References
     ----------
@@ -57,6 +57,8 @@ def short_junction_locking(
     resistivity = positive_number("resistivity_ohm_cm", resistivity_ohm_cm)
     gap = positive_number("gap_meV", gap_meV)
     fraction = positive_number("volume_fraction", volume_fraction)
+    if fraction > 1:
+        raise ValueError(f"volume_fraction must be above 0 and at most 1; got {volume_fraction!r}")
     critical = positive_number("critical_temperature_K", critical_temperature_K)
     spacing_cm = 1e-7 * positive_number("diameter_nm", diameter_nm) * (math.pi / (6 * fraction)) ** (1 / 3)
     resistance = resistivity / spacing_cm

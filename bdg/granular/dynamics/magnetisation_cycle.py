@@ -17,8 +17,8 @@ from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.granular.dynamics.field_spins import FieldSpins, cross_section
-from bdg.granular.monte_carlo import require_cpu, require_temperatures
-from bdg.granular.network import Network, require_network
+from bdg.granular.monte_carlo import require_cpu, require_networks, require_temperatures
+from bdg.granular.network import Network
 from bdg.lattices.arguments import positive_number, whole_number
 from bdg.lattices.units import FLUX_QUANTUM_T_NM2
 
@@ -204,7 +204,7 @@ class _Clusters:
     def __init__(self, networks: Any, temperatures: np.ndarray) -> None:
         self.temperatures = temperatures
         given = [networks(float(t)) if callable(networks) else networks for t in temperatures]
-        self._at = [[require_network("networks", n) for n in found] for found in given]
+        self._at = [require_networks(found) for found in given]
         first = self._at[0]
         self.samples = len(first)
         if self.samples < 2:
