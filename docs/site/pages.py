@@ -15,6 +15,8 @@ ROOT = DOCS.parent
 PAGES = {
     "theory": "Theory and conventions",
     "jobs": "Jobs",
+    "cluster": "More workers",
+    "reliability": "What a run survives",
     "experiments": "Experiments",
     "loops": "Closed loops",
     "performance": "Performance",
