@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +58,7 @@ def _axes(ax: Any, positions: np.ndarray) -> Any:
     extent = np.ptp(positions, axis=0)
     height = {1: 1.0, 2: 4.0 * extent[-1] / max(extent[0], 0.2 * extent[-1], 1e-300), 3: 3.4}[dim]
     figure = Figure(figsize=(5.4, min(height + 1.4, 6.0)), layout="compressed")
+    figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]  # what a notebook asks for
     return figure.add_subplot(projection="3d" if dim == 3 else None)
 
 
@@ -140,8 +143,7 @@ def _number_grains(axes: Any, system: Any, places: np.ndarray) -> None:
         return
     inside = np.flatnonzero(system.grain >= 0)
     numbers = system.grain[inside]
-    counts = np.bincount(numbers)
-    middle = np.stack([np.bincount(numbers, along) / counts for along in places[inside].T], axis=1)
+    middle = _middles(places[inside], numbers, system.period)
     turned = np.iscomplexobj(system.delta) and bool(system.delta.imag.any())
     sums = np.array([system.delta[system.grain == number].sum() for number in range(system.n_grains)])
     for number, place in enumerate(middle):
@@ -149,6 +151,22 @@ def _number_grains(axes: Any, system: Any, places: np.ndarray) -> None:
         frame = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.75}
         place = place + [0, 0.4] if system.positions.shape[1] == 1 else place  # above the chain
         axes.text(*place, text, fontsize=8, ha="center", va="center", bbox=frame, zorder=6)
+
+
+def _middles(places: np.ndarray, numbers: np.ndarray, period: Any) -> np.ndarray:
+    """Return the mean place of each number; one that wraps around a boundary is taken together."""
+    counts, first = np.bincount(numbers), np.unique(numbers, return_index=True)[1]
+    middle = np.empty((counts.size, places.shape[1]))
+    for axis, along in enumerate(places.T):
+        length = period[axis] if axis < len(period) else None
+        away = along - along[first][numbers]
+        if length is not None:
+            away -= length * np.round(away / length)
+        middle[:, axis] = along[first] + np.bincount(numbers, away) / counts
+        if length is not None:
+            low = along.min()
+            middle[:, axis] = low + (middle[:, axis] - low) % length
+    return middle
 
 
 def _label(axes: Any, system: Any, notes: list[str]) -> None:
@@ -173,3 +191,10 @@ def _label(axes: Any, system: Any, notes: list[str]) -> None:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
+
+
+def _png(figure: Figure) -> bytes:
+    """Return a figure as a notebook shows it, which knows those of pyplot only."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -67,4 +69,12 @@ def axes_for(ax: Any = None, size: tuple[float, float] = (5.0, 3.6)) -> tuple[Fi
 
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained")
+        figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]  # what a notebook asks for
         return figure, figure.add_subplot()
+
+
+def _png(figure: Figure) -> bytes:
+    """Return a figure as a notebook shows it, which knows those of pyplot only."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -79,3 +79,15 @@ def test_many_sites_are_thinned_and_it_says_so(monkeypatch):
     axes = strip().plot().axes[0]
     assert axes.get_title() == "40 sites, 3 grains\n20 sites drawn, no hoppings"
     assert sum(len(c.get_offsets()) for c in axes.collections) == 20
+
+
+def test_the_middle_of_a_grain_that_wraps_is_inside_it():
+    places, numbers = np.array([[0.0, 0], [9.0, 0], [1.0, 0], [5.0, 3], [6.0, 3]]), np.array([0, 0, 0, 1, 1])
+    np.testing.assert_allclose(drawing._middles(places, numbers, (10.0, None)), [[0, 0], [5.5, 3]], atol=1e-12)
+
+
+def test_a_notebook_is_given_a_picture():
+    """It knows figures of pyplot by itself, and no others."""
+    system = bdg.lattices.stack([Layer(4, delta=0.1), Layer(2)], t=1, mu=0)
+    for figure in (system.plot(), bdg.bound_states(system, 2).plot()):
+        assert figure._repr_png_().startswith(b"\x89PNG")
