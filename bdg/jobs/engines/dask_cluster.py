@@ -134,7 +134,10 @@ class DaskCluster:
 
     def _given_up(self) -> Iterator[Report]:
         """Yield reports of points that have had their time; their workers are started anew."""
-        begun, now = self._processing(), time.monotonic()
+        # what a worker has been given may still wait there; what has a stack is at work
+        stacks = self._client.call_stack(keys=[future.key for future in self._held]) if self._held else {}
+        begun = {str(key): worker for worker, keys in stacks.items() for key in keys}
+        now = time.monotonic()
         self._since = {key: self._since.get(key, now) for key in begun}
         late = [future for future in self._held if future.key in begun and self._late(future.key)]
         for future in late:
