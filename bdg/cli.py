@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bdg",
         description="Bogoliubov-de Gennes calculations for superconducting hybrids.",
-        epilog="Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input. "
+        epilog="Exit codes: 0 done, 1 some points failed (the others are kept), 2 bad input, 130 Ctrl-C, 143 SIGTERM. "
         "Example: bdg run runs/composite.toml --workers 2",
     )
     parser.add_argument("--version", action="version", version=f"bdg {bdg.__version__}")

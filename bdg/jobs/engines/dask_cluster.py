@@ -120,13 +120,16 @@ class DaskCluster:
         except distributed.CancelledError:
             return {future for future in self._held if future.done()}
 
-    def _processing(self) -> dict[str, str]:
-        """Return the worker of each point that is being computed, by its key."""
-        return {str(key): worker for worker, keys in self._client.processing().items() for key in keys[:1]}
+    def _at_work(self) -> dict[str, str]:
+        """Return the worker of each point that is being computed, by its key; what waits at a worker is not."""
+        if not self._held:
+            return {}
+        stacks = self._client.call_stack(keys=[future.key for future in self._held])
+        return {str(key): worker for worker, keys in stacks.items() for key in keys}
 
     def _take_back(self) -> None:
         """Take back what no worker has begun."""
-        begun = self._processing()
+        begun = self._at_work()
         idle = [future for future in self._held if future.key not in begun and not future.done()]
         self._client.cancel(idle)
         for future in idle:
@@ -134,10 +137,7 @@ class DaskCluster:
 
     def _given_up(self) -> Iterator[Report]:
         """Yield reports of points that have had their time; their workers are started anew."""
-        # what a worker has been given may still wait there; what has a stack is at work
-        stacks = self._client.call_stack(keys=[future.key for future in self._held]) if self._held else {}
-        begun = {str(key): worker for worker, keys in stacks.items() for key in keys}
-        now = time.monotonic()
+        begun, now = self._at_work(), time.monotonic()
         self._since = {key: self._since.get(key, now) for key in begun}
         late = [future for future in self._held if future.key in begun and self._late(future.key)]
         for future in late:
