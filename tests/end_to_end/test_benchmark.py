@@ -15,7 +15,18 @@ from scipy.sparse.linalg import splu
 
 from bdg import cli
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.validation.benchmarks import alone, child, document, plan, predictions, self_consistent, tables, targets, tasks
+from bdg.validation.benchmarks import (
+    alone,
+    child,
+    document,
+    plan,
+    predictions,
+    routes,
+    self_consistent,
+    tables,
+    targets,
+    tasks,
+)
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.gpu import stages as gpu_stages
 from bdg.validation.benchmarks.gpu import steps as gpu_steps
@@ -59,16 +70,16 @@ def test_the_page_holds_the_tables_between_its_own_words(quick):
     page, _ = quick
     assert page.startswith(f"# Before\n\n{document.BEGIN}\n\nMachine: ")
     assert page.endswith(f"{document.END}\n\nAfter.\n") and "\nold\n" not in page
-    routes = (plan.CERTIFIED, plan.SUPERLU, plan.PARDISO, plan.BODGE, plan.POLES, plan.COLUMNS, plan.DENSE)
+    ways = (routes.CERTIFIED, routes.SUPERLU, routes.PARDISO, routes.BODGE, routes.POLES, routes.COLUMNS, routes.DENSE)
     said = (
         "one BLAS thread",
         "numpy 2",
-        plan.UNPROVEN,
+        routes.UNPROVEN,
         "### Density of states",
         "kwant.kpm",
         "### Self-consistent gap",
     )
-    for words in (*said, *(route.name for route in routes)):
+    for words in (*said, *(way.name for way in ways)):
         assert words in page
     widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| 8^3")}
     assert len(widths) == 1  # every row has all columns
@@ -88,7 +99,7 @@ def test_self_consistent_gaps_are_solved_and_held_against_their_iterations(quick
         assert f"| 6^3 | {share:g} | {found['iterations']} | - |" in page
     assert "self-consistent gap, " not in page  # no target at this size
     best = {
-        (20, plan.gap_route(share).name): Measurement("gap", {"share": share}, 1.0, 1.0, 0.1, {"iterations": count})
+        (20, routes.gap_route(share).name): Measurement("gap", {"share": share}, 1.0, 1.0, 0.1, {"iterations": count})
         for share, count in ((0.1, 15), (0.95, 41))
     }
     held = [target for target in targets.targets(best, plan.Plan()) if "gap" in target.name]
@@ -113,7 +124,7 @@ def test_large_benchmarks_have_markers_of_their_own(tmp_path, capsys):
         and "old" not in rest
         and rest.endswith(f"{document.LARGE_END}\n")
     )
-    assert plan.cells(plan.LARGE, "self_consistent") == [(32, plan.gap_route(0.1))]
+    assert plan.cells(plan.LARGE, "self_consistent") == [(32, routes.gap_route(0.1))]
     assert cli.main(["benchmark", "--large", "--only", "grid"]) == 2
     assert "the parts large_states, self_consistent, replay; got grid" in capsys.readouterr().err
     page.write_text(f"{document.BEGIN}\n{document.END}\n")
@@ -206,10 +217,10 @@ def test_the_quickest_run_counts_and_long_or_failed_ones_are_not_repeated():
         took = next(seconds[task])
         return Measurement(task, {"size": size}, took, took, 0.1)
 
-    best, every = plan.measure([(24, plan.CERTIFIED), (24, plan.SUPERLU), (24, plan.PARDISO)], 3, run)
-    assert best[24, plan.CERTIFIED.name].cpu_seconds == 2.0
-    assert best[24, plan.SUPERLU.name].cpu_seconds == 30.0
-    assert best[24, plan.PARDISO.name].error == "not installed"
+    best, every = plan.measure([(24, routes.CERTIFIED), (24, routes.SUPERLU), (24, routes.PARDISO)], 3, run)
+    assert best[24, routes.CERTIFIED.name].cpu_seconds == 2.0
+    assert best[24, routes.SUPERLU.name].cpu_seconds == 30.0
+    assert best[24, routes.PARDISO.name].error == "not installed"
     assert len(every) == 5
 
 
@@ -218,13 +229,13 @@ def test_targets_are_ratios_of_processor_seconds_against_the_quicker_peer():
         return {(size, route.name): Measurement(route.task, {"size": size}, seconds, 9 * seconds, peak, found)}
 
     best = {
-        **run(plan.CERTIFIED, 24, 2.0, 0.2, count_cpu_seconds=0.5),
-        **run(plan.SUPERLU, 24, 12.0, 0.3),
-        **run(plan.PARDISO, 24, 3.0, 0.1),
-        **run(plan.PARDISO_LOOSE, 24, 2.4, 0.1),
-        **run(plan.CERTIFIED, 32, 8.0, 0.5, count_cpu_seconds=2.0),
-        **run(plan.POLES, 20, 2.0, 0.1, sites=[0, 1], values=[[1.0, 0.0], [0.5, 0.0]]),
-        **run(plan.COLUMNS, 20, 4.0, 0.1, sites=[1], of_sites=20, values=[[0.5, 1e-6]]),
+        **run(routes.CERTIFIED, 24, 2.0, 0.2, count_cpu_seconds=0.5),
+        **run(routes.SUPERLU, 24, 12.0, 0.3),
+        **run(routes.PARDISO, 24, 3.0, 0.1),
+        **run(routes.PARDISO_LOOSE, 24, 2.4, 0.1),
+        **run(routes.CERTIFIED, 32, 8.0, 0.5, count_cpu_seconds=2.0),
+        **run(routes.POLES, 20, 2.0, 0.1, sites=[0, 1], values=[[1.0, 0.0], [0.5, 0.0]]),
+        **run(routes.COLUMNS, 20, 4.0, 0.1, sites=[1], of_sites=20, values=[[0.5, 1e-6]]),
     }
     held = {target.name: target for target in targets.targets(best, plan.Plan())}
     expected = {

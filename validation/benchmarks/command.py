@@ -14,7 +14,7 @@ from pathlib import Path
 from bdg.validation.benchmarks import document, machine, plan, predictions, tables, targets
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.markdown import markdown
-from bdg.validation.benchmarks.plan import Measured, Plan
+from bdg.validation.benchmarks.plan import Plan
 
 _TITLES = {
     "bound_states": "32 bound states of lowest |E|",
@@ -53,7 +53,8 @@ def main(
         Parts to measure, of `bdg.validation.benchmarks.plan.PARTS` and "predictions", or of ``LARGE_PARTS``; all by
         default.
     write : path, optional
-        Page that takes the tables between its markers, after each part; the large ones have markers of their own.
+        Page that takes the tables between its markers, after each part; those of parts that are not measured stay.
+        The large ones have markers of their own.
     json_path : path, optional
         File for every single run, written after each.
 
@@ -76,40 +77,28 @@ def main(
         except ValueError as error:
             print(f"bdg benchmark: {error}", file=sys.stderr)
             return 2
-    report = Report(chosen, only or known, None if write is None else Path(write), markers,
-                    None if json_path is None else Path(json_path))  # fmt: skip
-    for part in report.parts:
+    report = Report(None if write is None else Path(write), markers, None if json_path is None else Path(json_path))
+    for part in only or known:
         print(_TITLES[part], file=sys.stderr)
         if part == "predictions":
             report.add(part, predictions.table(predictions.measure(
                 predictions.QUICK if quick else predictions.CASES, report.take_row)))  # fmt: skip
         else:
             found, _ = plan.measure(plan.cells(chosen, part), chosen.repeats, take=report.take)
-            report.best.update(found)
-            report.add(part, getattr(tables, part)(report.best, chosen))
+            report.add(part, getattr(tables, part)(found, chosen), targets.held(found, chosen))
     print(report.text())
     return 0
 
 
 class Report:
-    """Page and file of a run, written anew whenever something has been measured: an interrupted run loses nothing.
+    """Page and file of a run, written anew whenever something has been measured: an interrupted run loses nothing."""
 
-    Attributes
-    ----------
-    parts : tuple of str
-        To be measured.
-    best : dict
-        The quickest run of each cell so far.
-    """
-
-    def __init__(
-        self, chosen: Plan, parts: Sequence[str], page: Path | None, markers: tuple[str, str], json_path: Path | None
-    ) -> None:
-        self.parts, self.best = tuple(parts), Measured()
-        self._plan, self._page, self._markers, self._json = chosen, page, markers, json_path
+    def __init__(self, page: Path | None, markers: tuple[str, str], json_path: Path | None) -> None:
+        self._page, self._markers, self._json = page, markers, json_path
         self._sections: dict[str, str] = {}
         self._runs: list[Measurement] = []
         self._rows: list[predictions.Row] = []
+        self._targets: list[targets.Target] = []
 
     def take(self, run: Measurement) -> None:
         """Note a run."""
@@ -121,33 +110,29 @@ class Report:
         self._rows.append(row)
         self._write_json()
 
-    def add(self, part: str, section: str) -> None:
-        """Note the table of a part, and write the page as far as it is known."""
-        self._sections[part] = section
+    def add(self, part: str, table: str, held: Sequence[targets.Target] = ()) -> None:
+        """Note the table of a part and what it is held against, in place of what the page had of this part."""
+        texts = [table]
+        if held:
+            texts.append(markdown(("held against", "measured", "target", ""), [target.cells() for target in held]))
+        self._targets += held
+        self._sections[_TITLES[part]] = "\n\n".join(texts)
         if self._page is not None:
-            document.write_between_markers(self._page, self.text(), *self._markers)
+            document.replace_sections(
+                self._page, machine.description(), self._sections, list(_TITLES.values()), *self._markers
+            )
         self._write_json()
 
     def text(self) -> str:
         """Return what is known so far as Markdown."""
-        texts = [machine.description()]
-        texts += [f"### {_TITLES[part]}\n\n{section}" for part, section in self._sections.items()]
-        if held := self._held():
-            head = ("held against", "measured", "target", "")
-            texts.append(f"### Targets\n\n{markdown(head, [target.cells() for target in held])}")
-        if missing := [part for part in self.parts if part not in self._sections]:
-            texts.append(f"UNFINISHED: {', '.join(missing)} not measured yet.")
-        return "\n\n".join(texts)
-
-    def _held(self) -> list[targets.Target]:
-        return [target for target in targets.targets(self.best, self._plan) if target.met is not None]
+        return document.text_of(machine.description(), self._sections)
 
     def _write_json(self) -> None:
         if self._json is None:
             return
         content = {
             "runs": [dataclasses.asdict(run) for run in self._runs],
-            "targets": [{**dataclasses.asdict(target), "met": target.met} for target in self._held()],
+            "targets": [{**dataclasses.asdict(target), "met": target.met} for target in self._targets],
             "predictions": [dataclasses.asdict(row) for row in self._rows],
         }
         part = self._json.with_name(f"{self._json.name}.part")

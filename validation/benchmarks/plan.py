@@ -6,28 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bdg.validation.benchmarks import wall_clock
+from bdg.validation.benchmarks import routes, wall_clock
 from bdg.validation.benchmarks.alone import Measurement, run_alone
-from bdg.validation.benchmarks.routes import (
-    BODGE,
-    CERTIFIED,
-    COLUMNS,
-    DENSE,
-    DENSITIES,
-    GRID,
-    HARMONICS,
-    LANDSCAPE,
-    PARDISO,
-    PARDISO_LOOSE,
-    PARDISO_LU,
-    POLES,
-    SUPERLU,
-    Cell,
-    Route,
-    gap_route,
-    replay_route,
-    thread_route,
-)
+from bdg.validation.benchmarks.routes import Cell, Route
 
 ONCE_FROM = 20.0  # processor seconds from which a computation is not repeated
 
@@ -122,24 +103,24 @@ PARTS = (
 def cells(plan: Plan, part: str) -> list[Cell]:
     """Return size and route of everything that a part measures."""
     if part == "bound_states":
-        pairs = [(n, r) for n in plan.states for r in (CERTIFIED, SUPERLU, PARDISO, PARDISO_LOOSE, PARDISO_LU)]
-        pairs += [(n, r) for n in plan.states_dense for r in (CERTIFIED, BODGE)]
+        pairs = [(n, r) for n in plan.states for r in routes.STATES]
+        pairs += [(n, r) for n in plan.states_dense for r in (routes.CERTIFIED, routes.BODGE)]
     elif part == "pair_amplitude":
-        few = Route(COLUMNS.name, COLUMNS.task, {"n_columns": plan.n_columns})
-        pairs = [(n, r) for n in plan.columns for r in (POLES, few)]
-        pairs += [(n, r) for n in plan.dense for r in (POLES, DENSE)]
+        few = Route(routes.COLUMNS.name, routes.COLUMNS.task, {"n_columns": plan.n_columns})
+        pairs = [(n, r) for n in plan.columns for r in (routes.POLES, few)]
+        pairs += [(n, r) for n in plan.dense for r in (routes.POLES, routes.DENSE)]
     elif part == "density_of_states":
         # ours and theirs take turns inside one process, so a cell runs once
         pairs = [
-            (n, Route(DENSITIES, "densities", {"moments": moments, "repeats": plan.repeats}, once=True))
+            (n, Route(routes.DENSITIES, "densities", {"moments": moments, "repeats": plan.repeats}, once=True))
             for n, moments in plan.densities
         ]
     elif part == "self_consistent":
-        pairs = [(n, gap_route(share)) for n, share in plan.gaps]
+        pairs = [(n, routes.gap_route(share)) for n, share in plan.gaps]
     elif part == "grain_phases":
-        pairs = [(n, r) for n in plan.clusters for r in (LANDSCAPE, HARMONICS)]
+        pairs = [(n, r) for n in plan.clusters for r in (routes.LANDSCAPE, routes.HARMONICS)]
     elif part == "threads":
-        pairs = [(n, thread_route(task, threads)) for task, n in plan.threads for threads in (1, 2)]
+        pairs = [(n, routes.thread_route(task, threads)) for task, n in plan.threads for threads in (1, 2)]
     elif part == "clock":
         pairs = [(line.size, route) for line in plan.clock for route in line.routes]
     elif part == "growth":
@@ -147,9 +128,9 @@ def cells(plan: Plan, part: str) -> list[Cell]:
     elif part == "large_states":
         pairs = [(n, wall_clock.LARGE) for n in plan.large]
     elif part == "replay":
-        pairs = [(n, replay_route(task)) for task, n in plan.replays]
+        pairs = [(n, routes.replay_route(task)) for task, n in plan.replays]
     else:
-        pairs = [(plan.grid, GRID)]
+        pairs = [(plan.grid, routes.GRID)]
     return list({(size, route.name): (size, route) for size, route in pairs}.values())
 
 

@@ -27,6 +27,7 @@ SUPERLU = Route("SciPy `eigsh(H, 32, sigma=0)` (SuperLU)", "superlu")
 PARDISO = Route("ARPACK on MKL PARDISO (LDL^T), `tol=0`", "pardiso", {"tol": 0.0})
 PARDISO_LOOSE = Route("ARPACK on MKL PARDISO (LDL^T), `tol=1e-9`", "pardiso", {"tol": 1e-9})
 PARDISO_LU = Route("ARPACK on MKL PARDISO as pypardiso has it (LU)", "pardiso", {"tol": 1e-9, "mtype": 11})
+STATES = (CERTIFIED, SUPERLU, PARDISO, PARDISO_LOOSE, PARDISO_LU)
 BODGE = Route("bodge `diagonalize` (dense, both spins)", "bodge")
 
 POLES = Route("this package, all sites (poles)", "poles")

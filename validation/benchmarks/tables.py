@@ -9,30 +9,11 @@ import numpy as np
 
 from bdg.validation.benchmarks import density_of_states as densities
 from bdg.validation.benchmarks import replay as replays
+from bdg.validation.benchmarks import routes, wall_clock
 from bdg.validation.benchmarks import self_consistent as gaps
-from bdg.validation.benchmarks import wall_clock
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.markdown import markdown
 from bdg.validation.benchmarks.plan import Measured, Plan
-from bdg.validation.benchmarks.routes import (
-    BODGE,
-    CERTIFIED,
-    COLUMNS,
-    DENSE,
-    DENSITIES,
-    GRID,
-    HARMONICS,
-    LANDSCAPE,
-    PARDISO,
-    PARDISO_LOOSE,
-    PARDISO_LU,
-    POLES,
-    SUPERLU,
-    UNPROVEN,
-    gap_route,
-    replay_route,
-    thread_route,
-)
 
 _BUSY = 1.1  # processor seconds per second from which more than one thread must have run
 
@@ -43,13 +24,13 @@ def bound_states(best: Measured, plan: Plan) -> str:
             "largest residual / t")  # fmt: skip
     rows = []
     for size in sorted({*plan.states_dense, *plan.states}):
-        ours = best.get((size, CERTIFIED.name))
-        for route in (CERTIFIED, SUPERLU, PARDISO, PARDISO_LOOSE, PARDISO_LU, BODGE):
+        ours = best.get((size, routes.CERTIFIED.name))
+        for route in (*routes.STATES, routes.BODGE):
             found = best.get((size, route.name))
             if found is None or ours is None:
                 continue
             rows.append(_states_row(size, route.name, found, ours))
-            if route is CERTIFIED and not found.error:
+            if route is routes.CERTIFIED and not found.error:
                 rows.append(_unproven_row(size, found))
     return markdown(head, rows)
 
@@ -57,7 +38,7 @@ def bound_states(best: Measured, plan: Plan) -> str:
 def _states_row(size: int, name: str, found: Measurement, ours: Measurement) -> tuple[str, ...]:
     if found.error:
         return (f"{size}^3", name, "-", "-", "-", "-", found.error, "-")
-    if name == CERTIFIED.name:
+    if name == routes.CERTIFIED.name:
         name = name if found.found["complete"] else "this package, NOT proven complete"
         difference = "-"
     else:
@@ -79,7 +60,7 @@ def _unproven_row(size: int, found: Measurement) -> tuple[str, ...]:
     seconds = unproven_seconds(found)
     return (
         f"{size}^3",
-        UNPROVEN,
+        routes.UNPROVEN,
         f"{seconds:.2f}",
         "-",
         f"{seconds / found.cpu_seconds:.2f}",
@@ -122,8 +103,8 @@ def pair_amplitude(best: Measured, plan: Plan) -> str:
     head = ("size", "F on all sites by", "CPU s", "times ours", "GiB", "error / largest F: stated", "measured")
     rows = []
     for size in sorted({*plan.dense, *plan.columns}):
-        ours = best.get((size, POLES.name))
-        for route in (POLES, COLUMNS, DENSE):
+        ours = best.get((size, routes.POLES.name))
+        for route in (routes.POLES, routes.COLUMNS, routes.DENSE):
             found = best.get((size, route.name))
             if found is None or ours is None:
                 continue
@@ -132,7 +113,7 @@ def pair_amplitude(best: Measured, plan: Plan) -> str:
 
 
 def _reference(best: Measured, size: int) -> Measurement | None:
-    found = best.get((size, DENSE.name)) or best.get((size, COLUMNS.name))
+    found = best.get((size, routes.DENSE.name)) or best.get((size, routes.COLUMNS.name))
     return None if found is None or found.error else found
 
 
@@ -142,13 +123,13 @@ def _amplitude_row(
     if found.error:
         return (f"{size}^3", name, "-", "-", "-", found.error, "-")
     seconds = all_sites_seconds(found)
-    if name == COLUMNS.name:
+    if name == routes.COLUMNS.name:
         n_columns = len(found.found["sites"])
         name = f"{name}, extrapolated from {n_columns} ({1e3 * found.cpu_seconds / n_columns:.1f} ms each)"
     largest = max(abs(_values(ours))) if not ours.error else math.nan
     measured = "-"
     if found is ours and reference is not None:
-        against = "dense" if reference.task == DENSE.task else "the columns"
+        against = "dense" if reference.task == routes.DENSE.task else "the columns"
         measured = f"{relative_error(found, reference):.1e} against {against}"
     ratio = seconds / ours.cpu_seconds if not ours.error else math.nan
     return (
@@ -181,19 +162,21 @@ def _values(found: Measurement) -> np.ndarray:
 def density_of_states(best: Measured, plan: Plan) -> str:
     """Return the table of densities of states; what failed is named below it."""
     head, rows = densities.table(density_rows(best, plan))
-    failed = [(size, best[size, DENSITIES].error) for size, _ in plan.densities if (size, DENSITIES) in best]
+    failed = [
+        (size, best[size, routes.DENSITIES].error) for size, _ in plan.densities if (size, routes.DENSITIES) in best
+    ]
     return "\n\n".join([markdown(head, rows), *(f"{size}^3: {error}" for size, error in failed if error)])
 
 
 def density_rows(best: Measured, plan: Plan) -> list[densities.DensityRow]:
     """Return all rows of the densities of states that were measured."""
-    measured = [best[size, DENSITIES] for size, _ in plan.densities if (size, DENSITIES) in best]
+    measured = [best[size, routes.DENSITIES] for size, _ in plan.densities if (size, routes.DENSITIES) in best]
     return [densities.DensityRow(**row) for found in measured if not found.error for row in found.found["rows"]]
 
 
 def self_consistent(best: Measured, plan: Plan) -> str:
     """Return the table of self-consistent gaps."""
-    cells = [(size, share, best.get((size, gap_route(share).name))) for size, share in plan.gaps]
+    cells = [(size, share, best.get((size, routes.gap_route(share).name))) for size, share in plan.gaps]
     return markdown(gaps.HEAD, [gaps.row(size, share, found) for size, share, found in cells if found is not None])
 
 
@@ -209,7 +192,7 @@ def threads(best: Measured, plan: Plan) -> str:
     head = ("what", "size", "1 thread: s", "2 threads: s", "times", "CPU s", "CPU s", "same bits")
     rows: list[tuple[str, ...]] = []
     for task, size in plan.threads:
-        one, two = (best.get((size, thread_route(task, number).name)) for number in (1, 2))
+        one, two = (best.get((size, routes.thread_route(task, number).name)) for number in (1, 2))
         if one is None or two is None:
             continue
         if one.error or two.error:
@@ -234,7 +217,7 @@ def growth(best: Measured, plan: Plan) -> str:
 
 def replay(best: Measured, plan: Plan) -> str:
     """Return the table of what the structure allows on more cores."""
-    cells = {(task, size): best.get((size, replay_route(task).name)) for task, size in plan.replays}
+    cells = {(task, size): best.get((size, routes.replay_route(task).name)) for task, size in plan.replays}
     return replays.table({key: found.error or found.found for key, found in cells.items() if found is not None})
 
 
@@ -248,8 +231,8 @@ def grain_phases(best: Measured, plan: Plan) -> str:
     head = ("size", "free energies by", "CPU s", "times ours", "GiB", "error / largest term: stated", "measured")
     rows = []
     for size in plan.clusters:
-        ours = best.get((size, LANDSCAPE.name))
-        for route in (LANDSCAPE, HARMONICS):
+        ours = best.get((size, routes.LANDSCAPE.name))
+        for route in (routes.LANDSCAPE, routes.HARMONICS):
             found = best.get((size, route.name))
             if found is not None and ours is not None:
                 rows.append(_terms_row(size, route.name, found, ours))
@@ -280,7 +263,7 @@ def difference_of_terms(found: Measurement, ours: Measurement) -> float:
 
 def grid(best: Measured, plan: Plan) -> str:
     """Return the table of the grid assembly."""
-    found = best.get((plan.grid, GRID.name))
+    found = best.get((plan.grid, routes.GRID.name))
     head = ("sites", "matrix by", "s", "times ours", "largest difference / t")
     if found is None:
         return ""

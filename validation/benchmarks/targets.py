@@ -8,24 +8,10 @@ from dataclasses import dataclass
 
 from bdg.validation.benchmarks import density_of_states as densities
 from bdg.validation.benchmarks import replay as replays
+from bdg.validation.benchmarks import routes, tables, wall_clock
 from bdg.validation.benchmarks import self_consistent as gaps
-from bdg.validation.benchmarks import tables, wall_clock
 from bdg.validation.benchmarks.alone import Measurement
 from bdg.validation.benchmarks.plan import Measured, Plan
-from bdg.validation.benchmarks.routes import (
-    CERTIFIED,
-    COLUMNS,
-    DENSE,
-    GRID,
-    HARMONICS,
-    LANDSCAPE,
-    PARDISO,
-    PARDISO_LOOSE,
-    POLES,
-    SUPERLU,
-    gap_route,
-    replay_route,
-)
 
 
 @dataclass(frozen=True)
@@ -51,30 +37,35 @@ class Target:
         return self.name, value, f"{'<=' if self.at_most else '>='} {self.bound:g}", verdict
 
 
+def held(best: Measured, plan: Plan) -> list[Target]:
+    """Return what was promised of what was measured."""
+    return [target for target in targets(best, plan) if target.met is not None]
+
+
 def targets(best: Measured, plan: Plan) -> list[Target]:
     """Return everything promised whose sizes are in the plan; values that are missing are NaN."""
     found = _states_targets(best, plan)
     if 20 in plan.columns:
-        ours, theirs = (20, POLES.name), (20, COLUMNS.name)
+        ours, theirs = (20, routes.POLES.name), (20, routes.COLUMNS.name)
         ratio = _of_two(best, theirs, ours, lambda one, other: tables.all_sites_seconds(one) / other.cpu_seconds)
         found.append(Target("pair amplitude on all sites, 20^3: exact columns / ours", ratio, 25))
         error = _of_two(best, ours, theirs, tables.relative_error)
         found.append(Target("its error / largest F", error, 1e-5, at_most=True))
     for size in plan.dense:
         if size >= 8:
-            ratio = _of_two(best, (size, DENSE.name), (size, POLES.name), tables.ratio_of)
+            ratio = _of_two(best, (size, routes.DENSE.name), (size, routes.POLES.name), tables.ratio_of)
             found.append(Target(f"pair amplitude on all sites, {size}^3: one dense eigh / ours", ratio, 1))
     found += [Target(*held) for held in densities.targets(tables.density_rows(best, plan))]
     for size, share in plan.gaps:
         if (bound := gaps.TARGETS.get((size, share))) is not None:
-            cell = (size, gap_route(share).name)
+            cell = (size, routes.gap_route(share).name)
             iterations = _of_two(best, cell, cell, lambda one, _: float(one.found["iterations"]))
             found.append(Target(f"self-consistent gap, {size}^3, {share:g} Tc: iterations", iterations, bound, True))
     if 12 in plan.clusters:
-        ratio = _of_two(best, (12, HARMONICS.name), (12, LANDSCAPE.name), tables.ratio_of)
+        ratio = _of_two(best, (12, routes.HARMONICS.name), (12, routes.LANDSCAPE.name), tables.ratio_of)
         found.append(Target("phases of four grains, 12^3: determinants of the whole system / ours", ratio, 7))
     for (task, size), promised in replays.PROMISED.items():
-        cell = (size, replay_route(task).name)
+        cell = (size, routes.replay_route(task).name)
         if (task, size) in plan.replays:
             times = _of_two(best, cell, cell, lambda one, _: float(one.found["times"]["16"][0]))
             found.append(
@@ -83,7 +74,7 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
     if plan.clock is not wall_clock.QUICK:
         found += [Target(*held) for held in wall_clock.targets(best, plan.clock)]
     if plan.grid >= 100:
-        cell = (plan.grid, GRID.name)
+        cell = (plan.grid, routes.GRID.name)
         ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))
         found.append(Target("grid of 1e6 sites: kwant builder / ours", ratio, 10))
     return found
@@ -92,7 +83,7 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
 def _states_targets(best: Measured, plan: Plan) -> list[Target]:
     found = []
     if 24 in plan.states:
-        pair = (best, (24, SUPERLU.name), (24, CERTIFIED.name))
+        pair = (best, (24, routes.SUPERLU.name), (24, routes.CERTIFIED.name))
         unproven = _of_two(*pair, lambda one, other: one.cpu_seconds / tables.unproven_seconds(other))
         memory = _of_two(*pair, lambda one, other: other.peak_gib / one.peak_gib)
         found = [
@@ -102,13 +93,15 @@ def _states_targets(best: Measured, plan: Plan) -> list[Target]:
         ]
     for size, bound in ((24, 1.3), (32, 1.8)):
         if size in plan.states:
-            routes = (PARDISO, PARDISO_LOOSE)
-            ratios = [_of_two(best, (size, route.name), (size, CERTIFIED.name), tables.ratio_of) for route in routes]
+            ratios = [
+                _of_two(best, (size, route.name), (size, routes.CERTIFIED.name), tables.ratio_of)
+                for route in (routes.PARDISO, routes.PARDISO_LOOSE)
+            ]
             known = [ratio for ratio in ratios if not math.isnan(ratio)]
             name = f"32 bound states, {size}^3, proven complete: the quicker ARPACK on PARDISO / ours"
             found.append(Target(name, min(known, default=math.nan), bound))
     if 32 in plan.states:
-        cell = (32, CERTIFIED.name)
+        cell = (32, routes.CERTIFIED.name)
         peak = _of_two(best, cell, cell, lambda one, _: one.peak_gib)
         found.append(Target("32 bound states, 32^3, proven complete: GiB", peak, 0.6, at_most=True))
     return found

@@ -126,7 +126,8 @@ def test_films_are_real_or_not_and_have_a_field(kind):
 def test_an_interrupted_run_keeps_what_it_has_and_a_failed_row_ends_nothing(tmp_path, monkeypatch):
     """The second part is interrupted in its second run: page and file hold everything before."""
     page, log = tmp_path / "page.md", tmp_path / "runs.json"
-    page.write_text(f"{document.BEGIN}\nold\n{document.END}\n")
+    earlier = "### Free energy of the phases of four grains, 112 points of a grid\n\nkept"
+    page.write_text(f"{document.BEGIN}\nold\n\n{earlier}\n{document.END}\n")
     calls = []
 
     def run(task, size, **options):
@@ -144,8 +145,8 @@ def test_an_interrupted_run_keeps_what_it_has_and_a_failed_row_ends_nothing(tmp_
     with pytest.raises(KeyboardInterrupt):
         command.main(quick=True, only=("bound_states", "grain_phases"), write=str(page), json_path=str(log))
     text, content = page.read_text(), json.loads(log.read_text())
-    assert "### 32 bound states" in text and "old" not in text and "| killed |" in text
-    assert "UNFINISHED: grain_phases not measured yet." in text
+    assert "### 32 bound states" in text and text.count("old") == 1 and "| killed |" in text
+    assert text.index("### 32 bound states") < text.index("### Free energy of the phases") < text.index("kept")
     assert [one["task"] for one in content["runs"]][-1] == "landscape" and len(content["runs"]) == len(calls) - 1
 
 
@@ -195,3 +196,17 @@ def test_a_step_has_rates_beside_it(monkeypatch):
     matrix = bdg.BdGHamiltonian(steps_by_clock.composite(6)).matrix
     multiplied = 2 * matrix.nnz * steps_by_clock.COLUMNS / found["step_seconds"]
     assert found["of_gemm"] == pytest.approx(multiplied / found["gemm_rate"])
+
+
+def test_sections_that_are_not_measured_stay_with_their_machine(tmp_path):
+    """A second run on another machine: what it measures is replaced, the rest says where it was measured."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{document.BEGIN}\n{document.END}\nafter\n")
+    titles = ("one", "two", "three")
+    document.replace_sections(page, "Machine: A.", {"three": "| 3 |", "one": "| 1 |"}, titles)
+    document.replace_sections(page, "Machine: B.", {"two": "| 2 |", "one": "| 10 |"}, titles)
+    expected = "Machine: B.\n\n### one\n\n| 10 |\n\n### two\n\n| 2 |\n\n### three\n\nMachine: A.\n\n| 3 |"
+    assert page.read_text() == f"before\n{document.BEGIN}\n\n{expected}\n\n{document.END}\nafter\n"
+    document.replace_sections(page, "Machine: A.", {"two": "| 20 |"}, titles)
+    expected = "Machine: A.\n\n### one\n\nMachine: B.\n\n| 10 |\n\n### two\n\n| 20 |\n\n### three\n\n| 3 |"
+    assert page.read_text() == f"before\n{document.BEGIN}\n\n{expected}\n\n{document.END}\nafter\n"
