@@ -4,6 +4,7 @@
 // one thread. A thread that wakes too late finds the work closed and sleeps on; only those that have begun are waited for.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -13,8 +14,9 @@
 
 class Crew {
    public:
-    // Run part(0), part(1), ..., each once, on up to `threads` threads, the caller's among them.
-    void run(long long n_parts, int threads, const std::function<void(long long)>& part) {
+    // Run part(0), part(1), ..., each once, on up to `threads` threads, the caller's among them. Where neighbours share what
+    // they read, threads begin `apart`, each with a row of parts of its own, and help with the others' when that is done.
+    void run(long long n_parts, int threads, const std::function<void(long long)>& part, bool apart = false) {
         std::unique_lock<std::mutex> alone(one_call, std::try_to_lock);
         if (threads < 2 || n_parts < 2 || !alone.owns_lock() || !enlisted(threads - 1)) {
             for (long long p = 0; p < n_parts; ++p) part(p);
@@ -23,30 +25,42 @@ class Crew {
         {
             std::lock_guard<std::mutex> hold(state);
             work = &part;
-            end = n_parts;
-            next.store(0);
+            n_rows = apart ? std::min({(long long)threads, n_parts, MOST_ROWS}) : 1;
+            for (long long r = 0; r < n_rows; ++r) {
+                rows[r].next.store(n_parts * r / n_rows);
+                rows[r].end = n_parts * (r + 1) / n_rows;
+            }
             wanted = threads - 1;
             open = true;
             round.fetch_add(1);
         }
         begun.notify_all();
-        take();
+        take(0);
         std::unique_lock<std::mutex> hold(state);
         open = false;
         ended.wait(hold, [this] { return busy == 0; });
     }
 
    private:
+    static constexpr long long MOST_ROWS = 64;
+    struct alignas(64) Row {  // parts from `next` to `end`
+        std::atomic<long long> next{0};
+        long long end = 0;
+    };
     std::mutex one_call, state;
     std::condition_variable begun, ended;
-    std::atomic<long long> next{0}, round{0};
+    std::atomic<long long> round{0};
     const std::function<void(long long)>* work = nullptr;
-    long long end = 0;
+    Row rows[MOST_ROWS];
+    long long n_rows = 1;
     int present = 0, busy = 0, wanted = 0;
     bool open = false;
 
-    void take() {
-        for (long long p = next.fetch_add(1); p < end; p = next.fetch_add(1)) (*work)(p);
+    void take(long long first) {
+        for (long long r = 0; r < n_rows; ++r) {
+            Row& row = rows[(first + r) % n_rows];
+            for (long long p = row.next.fetch_add(1); p < row.end; p = row.next.fetch_add(1)) (*work)(p);
+        }
     }
 
     // Whether so many helpers are there; they are started when they are first needed.
@@ -69,9 +83,9 @@ class Crew {
             begun.wait(hold, [&] { return round.load() != seen; });
             seen = round.load();
             if (!open || busy >= wanted) continue;
-            ++busy;
+            const int place = ++busy;
             hold.unlock();
-            take();
+            take(place);
             hold.lock();
             if (--busy == 0) ended.notify_one();
         }

@@ -41,7 +41,7 @@ void step_rows(const Step<T>& with, long long n_rows, double* sums, int threads)
         const long long first = number * block, last = std::min(first + block, n_rows);
         for (long long begin = first; begin < last; begin += ROWS)
             step_part<norbs, T>(with, begin, std::min(begin + ROWS, last), found.data() + number * size);
-    });
+    }, true);
     for (long long number = 0; number < n_blocks; ++number)
         for (int k = 0; k < size; ++k) sums[k] += found[number * size + k];
 }
