@@ -18,32 +18,38 @@ if TYPE_CHECKING:
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Read a result, a `System`, or a file of a run directory that was saved by this package.
+    """Read a result, a `System`, a run directory (finished or not) or one of its files that this package has saved.
 
     Parameters
     ----------
     path : path
-        Of an HDF5 file.
+        Of an HDF5 file or a run directory.
 
     Returns
     -------
     Result, System, JobResults or PointResult
-        What was saved, arrays on the host, bit for bit.
+        What was saved, arrays on the host, bit for bit; of a run directory and its ``results.h5`` the same JobResults,
+        as labelled arrays (``.to_xarray()``), tables, means over seeds and figures.
 
     Raises
     ------
     ResultFileError
         If the file is missing, damaged, truncated, of a newer format or of an unknown kind, or if what it holds is not
-        what a file of its kind holds.
+        what a file of its kind holds; if a folder is no run directory.
     """
+    if os.path.isdir(path):
+        from bdg.jobs.folder.reading import load_run
+
+        return load_run(path)
     kind, content = read_file(path)
     if kind == "System":
         with content_of(path):
             return System.from_content(content)
     if kind in ("JobResults", "Point"):
-        from bdg.jobs.model.results import read_point, read_results  # the job machinery is not needed for anything else
+        from bdg.jobs.folder.reading import load_run  # the job machinery is not needed for anything else
+        from bdg.jobs.model.results import read_point
 
-        return read_results(path) if kind == "JobResults" else read_point(path)
+        return load_run(path) if kind == "JobResults" else read_point(path)
     if kind not in Result._kinds:
         known = ", ".join(sorted({*Result._kinds, "System", "JobResults", "Point"}))
         raise ResultFileError(f"{path}: holds a {shown(kind)}; bdg.load knows {known}")

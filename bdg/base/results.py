@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from bdg.base.about import about_result
 from bdg.base.quantities import quantities_of
 from bdg.base.result_fields import checked_fields
-from bdg.base.tables import Quantity, data_frame, table_of, write_csv
+from bdg.base.tables import Quantity, Tabular, table_of
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
@@ -112,7 +114,7 @@ def quantity(description: str, unit: str = "1", *, finite: bool = False, before:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Result:
+class Result(Tabular):
     """Base of all results: a frozen dataclass with ``evidence``, ``save``, ``plot``, ``to_csv``, ``to_dataframe``.
 
     Attributes
@@ -171,46 +173,9 @@ class Result:
         """Give what a table of the result may hold."""
         return quantities_of(self, self.units)
 
-    def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
-        """Write the result as a table with commas; units stand in the names of the columns (`bdg.base.tables`).
-
-        Parameters
-        ----------
-        path : path
-            What is there is replaced once all has been written.
-        of : str, optional
-            The field whose values are the rows. Default: the main one of the result. Numbers of the result are
-            repeated in every row.
-
-        Raises
-        ------
-        ValueError
-            If there is no such field.
-        OSError
-            If the file cannot be written.
-        """
-        write_csv(path, table_of(self.quantities(), of or self._rows))
-
-    def to_dataframe(self, of: str | None = None) -> Any:
-        """Return the table that `to_csv` writes as a `pandas.DataFrame`.
-
-        Parameters
-        ----------
-        of : str, optional
-            The field whose values are the rows. Default: the main one of the result.
-
-        Returns
-        -------
-        pandas.DataFrame
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed, the extra 'data'.
-        ValueError
-            If there is no such field.
-        """
-        return data_frame(table_of(self.quantities(), of or self._rows))
+    def columns(self, of: str | None) -> dict[str, np.ndarray]:
+        """Return the columns (R,) of the table whose rows are the values of a field, of the main one for None."""
+        return table_of(self.quantities(), of or self._rows)
 
     @property
     def energy_unit(self) -> str | None:

@@ -50,6 +50,55 @@ class Quantity:
     axes: tuple[str, ...] = ()
 
 
+class Tabular:
+    """What can be written as a table: results of functions and of runs."""
+
+    def columns(self, of: str | None) -> dict[str, np.ndarray]:
+        """Return the columns (R,) of the table whose rows are the values of ``of``."""
+        raise NotImplementedError
+
+    def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
+        """Write this as a table with commas; units stand in the names of the columns (`bdg.base.tables`).
+
+        Parameters
+        ----------
+        path : path
+            What is there is replaced once all has been written.
+        of : str, optional
+            The array whose values are the rows; numbers are repeated in every row. Default: of a result of a function
+            its main array, of a run a row a point with its parameters and numbers.
+
+        Raises
+        ------
+        ValueError
+            If there is no such array.
+        OSError
+            If the file cannot be written.
+        """
+        write_csv(path, self.columns(of))
+
+    def to_dataframe(self, of: str | None = None) -> Any:
+        """Return the table that `to_csv` writes as a `pandas.DataFrame`.
+
+        Parameters
+        ----------
+        of : str, optional
+            The array whose values are the rows, as for `to_csv`.
+
+        Returns
+        -------
+        pandas.DataFrame
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed, the extra 'data'.
+        ValueError
+            If there is no such array.
+        """
+        return data_frame(self.columns(of))
+
+
 def table_of(quantities: Iterable[Quantity], of: str | None = None) -> dict[str, np.ndarray]:
     """Return the columns (R,) of a table by their names.
 
@@ -119,11 +168,11 @@ def column_name(name: str, unit: str) -> str:
 
     "1/meV" becomes per_meV, "e meV/hbar" e_meV_per_hbar, "meV nm^2" meV_nm2, "length of the system" length.
     """
-    stem, suffix = _split(name, unit)
+    stem, suffix = split_unit(name, unit)
     return f"{stem}_{suffix}" if suffix else stem
 
 
-def _split(name: str, unit: str) -> tuple[str, str]:
+def split_unit(name: str, unit: str) -> tuple[str, str]:
     """Return a name without its unit, and the unit as a part of a name, "" if there is none."""
     unit = unit.replace("length of the system", "length")
     if unit in ("", "1") or unit.startswith("of the "):
@@ -196,7 +245,7 @@ def _components(
 
 def _column(words: tuple[str, ...], unit: str, values: np.ndarray) -> dict[str, np.ndarray]:
     """Return one column, two of complex values."""
-    stem, suffix = _split(words[0], unit)
+    stem, suffix = split_unit(words[0], unit)
     name = "_".join((stem, *words[1:]))
     ending = f"_{suffix}" if suffix else ""
     if values.dtype.kind != "c":

@@ -16,6 +16,7 @@ from typing import Any
 
 import bdg
 from bdg.base.errors import JobError
+from bdg.jobs.folder.reading import logged_warnings
 from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.kinds import get_kind
 from bdg.jobs.model.results import JobResults
@@ -87,7 +88,7 @@ def _content(folder: RunFolder, record: dict[str, Any], results: JobResults) -> 
         "tables": [(title, columns, _rows(columns)) for title, columns in tables],
         "evidence": [(point.label, evidence_rows(point)) for point in results.points[:MOST_EVIDENCE]],
         "without_evidence": max(0, len(results) - MOST_EVIDENCE),
-        "warnings": _warnings(folder),
+        "warnings": logged_warnings(folder),
         "figures": _figures(folder),
         "scenes": len(scenes["scenes"]),
         "still": _still(first) if first else "",
@@ -108,16 +109,6 @@ def _rows(columns: list[Column]) -> list[list[str]]:
             row.append(text if not error else f"{text} ± {error:.2g}")
         rows.append(row)
     return rows
-
-
-def _warnings(folder: RunFolder) -> list[str]:
-    """Return the warnings in the log, each once."""
-    try:
-        lines = folder.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    said = (line.split(" ", 3)[-1] for line in lines if "Warning:" in line or " WARNING " in line)
-    return list(dict.fromkeys(said))
 
 
 def _figures(folder: RunFolder) -> list[tuple[str, str]]:

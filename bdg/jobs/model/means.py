@@ -15,7 +15,7 @@ others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +53,7 @@ def mean_of(points: Sequence[Columns], name: str) -> Mean:
     values = np.array([point[name] for point in points])
     values = values.astype(complex if values.dtype.kind == "c" else float)
     used = np.isfinite(values)
-    for flag in _flags(points[0], name):
+    for flag in flags_of(points[0], name):
         resolved = np.array([np.asarray(point.get(flag, True), dtype=bool) for point in points])
         used &= resolved.reshape(-1, *(1,) * (values.ndim - 1))
     errors = _errors(points, name, used)
@@ -90,9 +90,9 @@ def weighed_mean(values: np.ndarray, errors: np.ndarray, used: np.ndarray) -> Me
     return Mean(np.asarray(mean), np.asarray(np.sqrt(max(1.0, shown) / w.sum())), count, weighed=True)
 
 
-def _flags(point: Columns, name: str) -> list[str]:
+def flags_of(names: Iterable[str], name: str) -> list[str]:
     """Return the observables that say where another one is resolved."""
-    flags = [flag for flag in point if flag.endswith("_resolved") and flag != name]
+    flags = [flag for flag in names if flag.endswith("_resolved") and flag != name]
     return [flag for flag in flags if name.startswith(flag.removesuffix("resolved"))]
 
 

@@ -9,21 +9,22 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from bdg.base.tables import data_frame, write_csv
-from bdg.jobs.model.means import Columns, mean_of
+from bdg.jobs.model.ensembles import Ensemble, RunMeans, ensembles_of
+from bdg.jobs.model.labelled import Cell, LabelledArrays, labelled
 from bdg.jobs.model.sweep import Parameters
-from bdg.jobs.model.tables import Record, table_with
+from bdg.jobs.model.tables import Record
+from bdg.jobs.model.views import RunView
 from bdg.lattices.file_format import reason
 from bdg.lattices.storage import Described, ResultFileError, content_of, read_described, write_file
+from bdg.lattices.summary import as_text
 
 KIND = "JobResults"
-_SEEDED = ("system", "system.parameters")  # sections whose key "seed" makes ensembles
 _OF_ONE_RUN = ("seconds", "date")  # parts of names in the evidence that differ from run to run
 
 
@@ -64,7 +65,27 @@ class PointResult:
 
 
 @dataclass(frozen=True, eq=False)
-class JobResults:
+class AbsentPoint:
+    """A point of a job that is not there.
+
+    Attributes
+    ----------
+    digest, label : str
+    parameters : dict
+    state : str
+        "missing", "failed" or "damaged".
+    why : str
+    """
+
+    digest: str
+    label: str
+    parameters: Parameters
+    state: str = "missing"
+    why: str = ""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class JobResults(RunView):
     """What a job has yielded so far.
 
     Attributes
@@ -74,6 +95,12 @@ class JobResults:
         Those that are there, in the order of the sweep.
     missing : tuple of str
         Labels of those that are not.
+    absent : tuple of AbsentPoint
+        The same with what is known of them; empty where only ``results.h5`` is left of a run.
+    job : str
+        Text of the job file; "" where only ``results.h5`` is left.
+    warnings : tuple of str
+        Of the run, each once.
     """
 
     kind: str
@@ -81,6 +108,9 @@ class JobResults:
     identity: str
     points: tuple[PointResult, ...]
     missing: tuple[str, ...] = ()
+    absent: tuple[AbsentPoint, ...] = ()
+    job: str = ""
+    warnings: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[PointResult]:
         return iter(self.points)
@@ -88,94 +118,69 @@ class JobResults:
     def __len__(self) -> int:
         return len(self.points)
 
+    def __repr__(self) -> str:
+        arrays = self.labelled([])
+        rows = [(key, f"{axis.values.size} values") for key, axis in arrays.axes.items()]
+        rows += [("not there", f"{label}{self._why(label)}") for label in self.missing]
+        rows.append(("observables", ", ".join(arrays.observables)))
+        total = len(self.points) + len(self.missing)
+        return as_text(f"{self.name} ({self.kind}): {len(self.points)} of {total} points", rows)
+
+    def _why(self, label: str) -> str:
+        return next(
+            (f": {each.state}{each.why and f' ({each.why})'}" for each in self.absent if each.label == label), ""
+        )
+
     def records(self) -> list[Record]:
         """Return the points as rows of tables."""
         return [Record(p.parameters, p.observables, p.units, p.descriptions) for p in self.points]
 
-    def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
-        """Write the points as a table with commas: parameters and numbers, units in the names of the columns.
-
-        Parameters
-        ----------
-        path : path
-            What is there is replaced once all has been written.
-        of : str, optional
-            An array of the points: its values are the rows instead, a row for each index along its first axis.
-
-        Raises
-        ------
-        ValueError
-            If there is no such array.
-        OSError
-            If the file cannot be written.
-        """
-        write_csv(path, table_with(self.records(), of))
-
-    def to_dataframe(self, of: str | None = None) -> Any:
-        """Return the table that `to_csv` writes as a `pandas.DataFrame`.
-
-        Parameters
-        ----------
-        of : str, optional
-            An array of the points: its values are the rows instead, a row for each index along its first axis.
-
-        Raises
-        ------
-        ImportError
-            If pandas is not installed, the extra 'data'.
-        ValueError
-            If there is no such array.
-        """
-        return data_frame(table_with(self.records(), of))
-
     def ensembles(self) -> list[Ensemble]:
         """Return one `Ensemble` per combination of the other parameters, if the seed was swept, else []."""
-        groups: dict[str, list[PointResult]] = {}
-        for point in self.points:
-            groups.setdefault(_without_seed(point.parameters), []).append(point)
-        seeds = {_seed_of(point.parameters) for point in self.points}
-        if len(seeds) < 2:
-            return []
-        return [_ensemble(members) for members in groups.values()]
+        return ensembles_of(self.records())
 
+    def mean(self, over: str = "seed") -> RunMeans:
+        """Return means over the seeds with their standard errors (random effects: `bdg.jobs.model.means`).
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """Means over the seeds of points that share all other parameters.
+        Parameters
+        ----------
+        over : str
+            "seed".
 
-    Attributes
-    ----------
-    parameters : dict
-        Without the seed.
-    seeds : list of int
-    mean, standard_error : dict of array
-        Of each observable whose shape is the same for all seeds: over those at which it is finite and resolved. The
-        error is s/sqrt(n), NaN for one seed; with uncertainties of the points see `bdg.jobs.model.means`.
-    used : dict of array
-        How many seeds these are.
-    weighed : list of str
-        Observables whose mean is weighed by uncertainties.
-    units, descriptions : dict of str
-    """
+        Raises
+        ------
+        ValueError
+            If it is something else, or no seed was swept.
+        """
+        if over != "seed":
+            raise ValueError(f"over must be 'seed': samples of one ensemble differ in nothing else; got {over!r}")
+        ensembles = self.ensembles()
+        if not ensembles:
+            raise ValueError("mean: fewer than two seeds are there; sweep it, seed = { range = [0, 8] }")
+        return RunMeans(self.name, tuple(ensembles), tuple(each.parameters for each in self.absent), self._attrs())
 
-    parameters: Parameters
-    seeds: list[int]
-    mean: dict[str, np.ndarray]
-    standard_error: dict[str, np.ndarray]
-    used: dict[str, np.ndarray]
-    weighed: list[str]
-    units: dict[str, str]
-    descriptions: dict[str, str]
+    def labelled(self, names: Iterable[str] | str | None = None) -> LabelledArrays:
+        """Return labelled arrays: observables, and of each cell its state, why, digest, evidence (JSON) and seconds."""
+        cells = [
+            Cell(record, {"state": "done", "digest": p.digest, "evidence": _as_json(p.evidence), "seconds": p.seconds})
+            for record, p in zip(self.records(), self.points, strict=True)
+        ]
+        cells += [
+            Cell(Record(p.parameters, {}, {}, {}), {"state": p.state, "why": p.why, "digest": p.digest})
+            for p in self.absent
+        ]
+        nothing = {"state": "missing", "why": "", "digest": "", "evidence": "", "seconds": np.nan}
+        return labelled(cells, nothing, self._attrs(), names)
 
-    def record(self) -> Record:
-        """Return mean and standard error of everything as a row of a table, with the number of seeds."""
-        parts = {"mean": self.mean, "standard_error": self.standard_error}
-        values = {f"{part}_{name}": value for part, of in parts.items() for name, value in of.items()}
-        units, descriptions = (
-            {f"{part}_{name}": text for part in parts for name, text in each.items()}
-            for each in (self.units, self.descriptions)
-        )
-        return Record(self.parameters, {"seeds": np.array(len(self.seeds)), **values}, units, descriptions)
+    def _attrs(self) -> dict[str, Any]:
+        """Return what labelled arrays tell of the whole run."""
+        told = {"kind": self.kind, "name": self.name, "identity": self.identity, "job": self.job}
+        return {**told, "missing": list(self.missing), "warnings": list(self.warnings)}
+
+    def averaged(self, named: Collection[str | None]) -> RunView:
+        """Return the means over seeds if the seed was swept and is none of ``named``."""
+        swept = [key for key in self.labelled([]).axes if key.rpartition(".")[2] == "seed"]
+        return self.mean() if swept and not set(swept) & set(named) and self.ensembles() else self
 
 
 def write_results(path: str | os.PathLike[str], results: JobResults) -> None:
@@ -303,55 +308,9 @@ def _expect(content: Mapping[str, Any], name: str, wanted: Any) -> Any:
     return value
 
 
-def _ensemble(members: Sequence[PointResult]) -> Ensemble:
-    first = members[0]
-    columns = [point.observables for point in members]
-    shared = [name for name, value in first.observables.items() if _same_shape(columns, name, value.shape)]
-    means = {name: mean_of(columns, name) for name in shared}
-    seeds = [int(_seed_of(point.parameters)) for point in members]
-    return Ensemble(
-        _seedless(first.parameters),
-        seeds,
-        {name: found.value for name, found in means.items()},
-        {name: found.error for name, found in means.items()},
-        {name: _as_number(found.used) for name, found in means.items()},
-        [name for name, found in means.items() if found.weighed],
-        first.units,
-        first.descriptions,
-    )
-
-
-def _same_shape(columns: Sequence[Columns], name: str, shape: tuple[int, ...]) -> bool:
-    return all(name in column and column[name].shape == shape for column in columns)
-
-
-def _as_number(used: np.ndarray) -> np.ndarray:
-    """Return one number where all elements of an array have the same."""
-    return np.asarray(used.flat[0]) if used.size and (used == used.flat[0]).all() else used
-
-
 def _weighed(ensemble: Ensemble, name: str) -> tuple[str, str]:
     words = f"mean over seeds, weighed by uncertainties (random effects): {ensemble.descriptions.get(name, name)}"
     return ensemble.units.get(name, ""), words
-
-
-def _seed_of(parameters: Parameters) -> Any:
-    """Return the seed of a point: that of its [system], or that of the builder in [system.parameters]; None if none."""
-    found = (parameters.get(section, {}).get("seed") for section in _SEEDED)
-    return next((seed for seed in found if isinstance(seed, int)), None)
-
-
-def _seedless(parameters: Parameters) -> Parameters:
-    """Return the parameters without seed, and without what follows from it (the checksum of a System)."""
-    left_out = {(section, "seed") for section in _SEEDED} | {("system", "checksum")}
-    return {
-        section: {key: item for key, item in keys.items() if (section, key) not in left_out}
-        for section, keys in parameters.items()
-    }
-
-
-def _without_seed(parameters: Parameters) -> str:
-    return json.dumps(_seedless(parameters), sort_keys=True)
 
 
 def _timeless(evidence: Any) -> Any:
@@ -365,6 +324,10 @@ def _timeless(evidence: Any) -> Any:
     if isinstance(evidence, list | tuple):
         return [_timeless(value) for value in evidence]
     return evidence
+
+
+def _as_json(evidence: Mapping[str, Any]) -> str:
+    return json.dumps(evidence, default=lambda value: value.tolist() if hasattr(value, "tolist") else str(value))
 
 
 def _described(group: str, of: PointResult | Ensemble, prefix: str = "") -> dict[str, tuple[str, str]]:

@@ -73,7 +73,7 @@ def table_with(records: Sequence[Record], name: str | None) -> Columns:
 def _long_table(records: Sequence[Record], names: Sequence[str]) -> Columns:
     """Return some arrays of one shape, a row for each index along the first axis of each record."""
     parts: list[Columns] = []
-    swept = [key for key in _keys(records) if len({_text(_value(record, key)) for record in records}) > 1]
+    swept = [key for key in _keys(records) if len({text_of(_value(record, key)) for record in records}) > 1]
     for number, record in enumerate(records):
         there = [name for name in names if np.ndim(record.values.get(name, 0))]
         quantities = [_array(name, record) for name in there]
@@ -128,10 +128,11 @@ def _as_array(values: list[Any], unit: str) -> tuple[np.ndarray, str, tuple[str,
         lengths = {len(value) for value in values}
         if len(lengths) == 1 and lengths != {0}:
             return np.array(values), unit, ("point", str(lengths.pop()))
-    return np.array([_text(value) for value in values], dtype=object), "", ("point",)
+    return np.array([text_of(value) for value in values], dtype=object), "", ("point",)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a parameter as text: "" for None, JSON of what is neither text nor None."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
