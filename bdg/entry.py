@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bdg.base.arguments import require_system
+from bdg.base.errors import JobError
 from bdg.base.results import Result
 from bdg.estimates import Estimate, estimate_system
 from bdg.lattices.storage import ResultFileError, content_of, read_file, shown
@@ -40,7 +41,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     if os.path.isdir(path):
         from bdg.jobs.folder.reading import load_run
 
-        return load_run(path)
+        try:
+            return load_run(path)
+        except JobError as error:
+            raise ResultFileError(f"{error}; give a run directory, or a file that this package has saved") from error
     kind, content = read_file(path)
     if kind == "System":
         with content_of(path):

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from bdg.base.about import about_result
 from bdg.base.quantities import quantities_of
 from bdg.base.result_fields import checked_fields
 from bdg.base.tables import Quantity, Tabular, table_of
+from bdg.base.vtk import write_sites
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.threads import threads_used
 from bdg.lattices.storage import write_file
@@ -176,6 +178,32 @@ class Result(Tabular):
     def columns(self, of: str | None) -> dict[str, np.ndarray]:
         """Return the columns (R,) of the table whose rows are the values of a field, of the main one for None."""
         return table_of(self.quantities(), of or self._rows)
+
+    def to_vtk(self, path: str | os.PathLike[str]) -> Path:
+        """Write the sites, with all that the result holds on each of them, to a file for 3-D viewers; return its path.
+
+        Fields are called as the columns of `to_csv`; of complex ones there are modulus ``.._abs`` and ``.._phase_rad``.
+        Currents on bonds are fields of lines between the sites.
+
+        Parameters
+        ----------
+        path : path
+            Its ending is made ``.vti`` for sites that fill a rectangular grid, ``.vtu`` for all others and for bonds.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ImportError
+            If pyevtk is not installed, the extra 'data'.
+        TypeError
+            If the result does not hold the positions of sites.
+        OSError
+            If the file cannot be written.
+        """
+        return write_sites(Path(path), list(self.quantities()), type(self).__name__)
 
     @property
     def energy_unit(self) -> str | None:

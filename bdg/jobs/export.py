@@ -1,13 +1,22 @@
-"""A run as CSV files: points, means over seeds, and a long file for arrays of one length."""
+"""A run as files for other programs: CSV tables, and VTK files of the sites in space."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bdg.base.tables import write_csv
-from bdg.jobs.model.results import JobResults
+import numpy as np
+
+from bdg.base.result_fields import declared_shapes
+from bdg.base.tables import IN_SPACE, Quantity, write_csv
+from bdg.base.vtk import PointSet, point_set, write_points, write_series
+from bdg.jobs.model.labelled import swept_keys
+from bdg.jobs.model.results import JobResults, PointResult
 from bdg.jobs.model.tables import Record, array_tables, number_table
+
+_POSITIONS = re.compile(r"(.*?)_?(positions|centres)(_\w+)?")
+_OF_GRAINS = ("diameters_nm", "centre_distances_nm", "surface_gaps_nm")
 
 
 def export_csv(results: JobResults, path: Path) -> list[Path]:
@@ -19,8 +28,40 @@ def export_csv(results: JobResults, path: Path) -> list[Path]:
     """
     base = path.name.removesuffix(".csv")
     written = _write(results.records(), path, base)
-    means = [ensemble.record() for ensemble in results.ensembles()]
-    return written + (_write(means, path.with_name(f"{base}.means.csv"), f"{base}.means") if means else [])
+    swept = bool(results.ensembles())
+    return written + (export_means(results, path.with_name(f"{base}.means.csv")) if swept else [])
+
+
+def export_means(results: JobResults, path: Path) -> list[Path]:
+    """Write the tables of means over seeds alone and return their paths; ValueError where no seed was swept."""
+    return _write(results.mean().records(), path, path.name.removesuffix(".csv"))
+
+
+def export_vtk(results: JobResults, folder: Path) -> list[Path]:
+    """Write the sites of every point for 3-D viewers and return the paths, those of the sweeps (``.pvd``) last.
+
+    A file a point for each set of sites that it stores: ``sites_00003.vti`` (all sites), ``slice_...``, ``row_...``,
+    ``grains_...`` (centres, with diameters); the number is that of the row in ``points.csv``, which is written beside
+    them. What viewers call time is the swept number if there is one alone, else the number of the point.
+
+    Raises
+    ------
+    ImportError
+        If pyevtk is not installed, the extra 'data'.
+    """
+    keys = swept_keys([point.parameters for point in results.points])
+    series: dict[str, list[tuple[float, Path]]] = {}
+    for number, point in enumerate(results.points):
+        values = [point.parameters.get(section, {}).get(key) for section, key in keys]
+        time = values[0] if len(values) == 1 and isinstance(values[0], int | float) else number
+        for name, points in _point_sets(point):
+            path = write_points(folder / f"{name}_{number:05d}", points)
+            series.setdefault(name, []).append((float(time), path))
+    if not series:
+        return []
+    write_csv(folder / "points.csv", number_table(results.records()))
+    files = [path for each in series.values() for _, path in each] + [folder / "points.csv"]
+    return files + [write_series(folder / f"{name}.pvd", sorted(each)) for name, each in series.items()]
 
 
 def _write(records: Sequence[Record], path: Path, base: str) -> list[Path]:
@@ -30,3 +71,37 @@ def _write(records: Sequence[Record], path: Path, base: str) -> list[Path]:
         written.append(path.with_name(f"{base}.{names[0].removeprefix('mean_')}.csv"))
         write_csv(written[-1], table)
     return written
+
+
+def _point_sets(point: PointResult) -> Iterator[tuple[str, PointSet]]:
+    """Give the sets of sites that a point stores, by name: "sites", "slice", "row", "grains"."""
+    for name, values in point.observables.items():
+        matched = _POSITIONS.fullmatch(name)
+        if matched and values.ndim == 2 and values.shape[1] in (2, 3) and len(values):
+            prefix = "centres" if matched[2] == "centres" else matched[1]
+            positions = Quantity(name, values, point.units.get(name, ""), ("site", IN_SPACE))
+            quantities = [each for other in point.observables if (each := _on_sites(point, name, other, prefix))]
+            yield {"": "sites", "centres": "grains"}.get(prefix, prefix), point_set(quantities, positions)
+
+
+def _on_sites(point: PointResult, positions: str, name: str, prefix: str) -> Quantity | None:
+    """Return an observable as a quantity with the axis "site", None if it has other axes.
+
+    It has this axis if its description declares the letter of the positions for an axis of that length; without
+    letters, if its name begins like theirs, or is one of the grains'.
+    """
+    values, count = point.observables[name], len(point.observables[positions])
+    letter = next((parts[0] for parts in declared_shapes(point.descriptions.get(positions, ""))), "")
+    declared = next(
+        (parts for parts in declared_shapes(point.descriptions.get(name, "")) if len(parts) == values.ndim), []
+    )
+    if declared and letter:
+        axis = declared.index(letter) if letter in declared else None
+    else:
+        beside = name in _OF_GRAINS if prefix == "centres" else name.startswith(prefix)
+        axis = 0 if beside and values.ndim else None
+    if axis is None or values.shape[axis] != count or name == positions:
+        return None
+    axes = [str(length) for length in np.shape(values)]
+    axes[axis] = "site"
+    return Quantity(name, values, point.units.get(name, ""), tuple(axes))

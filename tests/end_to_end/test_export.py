@@ -4,14 +4,16 @@ import csv
 import json
 import sys
 import types
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_here import bdg_here
+from vtk_file import read_vtk
 
 from bdg import cli
-from bdg.jobs.export import export_csv
+from bdg.jobs.export import export_csv, export_vtk
 from bdg.jobs.model.results import JobResults, PointResult
 
 UNITS = {"gap_meV": "meV", "current": "nA", "entropy_kB": "k_B", "overlap": "1", "energies": "meV", "density": "1/meV",
@@ -119,6 +121,46 @@ def test_data_frames_need_pandas_alone(results, monkeypatch):
         results.to_dataframe()
 
 
+def test_sites_of_each_point_for_viewers(tmp_path):
+    """A composite at two temperatures: the map is a grid, the row are points, the grains have their diameters."""
+    pytest.importorskip("pyevtk")
+    sites = np.stack(np.meshgrid(*(np.arange(n) + 0.5 for n in (3, 2, 4)), indexing="ij"), axis=-1).reshape(-1, 3)
+    words = {"positions_nm": "all sites (N, 3)", "pair_amplitude": "F (N,)", "slice_positions_nm": "(S, 3)",
+             "map_density_per_meV": "density (K, S)"}  # fmt: skip
+    units = {"positions_nm": "nm", "map_density_per_meV": "1/meV", "delta_meV": "meV"}
+    points = []
+    for number, kelvin in enumerate((4.2, 10.0)):
+        values = {
+            "positions_nm": sites,
+            "pair_amplitude": np.arange(24) * np.exp(0.5j * kelvin),
+            "slice_positions_nm": sites[[0, 5, 7]],
+            "slice_grain": np.array([0, -1, 1]),
+            "map_density_per_meV": np.arange(6.0).reshape(2, 3) + number,
+            "centres_nm": np.array([[1.0, 1.5, 2.0], [2.0, 0.5, 1.0]]),
+            "diameters_nm": np.array([1.0, 1.5]),
+        }
+        points.append(PointResult(str(number), "", {"compute": {"temperature_K": kelvin}}, values, units, words))
+    paths = export_vtk(JobResults("composite", "run", "", tuple(points)), tmp_path / "vtk")
+    assert [path.name for path in paths[-4:]] == ["points.csv", "sites.pvd", "slice.pvd", "grains.pvd"]
+    assert table(tmp_path / "vtk" / "points.csv")["temperature_K"] == ["4.2", "10.0"]
+    series = ElementTree.parse(tmp_path / "vtk" / "sites.pvd").findall(".//DataSet")
+    assert [(each.attrib["timestep"], each.attrib["file"]) for each in series] == [
+        ("4.2", "sites_00000.vti"), ("10.0", "sites_00001.vti")
+    ]  # fmt: skip
+    found = read_vtk(tmp_path / "vtk" / "sites_00001.vti")
+    order = np.lexsort(sites.T[:3])  # x fastest
+    np.testing.assert_allclose(found.points, sites[order])
+    np.testing.assert_allclose(found.fields["pair_amplitude_abs"], order)
+    part = read_vtk(tmp_path / "vtk" / "slice_00001.vtu")
+    assert part.fields["map_density_per_meV_1"].tolist() == [4, 5, 6] and part.fields["slice_grain"].tolist() == [
+        0,
+        -1,
+        1,
+    ]
+    grains = read_vtk(tmp_path / "vtk" / "grains_00000.vtu")
+    assert grains.fields["diameters_nm"].tolist() == [1.0, 1.5] and "pair_amplitude_abs" not in grains.fields
+
+
 def test_the_command(tmp_path, monkeypatch, capsys):
     """Of a folder and of its results.h5; refused where there is nothing to read."""
     text = (Path(__file__).parents[2] / "runs" / "sns.toml").read_text()
@@ -131,9 +173,12 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert table(tmp_path / "out" / "results.csv")["phase_pi"] == ["0.5", "1.0"]
     assert bdg_here("export", "out/results.h5", "--csv", "there/t.csv", cwd=tmp_path).returncode == 0
     assert (tmp_path / "there" / "t.csv").read_bytes() == (tmp_path / "out" / "results.csv").read_bytes()
+    (tmp_path / "out" / "vtk").mkdir()
     (tmp_path / "out" / "run.json").unlink()  # the cure of a damaged one: what was exported is not in its way
     assert "all of them were there" in bdg_here("run", "sns.toml", "--out", "out", *words, cwd=tmp_path).stdout
     monkeypatch.chdir(tmp_path)
+    assert cli.main(["export", "out", "--means"]) == 2 and "fewer than two seeds" in capsys.readouterr().err
+    assert cli.main(["export", "out", "--vtk"]) == 2 and "no point holds positions" in capsys.readouterr().err
     for wrong, word in (("none", "no such folder"), ("sns.toml", "give a run directory or its results.h5")):
         assert cli.main(["export", wrong, "--csv"]) == 2
         assert word in capsys.readouterr().err

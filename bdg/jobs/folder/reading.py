@@ -13,7 +13,6 @@ from bdg.jobs.folder.record import recorded_failures, recorded_points
 from bdg.jobs.folder.store import RunFolder
 from bdg.jobs.model.results import AbsentPoint, JobResults, read_results
 from bdg.jobs.model.sweep import Point
-from bdg.lattices.storage import ResultFileError
 
 
 def load_run(path: str | os.PathLike[str]) -> JobResults:
@@ -21,11 +20,13 @@ def load_run(path: str | os.PathLike[str]) -> JobResults:
 
     Raises
     ------
+    JobError
+        If a folder is no run directory.
     ResultFileError
-        If it is neither, or damaged.
+        If a file is something else, or damaged.
     """
     place = Path(path)
-    if not place.is_dir():
+    if place.is_file():
         results = read_results(place)
         try:
             record = RunFolder(place.parent).read_record()
@@ -33,10 +34,7 @@ def load_run(path: str | os.PathLike[str]) -> JobResults:
             return results
         return _told(results, RunFolder(place.parent), record) if record["identity"] == results.identity else results
     folder = RunFolder(place)
-    try:
-        return _told(folder.collect(), folder, folder.read_record())
-    except JobError as error:
-        raise ResultFileError(f"{error}; give a run directory, or a file that this package has saved") from error
+    return _told(folder.collect(), folder, folder.read_record())
 
 
 def logged_warnings(folder: RunFolder) -> tuple[str, ...]:

@@ -210,7 +210,7 @@ class RunFolder:
         entries = {entry.name for entry in self.path.iterdir() if not _STALE.fullmatch(entry.name)} - {".lock"}
         foreign = sorted(entries)
         if "job.toml" in entries:
-            ours = {"job.toml", "points", "figures", "results.h5", "run.log"}
+            ours = {"job.toml", "points", "figures", "results.h5", "run.log", "report.html", "vtk"}
             foreign = sorted(name for name in entries - ours if not _EXPORTED.fullmatch(name))
             known = {f"{digest}.h5" for point in job.points for digest in (point.digest, point.older)}
             foreign += sorted(f"points/{file.name}" for file in self.points.glob("*.h5") if file.name not in known)
