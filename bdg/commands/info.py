@@ -15,7 +15,7 @@ from bdg.jobs.folder.provenance import installed_version, package_versions
 
 _EXTRAS = {
     "kwant": (("kwant",), "systems from kwant builders (bdg.lattices.from_kwant)"),
-    "data": (("pandas",), "results as data frames (Result.to_dataframe); CSV files need nothing"),
+    "data": (("pandas", "xarray", "pyevtk"), "data frames, labelled arrays, files for 3-D viewers; CSV needs nothing"),
     "gpu": (("cupy-cuda13x", "cupy-cuda12x", "cupy"), "computation on an NVIDIA GPU (device='gpu')"),
     "report": (("jinja2", "plotly"), "a run as one HTML page (bdg report)"),
     "cluster": (("dask", "distributed"), "workers beyond one `bdg run` (bdg cluster, bdg run --scheduler)"),

@@ -101,4 +101,4 @@ def _legend(axes: Axes, figure: Figure, alone: bool) -> None:
         columns = 1 + len(labels) // MOST_IN_LEGEND
         figure.legend(labels.values(), labels.keys(), frameon=False, loc="outside right upper", ncols=columns)
     else:
-        axes.legend(labels.values(), labels.keys(), frameon=False)
+        axes.legend(labels.values(), labels.keys(), framealpha=0.8, edgecolor="none")

@@ -32,7 +32,7 @@ def test_notebook_runs(path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     client = pytest.importorskip("nbclient")
     notebook = nbformat.read(path, as_version=4)
-    client.NotebookClient(notebook, timeout=300, kernel_name="python3").execute(cwd=path.parent)
+    client.NotebookClient(notebook, timeout=300, startup_timeout=300, kernel_name="python3").execute(cwd=path.parent)
     last = next(cell for cell in reversed(notebook.cells) if cell.cell_type == "code")
     assert "True" in "".join(output.get("text", "") for output in last.outputs)
     assert any("image/png" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))

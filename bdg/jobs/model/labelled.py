@@ -311,8 +311,9 @@ def _listed(names: Iterable[str] | str | None, known: Iterable[str]) -> list[str
 
 
 def _with_companions(names: Sequence[str], units: Mapping[str, str]) -> list[str]:
-    """Return names with those of their errors and marks behind them."""
-    beside = [name for each in names for name in (error_of(each, units), *flags_of(units, each)) if name]
+    """Return names with those of their errors, marks and numbers of seeds behind them."""
+    found: list[list[str | None]] = [[error_of(each, units), *flags_of(units, each), f"{each}_used"] for each in names]
+    beside = [name for each in found for name in each if name is not None and name in units]
     return list(dict.fromkeys([*names, *beside]))
 
 
