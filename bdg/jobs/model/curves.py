@@ -17,8 +17,8 @@ Fixed = dict[str, int]
 
 def curves_of(
     arrays: LabelledArrays, y: str, x: str, hue: str | None, at: Mapping[str, Any]
-) -> tuple[list[Curve], tuple[str, str]]:
-    """Return the curves y(x), one for each value of ``hue``, and the labels of x and y.
+) -> tuple[list[Curve], tuple[str, str], str]:
+    """Return the curves y(x), one for each value of ``hue``, the labels of x and y, and what the others are at.
 
     Raises
     ------
@@ -37,7 +37,8 @@ def curves_of(
         raise ValueError(_left(y, x, rest, own, arrays))
     many = range(arrays.axes[hue].values.size) if hue else range(1)
     curves = [_curve(arrays, (shown, against), along, fixed | ({hue: n} if hue else {}), hue) for n in many]
-    return curves, (_label(x, against), _label(y, shown))
+    others = ", ".join(_told(arrays.axes[key], place) for key, place in fixed.items())
+    return curves, (_label(x, against), _label(y, shown)), others
 
 
 def _left(y: str, x: str, rest: list[str], own: list[str], arrays: LabelledArrays) -> str:
@@ -75,11 +76,7 @@ def _curve(
     )
     label = ""
     if hue is not None:
-        axis = arrays.axes[hue]
-        value = axis.values[fixed[hue]]
-        unit = axis.attrs["units"]
-        label = f"{axis.attrs['long_name']} {value:g}" if axis.values.dtype.kind in "iuf" else f"{value}"
-        label += f" {unit}" if unit != "1" else ""
+        label = _told(arrays.axes[hue], fixed[hue])
     lacking = _line(arrays.lacking, along, fixed, length)
     at = _line(against, along, fixed, length)
     return Curve(label, _real(at), _real(values).astype(float), error, resolved, lacking)
@@ -91,6 +88,13 @@ def _line(variable: Variable, along: str, fixed: Fixed, length: int) -> np.ndarr
         raise ValueError(f"plot: x must have no other dimensions than y; it has {', '.join(variable.dims)}")
     places = tuple(slice(None) if dim == along else fixed[dim] for dim in variable.dims)
     return np.broadcast_to(variable.values[places], (length,))
+
+
+def _told(axis: Variable, place: int) -> str:
+    """Return a value of a swept key in words."""
+    value, unit = axis.values[place], axis.attrs["units"]
+    words = f"{axis.attrs['long_name']} {value:g}" if axis.values.dtype.kind in "iuf" else f"{value}"
+    return f"{words} {unit}" if unit != "1" else words
 
 
 def _real(values: np.ndarray) -> np.ndarray:

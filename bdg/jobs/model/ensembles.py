@@ -49,7 +49,8 @@ class Ensemble:
 
     def record(self) -> Record:
         """Return mean, standard error and number of seeds of everything as a row of a table, with that of all seeds."""
-        parts = {"mean": self.mean, "standard_error": self.standard_error, "used": self.used}
+        used = {name: np.broadcast_to(self.used[name], mean.shape) for name, mean in self.mean.items()}
+        parts = {"mean": self.mean, "standard_error": self.standard_error, "used": used}
         values = {f"{part}_{name}": value for part, of in parts.items() for name, value in of.items()}
         units = {f"{part}_{name}": unit for part in parts for name, unit in self.units.items() if part != "used"}
         descriptions = {f"{part}_{name}": text for part in parts for name, text in self.descriptions.items()}

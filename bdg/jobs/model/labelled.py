@@ -208,7 +208,8 @@ class _Grid:
             numbers = all(isinstance(value, int | float) for value in values)
             values = values if numbers else [text_of(value) for value in values]
             told = sorted(set(values)) if numbers else list(dict.fromkeys(values))
-            columns.append([told.index(value) for value in values])
+            place = {value: number for number, value in enumerate(told)}
+            columns.append([place[value] for value in values])
             unit = unit_of(key)
             words = key.removesuffix(f"_{unit}").replace("_", " ")
             attrs = {"units": unit or "1", "long_name": words, "section": section}

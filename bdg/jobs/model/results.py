@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from bdg.jobs.model.ensembles import Ensemble, RunMeans, ensembles_of
+from bdg.jobs.model.ensembles import Ensemble, RunMeans, ensembles_of, seed_of
 from bdg.jobs.model.labelled import Cell, LabelledArrays, labelled
 from bdg.jobs.model.sweep import Parameters
 from bdg.jobs.model.tables import Record
@@ -180,7 +180,8 @@ class JobResults(RunView):
     def averaged(self, named: Collection[str | None]) -> RunView:
         """Return the means over seeds if the seed was swept and is none of ``named``."""
         swept = [key for key in self.labelled([]).axes if key.rpartition(".")[2] == "seed"]
-        return self.mean() if swept and not set(swept) & set(named) and self.ensembles() else self
+        many = len({seed_of(point.parameters) for point in self.points}) > 1
+        return self.mean() if swept and many and not set(swept) & set(named) else self
 
 
 def write_results(path: str | os.PathLike[str], results: JobResults) -> None:

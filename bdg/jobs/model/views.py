@@ -97,9 +97,9 @@ class RunView(Tabular):
         for name in {y, x} & (set(known.observables) - set(shown.labelled([]).observables)):
             raise ValueError(f"{name} has another shape at each seed, so no mean; give a seed, at={{'seed': 0}}")
         arrays = shown.labelled([y] if x in known.axes else [y, x])
-        curves, labels = curves_of(arrays, y, x, hue, at or {})
-        means = f", means {arrays.attrs['means']}" if "means" in arrays.attrs else ""
-        return plot_curves(curves, ax, *labels, title=self.name + means)
+        curves, labels, others = curves_of(arrays, y, x, hue, at or {})
+        means = f"means {arrays.attrs['means']}" if "means" in arrays.attrs else ""
+        return plot_curves(curves, ax, *labels, title=", ".join(filter(None, (self.name, others, means))))
 
     def averaged(self, named: Collection[str | None]) -> RunView:
         """Return what is drawn where nothing is said about other keys than those ``named``."""

@@ -194,6 +194,7 @@ def test_seeds_that_are_not_named_are_averaged(results):
     assert axes.get_title() == "grains, means over seeds"
     (axes,) = results.plot("density_per_meV", x="energies_meV", hue="temperature_K", at={"seed": 0}).axes
     assert axes.get_ylabel() == "density (1/meV)" and len(axes.containers) == 2
+    assert axes.get_title() == "grains, seed 0"
     (axes,) = results.plot("field", x="field", hue="seed", at={"temperature_K": 2}).axes
     assert axes.get_ylabel() == "|field|"
 
