@@ -13,7 +13,7 @@ from command_here import bdg_here
 from vtk_file import read_vtk
 
 from bdg import cli
-from bdg.jobs.export import export_csv, export_vtk
+from bdg.jobs.export import export_csv, export_means, export_vtk
 from bdg.jobs.model.results import JobResults, PointResult
 
 UNITS = {"gap_meV": "meV", "current": "nA", "entropy_kB": "k_B", "overlap": "1", "energies": "meV", "density": "1/meV",
@@ -93,6 +93,9 @@ def test_means_and_standard_errors(results, tmp_path):
     assert found["x_nm"] == ["1.0", "2.5"] and found["seeds"] == ["2", "2"]
     assert found["mean_gap_meV"] == ["2.0", "2.0"]
     assert [float(v) for v in found["standard_error_gap_meV"]] == pytest.approx([0.5, 0.5])  # |a - b|/2
+    assert found["used_gap_meV"] == ["2", "2"]
+    export_means(results, tmp_path / "m.csv")
+    assert (tmp_path / "m.csv").read_bytes() == (tmp_path / "run.means.csv").read_bytes()
     means = table(tmp_path / "run.means.energies.csv")
     assert means["mean_energies_meV"] == ["-1.0", "0.0", "1.0", "-2.5", "0.0", "2.5"]
     assert set(means["standard_error_energies_meV"]) == {"0.0"}

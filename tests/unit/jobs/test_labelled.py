@@ -103,6 +103,8 @@ def test_means_count_what_is_not_resolved_and_never_average_it(results, tmp_path
     table = np.genfromtxt(tmp_path / "means.csv", names=True, delimiter=",", dtype=None, encoding="utf-8")
     assert_array_equal(table["used_length_nm"][table["temperature_K"] == 2], [2])
     assert_allclose(sorted(table["mean_length_nm"]), np.sort(data.length_nm), rtol=1e-15)
+    frame = results.mean().to_dataframe()
+    assert frame["used_length_nm"].tolist() == [2, 2] and frame["seeds"].tolist() == [2, 3]
     with pytest.raises(ValueError, match="over must be 'seed'"):
         results.mean("temperature_K")
     with pytest.raises(ValueError, match="fewer than two seeds"):
@@ -113,6 +115,22 @@ def test_an_observable_with_the_name_of_a_key_has_another(results):
     points = [point(0, 2.0, temperature_K=np.array(2.5)), point(0, 4.0, temperature_K=np.array(4.5))]
     data = JobResults("composite", "", "", tuple(points)).to_xarray()
     assert data.found_temperature_K.values.tolist() == [2.5, 4.5] and data.temperature_K.values.tolist() == [2, 4]
+
+
+def test_seeds_of_a_builder_of_ones_own(results):
+    """They stand in [system.parameters]; the checksum of a System that follows from them is no sweep."""
+    values = {"gap": np.array(2.0)}
+    parameters = [
+        {"system": {"checksum": f"{n}{shape}"}, "system.parameters": {"seed": n, "shape": shape}}
+        for n in (0, 1)
+        for shape in ("slab", "ball")
+    ]
+    points = [PointResult(str(n), "", each, values, {"gap": "meV"}, {}) for n, each in enumerate(parameters)]
+    run = JobResults("system", "own", "", tuple(points))
+    assert dict(run.to_xarray().sizes) == {"seed": 2, "shape": 2}
+    assert run.mean().to_xarray().gap.sel(shape="ball") == 2
+    (axes,) = run.plot("gap", x="shape").axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["slab", "ball"]
 
 
 def test_the_extra_is_named_where_it_lacks(results, monkeypatch):

@@ -1,7 +1,7 @@
 """Runs of every kind of job are read as arrays, tables and figures.
 
 ``observables_of_kinds.json`` has the observables that points of each kind held in October 2026: shape (lengths beyond
-30 shortened), kind of number, unit, description. Their values here are random.
+30 shortened), kind of number, unit, description; tests/helpers/observables_of.py writes them. Values are random here.
 """
 
 import json
@@ -38,7 +38,11 @@ def random_run(kind):
     return JobResults(kind, "run", "identity", tuple(points))
 
 
-@pytest.mark.parametrize("kind", kind_names())
+def test_no_kind_is_left_out():
+    assert set(KNOWN) == set(kind_names()), "python tests/helpers/observables_of.py RUN writes what is to be added"
+
+
+@pytest.mark.parametrize("kind", sorted(KNOWN))
 def test_all_that_was_ever_written_is_read(kind, tmp_path):
     run = random_run(kind)
     data = run.to_xarray()
