@@ -38,7 +38,7 @@ from bdg.lattices.arguments import positive_number
 from bdg.lattices.system import System
 from bdg.thermal.choice import fitted_poles
 from bdg.thermal.level_sums import rounding_of_sums, thermal_weights, weight_at_zero
-from bdg.thermal.pole_sums import pair_amplitude_by_poles
+from bdg.thermal.pole_sums import SinglePrecision, pair_amplitude_by_poles
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -182,6 +182,8 @@ class AmplitudeSums:
         Of the computation.
     facts : dict
         What it took, for the evidence.
+    single : SinglePrecision or None
+        What "poles" have found out about single precision, or were told.
     """
 
     values: np.ndarray
@@ -189,6 +191,7 @@ class AmplitudeSums:
     choice: Choice
     dtype: str
     facts: dict[str, Any]
+    single: SinglePrecision | None = None
 
     @property
     def largest(self) -> float:
@@ -212,17 +215,19 @@ def amplitude_sums(
     *,
     seed: int = 0,
     progress: bool = False,
+    known: SinglePrecision | None = None,
 ) -> AmplitudeSums:
     """Return F where max|F| is known to be at least about ``expected``: "poles" begin with that.
 
-    Their fit takes 0.6 of the error ``tol * expected``, single precision where it fits into the rest the others.
+    Their fit takes 0.6 of the error ``tol * expected``, single precision where it fits into the rest the others;
+    ``known``: what the sum for nearly the same Hamiltonian has found out about that.
     """
     bound = chebyshev.spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
     choice = choose_method(method, hamiltonian, temperature, sites, bound, tol, device)
     if choice.method == "dense":
         return _dense(hamiltonian, temperature, sites, choice)
     if choice.method == "poles":
-        return _poles(hamiltonian, temperature, sites, bound, tol, choice, expected)
+        return _poles(hamiltonian, temperature, sites, bound, tol, choice, expected, known)
     return _chebyshev(hamiltonian, temperature, sites, bound, tol, choice, progress)
 
 
@@ -304,18 +309,19 @@ def _poles(
     tol: float,
     choice: Choice,
     expected: float,
+    known: SinglePrecision | None,
 ) -> AmplitudeSums:
     """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than expected."""
     share = expected / SMALL_AMPLITUDE
     fit_tol, allowed, repeated = FIT_SHARE * tol * share, SMALL_AMPLITUDE * tol * share, False
     while True:
         poles = fitted_poles(bound, temperature, fit_tol)
-        sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed)
+        sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed, known)
         needed = tol * float(abs(sums.values).max())
         if sums.error <= needed or repeated or not needed:
             facts = {"spectral_bound": bound, "fit_error": poles.error, "repeated": repeated, **sums.facts}
             error = sums.error + _pole_rounding(bound, temperature)
-            return AmplitudeSums(sums.values, error, choice, sums.dtype, facts)
+            return AmplitudeSums(sums.values, error, choice, sums.dtype, facts, sums.single)
         fit_tol, allowed, repeated = needed, needed, True
 
 

@@ -26,6 +26,8 @@ from bdg.thermal.elements import ThermalElements, require_thermal_arguments, the
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FIT_ERROR = 1e-10  # of tanh
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FreeEnergy(Result):
@@ -64,7 +66,7 @@ def free_energy(
     temperature: float,
     *,
     method: str = "auto",
-    tol: float = 1e-10,
+    tol: float = FIT_ERROR,
     device: str = "auto",
     threads: int | str = "auto",
     seed: int | None = None,
@@ -122,15 +124,13 @@ def free_energy(
     choice = choose_place(method, device, hamiltonian, temperature, tol)
     found = thermal_elements(hamiltonian, temperature, tol, choice, log_cosh=True)
     share = 1.0 / system.norbs
+    entropy = 0.0
     if temperature > 0:
         entropy = share * (found.log_cosh - _trace_of_product(hamiltonian, found) / (2 * temperature))
-        error = share * temperature * found.log_cosh_error
-    else:
-        entropy, error = 0.0, share * found.error * found.thermal_trace(temperature)
     evidence = Evidence.of(choice, dtype=found.dtype, start=start, **found.facts)
     return FreeEnergy(
         value=free_energy_of(system, found, temperature),
-        error=float(error),
+        error=free_energy_error(system, found, temperature),
         entropy=float(entropy),
         condensation=condensation_energy(system),
         temperature=temperature,
@@ -144,6 +144,12 @@ def free_energy_of(system: System, found: ThermalElements, temperature: float) -
     share = 1.0 / system.norbs
     normal_trace = share * float(system.hamiltonian.diagonal().real.sum())
     return normal_trace + condensation_energy(system) - share * found.thermal_trace(temperature)
+
+
+def free_energy_error(system: System, found: ThermalElements, temperature: float) -> float:
+    """Return a bound of the error of `free_energy_of`."""
+    error = temperature * found.log_cosh_error if temperature > 0 else found.error * found.thermal_trace(temperature)
+    return float(error / system.norbs)
 
 
 def condensation_energy(system: System) -> float:

@@ -25,7 +25,25 @@ from bdg.methods.imaginary import form_of
 
 SINGLE_SAFETY = 2.5  # on the expected error of single precision, which held within 1.5 on lattices up to 20^3
 WORTH_A_CHECK = 3  # poles that must remain: the check of single precision costs half a pole, each saves nearly half
+DRIFT = 2.0  # on an error of single precision that was measured for another Delta
+LOWER = 0.9  # times the frequency at which it was measured: the fits of other accuracies put the same pole there
 WORTH_RESTRICTING = 0.9  # share of the work of a selected inverse above which leaving out parts gains nothing
+
+
+@dataclass(frozen=True)
+class SinglePrecision:
+    """How far off single precision was in a sum.
+
+    Attributes
+    ----------
+    scale : float
+        Of `single_precision_errors`, safety included.
+    frequency : float
+        Where it was measured; it holds from there upwards.
+    """
+
+    scale: float
+    frequency: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,17 +54,23 @@ class PoleSum:
     error: float
     dtype: str
     facts: dict[str, Any]
+    single: SinglePrecision | None = None  # what the sum has found out about it, or was told
 
 
 def pair_amplitude_by_poles(
-    hamiltonian: BdGHamiltonian, poles: Poles, backend: Backend, sites: np.ndarray, allowed: float = 0.0
+    hamiltonian: BdGHamiltonian,
+    poles: Poles,
+    backend: Backend,
+    sites: np.ndarray,
+    allowed: float = 0.0,
+    known: SinglePrecision | None = None,
 ) -> PoleSum:
     """Return F on ``sites``; single precision is used where the error stays below ``allowed``.
 
     No element of a function of H exceeds its norm, so the fit leaves ``|F - exact| <= max|tanh fit error|/2``, a
     bound. Poles are taken from the lowest on, in double precision until single precision at all that remain is
     expected to fit into ``allowed``. Before that is done the last one is computed in both; what it changes scales the
-    estimate, which is added to the bound.
+    estimate, which is added to the bound. ``known``: what a sum for nearly the same Hamiltonian has found spares that.
     """
     system = hamiltonian.system
     form = form_of(hamiltonian, backend)
@@ -60,7 +84,7 @@ def pair_amplitude_by_poles(
 
     delta = system.pairing_block.diagonal().reshape(-1, system.norbs).mean(axis=1)[sites]
     values = 0.5 * poles.linear * delta.astype(complex)
-    precision, done = _Precision(poles, allowed), 0
+    precision, done = _Precision(poles, allowed, known), 0
     while done < poles.frequencies.size:  # once, unless a check fails
         asked = precision.expected(done)
         found = side_by_side(onsite, asked, backend, each_bytes=form.bytes_at_once)
@@ -81,7 +105,7 @@ def pair_amplitude_by_poles(
         "factor_bytes": form.factor_bytes,
         "inverse_share": share,
     }
-    return PoleSum(values, 0.5 * poles.error + precision.error, "float64", facts)
+    return PoleSum(values, 0.5 * poles.error + precision.error, "float64", facts, precision.known)
 
 
 class _Precision:
@@ -93,12 +117,16 @@ class _Precision:
         How many are.
     error : float
         What that is expected to change F by, at most.
+    known : SinglePrecision or None
+        What is known about it.
     """
 
-    def __init__(self, poles: Poles, allowed: float) -> None:
+    def __init__(self, poles: Poles, allowed: float, known: SinglePrecision | None) -> None:
         self._expected, self._weights = single_precision_errors(poles), poles.weights
+        self._frequencies = poles.frequencies
         self._left = allowed - 0.5 * poles.error
-        self._scale = SINGLE_SAFETY
+        self.known = known
+        self._scale = SINGLE_SAFETY if known is None else DRIFT * known.scale
         self.poles, self.error = 0, 0.0
 
     def _rest(self, number: int) -> float:
@@ -108,9 +136,16 @@ class _Precision:
     def expected(self, begin: int) -> list[tuple[int, bool]]:
         """Return poles from ``begin`` on, and whether each is computed in single precision, as far as is foreseen.
 
-        The last one in double precision follows in single precision: `holds` takes the difference.
+        The last one in double precision follows in single precision, unless its error is known: `holds` takes the
+        difference.
         """
         total = self._expected.size
+        if self.known is not None:
+            first = int(np.searchsorted(self._frequencies, LOWER * self.known.frequency))
+            while first < total and not self._rest(first - 1) < self._left:
+                first += 1
+            self.poles, self.error = total - first, self._rest(first - 1)
+            return [(number, number >= first) for number in range(total)]
         worth = (number for number in range(begin, total - WORTH_A_CHECK) if self._rest(number) < self._left)
         last = next(worth, total - 1)
         double = [(number, False) for number in range(begin, last + 1)]
@@ -123,6 +158,7 @@ class _Precision:
         if not self._rest(number) < self._left:
             return False
         self.poles, self.error = self._expected.size - number - 1, self._rest(number)
+        self.known = SinglePrecision(self._scale, float(self._frequencies[number]))
         return True
 
 

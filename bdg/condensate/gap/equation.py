@@ -18,11 +18,13 @@ from bdg.gpu.device.backend import Backend
 from bdg.lattices.system import System
 from bdg.thermal.choice import choose_method
 from bdg.thermal.elements import thermal_elements
+from bdg.thermal.pole_sums import SinglePrecision
 
 GUESS = 0.2  # of the attraction: Delta of a uniform system in which U is about half the band width
 THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
 RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
-ROUGHEST = 1e-3  # of max|Delta|: what they may be off by at first
+QUICK_SHARE = 0.06  # the same where the map attracts at once, at a rate of 0: slow modes amplify errors of the sums
+ROUGHEST = 5e-3  # of max|Delta|: what they may be off by at first
 SHARE_EXPECTED = 0.5  # of |Delta| / U: what max|F| is expected to be at least
 LEVEL = 10**0.5  # the accuracy goes in such steps, so poles and the map change a few times only
 
@@ -262,13 +264,18 @@ class GapEquation:
         self.density = np.zeros(0)
         self.facts: dict[str, Any] = {}
         self.evaluations: dict[str, int] = {}
+        self._single: SinglePrecision | None = None  # what the sums have found out about it
 
-    def __call__(self, point: np.ndarray, tol: float, residual: float = 0.0) -> np.ndarray:
-        """Return g(point); ``residual`` is the last one: while it is large the sums need less than ``tol`` asks."""
+    def __call__(self, point: np.ndarray, tol: float, residual: float = 0.0, rate: float = 1.0) -> np.ndarray:
+        """Return g(point).
+
+        While the last ``residual`` is large the sums need less than ``tol`` asks, the less so the closer to 1 the
+        largest ``rate`` is at which errors of them stay.
+        """
         unknowns = self.unknowns
         hamiltonian = BdGHamiltonian(unknowns.system_at(point))
         u = unknowns.system.attraction[unknowns.free]
-        share = self._accuracy(tol, residual, unknowns.largest(point))
+        share = self._accuracy(tol, residual, rate, unknowns.largest(point))
         if unknowns.needs_density:
             wanted = max(share * unknowns.largest(point) / float(u.max()), 1e-12)
             taken = choose_method(self.method, hamiltonian, self.temperature, wanted, self.backend)
@@ -284,7 +291,9 @@ class GapEquation:
                 self.method,
                 float(np.clip(share, 1e-12, ROUGHEST)),
                 self.backend.device,
+                known=None if self.final else self._single,
             )
+            self._single = sums.single
             amplitude, self.error = sums.values, sums.error
             self.choice, self.dtype = replace(sums.choice, backend=self.backend), sums.dtype
             self.facts = {"relative_error": sums.relative_error, **sums.facts}
@@ -297,10 +306,11 @@ class GapEquation:
             shift += (unknowns.filling - float(self.density.mean())) / unknowns.compressibility
         return unknowns.admissible(unknowns.pack(delta, shift, self.density))
 
-    def _accuracy(self, tol: float, residual: float, largest: float) -> float:
+    def _accuracy(self, tol: float, residual: float, rate: float, largest: float) -> float:
         """Return the accuracy of the sums relative to max|Delta|: that of the result times a power of ten."""
         final = THERMAL_SHARE * tol
-        enough = min(RESIDUAL_SHARE * residual / largest if largest else 0.0, ROUGHEST)
+        share = max(QUICK_SHARE * (1 - max(rate, 0.0)), RESIDUAL_SHARE)
+        enough = min(share * residual / largest if largest else 0.0, ROUGHEST)
         levels = max(math.floor(math.log(enough / final, LEVEL) + 1e-9), 0) if enough > final else 0
         self.final = levels == 0
         share = final * LEVEL**levels

@@ -94,7 +94,8 @@ class GapIteration:
 
     def _evaluate(self, point: np.ndarray) -> None:
         last = self.history[-1] if self.history else np.inf
-        self.residual = self.equation(point, self.tol * self._sharpness, last) - point
+        rate = self.state.slowest_rate()
+        self.residual = self.equation(point, self.tol * self._sharpness, last, rate) - point
         self.point = point
         self.history.append(float(abs(self.residual).max()))
         if self.history[-1] < self.best[0]:

@@ -23,8 +23,9 @@ import numpy as np
 from bdg.base.arguments import require_choice, require_flag, require_system
 from bdg.base.callers import caller_of
 from bdg.base.errors import ConvergenceError
+from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.progress import progress_bar
-from bdg.base.results import Evidence, Result, quantity
+from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.condensate.gap import checkpoint as gap_checkpoint
 from bdg.condensate.gap.equation import GUESS as GUESS
 from bdg.condensate.gap.equation import GapEquation, GapUnknowns
@@ -35,8 +36,8 @@ from bdg.gpu.device.backend import select_backend
 from bdg.gpu.device.threads import threaded
 from bdg.lattices.arguments import positive_number, real_number, whole_number
 from bdg.lattices.system import System
-from bdg.thermal.elements import require_thermal_arguments
-from bdg.thermal.free_energy import free_energy
+from bdg.thermal.elements import require_thermal_arguments, thermal_elements
+from bdg.thermal.free_energy import FIT_ERROR, free_energy_error, free_energy_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -259,8 +260,15 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
     delta, shift, _ = unknowns.unpack(point)
     system = unknowns.system_at(point)
     kind = "dense" if equation.choice.method == "dense" else "poles"
-    energy = free_energy(system, equation.temperature, method=kind, device=equation.backend.device)
-    value = energy.value
+    levels = thermal_elements(
+        BdGHamiltonian(system),
+        equation.temperature,
+        FIT_ERROR,
+        Choice(kind, "", equation.backend),
+        log_cosh=True,
+        elements=False,
+    )
+    value = free_energy_of(system, levels, equation.temperature)
     if unknowns.hartree:  # U <n_up><n_dn> was counted once for each spin
         value += float((unknowns.system.attraction * equation.density**2).sum()) / 4
     evidence = Evidence.of(
@@ -273,7 +281,7 @@ def _result(iteration: GapIteration, point: np.ndarray, start: float, resumed: i
         guessed_sites=unknowns.guessed_sites,
         normal_state=normal,
         resumed_after=resumed,
-        free_energy_error=energy.error,
+        free_energy_error=free_energy_error(system, levels, equation.temperature),
         **iteration.facts(),
         **equation.facts,
     )

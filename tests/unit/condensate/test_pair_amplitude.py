@@ -1,16 +1,21 @@
 """Pair amplitude: Chebyshev columns against dense sums, stated errors, closed forms, errors."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose
 
 import bdg
+from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.gpu.chebyshev import columns as chebyshev
+from bdg.gpu.device.backend import select_backend
 from bdg.gpu.multifrontal import FrontSettings
 from bdg.lattices.nambu import SIGMA_0, SIGMA_X, SIGMA_Y, SIGMA_Z
 from bdg.lattices.system import System
 from bdg.thermal import pole_sums as thermal_sums
+from bdg.thermal.choice import fitted_poles
 
 
 def _systems(grid, spinful, islands):
@@ -128,6 +133,29 @@ def test_single_precision_is_not_trusted_where_it_changes_more_than_expected(gri
     result = bdg.pair_amplitude(system, 0.015, method="poles", tol=1e-7)
     assert result.evidence.single_precision_poles == 0
     assert abs(result.values - exact).max() <= result.error <= 1e-7 * abs(exact).max()
+
+
+def test_an_error_of_single_precision_that_is_known_spares_its_check(grid, islands):
+    """It holds for another Delta, from the pole where it was measured upwards, at no less than twice its size."""
+    size, allowed = 216, 1e-4
+    system = grid((6, 6, 6), delta=islands(size, 2), disorder=1.0)
+    grown = system.with_delta(1.7 * system.delta)
+    poles, sites = fitted_poles(8.0, 0.015, 1e-5), np.arange(size)
+
+    def of(one, **known):
+        return thermal_sums.pair_amplitude_by_poles(
+            BdGHamiltonian(one), poles, select_backend("cpu"), sites, allowed, **known
+        )
+
+    measured = of(system).single
+    exact = bdg.pair_amplitude(grown, 0.015, method="dense").values
+    checked, spared = of(grown), of(grown, known=measured)
+    assert checked.facts["single_precision_poles"] == poles.frequencies.size - 1
+    assert spared.facts["single_precision_poles"] == poles.frequencies.size and spared.single is measured
+    assert abs(spared.values - exact).max() <= spared.error < allowed
+    assert spared.facts["single_precision_error"] > 1.5 * checked.facts["single_precision_error"]
+    above = dataclasses.replace(measured, frequency=float(poles.frequencies[2]))
+    assert of(grown, known=above).facts["single_precision_poles"] == poles.frequencies.size - 2
 
 
 @pytest.mark.parametrize("name", ["disordered", "complex bonds", "spinful, bonds"])
