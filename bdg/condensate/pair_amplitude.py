@@ -216,18 +216,20 @@ def amplitude_sums(
     seed: int = 0,
     progress: bool = False,
     known: SinglePrecision | None = None,
+    slack: float = 1.0,
 ) -> AmplitudeSums:
     """Return F where max|F| is known to be at least about ``expected``: "poles" begin with that.
 
     Their fit takes 0.6 of the error ``tol * expected``, single precision where it fits into the rest the others;
-    ``known``: what the sum for nearly the same Hamiltonian has found out about that.
+    ``known``: what the sum for nearly the same Hamiltonian has found out about that; ``slack``: how many times more
+    than that rest single precision may be off by.
     """
     bound = chebyshev.spectral_bound(hamiltonian.matrix, seed) if hamiltonian.matrix.nnz else 0.0
     choice = choose_method(method, hamiltonian, temperature, sites, bound, tol, device)
     if choice.method == "dense":
         return _dense(hamiltonian, temperature, sites, choice)
     if choice.method == "poles":
-        return _poles(hamiltonian, temperature, sites, bound, tol, choice, expected, known)
+        return _poles(hamiltonian, temperature, sites, bound, tol, choice, expected, known, slack)
     return _chebyshev(hamiltonian, temperature, sites, bound, tol, choice, progress)
 
 
@@ -310,15 +312,17 @@ def _poles(
     choice: Choice,
     expected: float,
     known: SinglePrecision | None,
+    slack: float,
 ) -> AmplitudeSums:
     """Sum over poles; the fit is made again, tighter, if max|F| turns out smaller than expected."""
     share = expected / SMALL_AMPLITUDE
     fit_tol, allowed, repeated = FIT_SHARE * tol * share, SMALL_AMPLITUDE * tol * share, False
     while True:
         poles = fitted_poles(bound, temperature, fit_tol)
-        sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed, known)
+        sums = pair_amplitude_by_poles(hamiltonian, poles, choice.backend, sites, allowed, known, slack)
         needed = tol * float(abs(sums.values).max())
-        if sums.error <= needed or repeated or not needed:
+        single = sums.facts["single_precision_error"]
+        if sums.error - single * (1 - 1 / slack) <= needed or repeated or not needed:
             facts = {"spectral_bound": bound, "fit_error": poles.error, "repeated": repeated, **sums.facts}
             error = sums.error + _pole_rounding(bound, temperature)
             return AmplitudeSums(sums.values, error, choice, sums.dtype, facts, sums.single)

@@ -64,6 +64,7 @@ def pair_amplitude_by_poles(
     sites: np.ndarray,
     allowed: float = 0.0,
     known: SinglePrecision | None = None,
+    slack: float = 1.0,
 ) -> PoleSum:
     """Return F on ``sites``; single precision is used where the error stays below ``allowed``.
 
@@ -71,6 +72,7 @@ def pair_amplitude_by_poles(
     bound. Poles are taken from the lowest on, in double precision until single precision at all that remain is
     expected to fit into ``allowed``. Before that is done the last one is computed in both; what it changes scales the
     estimate, which is added to the bound. ``known``: what a sum for nearly the same Hamiltonian has found spares that.
+    ``slack``: how many times more than the fit leaves of ``allowed`` single precision may be off by.
     """
     system = hamiltonian.system
     form = form_of(hamiltonian, backend)
@@ -84,7 +86,7 @@ def pair_amplitude_by_poles(
 
     delta = system.pairing_block.diagonal().reshape(-1, system.norbs).mean(axis=1)[sites]
     values = 0.5 * poles.linear * delta.astype(complex)
-    precision, done = _Precision(poles, allowed, known), 0
+    precision, done = _Precision(poles, slack * (allowed - 0.5 * poles.error), known), 0
     while done < poles.frequencies.size:  # once, unless a check fails
         asked = precision.expected(done)
         found = side_by_side(onsite, asked, backend, each_bytes=form.bytes_at_once)
@@ -121,11 +123,10 @@ class _Precision:
         What is known about it.
     """
 
-    def __init__(self, poles: Poles, allowed: float, known: SinglePrecision | None) -> None:
+    def __init__(self, poles: Poles, left: float, known: SinglePrecision | None) -> None:
         self._expected, self._weights = single_precision_errors(poles), poles.weights
         self._frequencies = poles.frequencies
-        self._left = allowed - 0.5 * poles.error
-        self.known = known
+        self._left, self.known = left, known
         self._scale = SINGLE_SAFETY if known is None else DRIFT * known.scale
         self.poles, self.error = 0, 0.0
 

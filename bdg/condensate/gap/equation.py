@@ -24,6 +24,8 @@ GUESS = 0.2  # of the attraction: Delta of a uniform system in which U is about 
 THERMAL_SHARE = 0.005  # of tol: what the thermal sums may be off by
 RESIDUAL_SHARE = 3e-3  # of the last residual: what they may be off by before that
 QUICK_SHARE = 0.06  # the same where the map attracts at once, at a rate of 0: slow modes amplify errors of the sums
+RANDOM = 10.0  # times more single precision may be off by: at random from site to site, on average 1/50 of its bound
+FALLS = 3.0  # times (1 - rate) of tol: a residual from which the next one is expected to be the last
 ROUGHEST = 5e-3  # of max|Delta|: what they may be off by at first
 SHARE_EXPECTED = 0.5  # of |Delta| / U: what max|F| is expected to be at least
 LEVEL = 10**0.5  # the accuracy goes in such steps, so poles and the map change a few times only
@@ -292,6 +294,7 @@ class GapEquation:
                 float(np.clip(share, 1e-12, ROUGHEST)),
                 self.backend.device,
                 known=None if self.final else self._single,
+                slack=1.0 if self.final else RANDOM,
             )
             self._single = sums.single
             amplitude, self.error = sums.values, sums.error
@@ -311,6 +314,8 @@ class GapEquation:
         final = THERMAL_SHARE * tol
         share = max(QUICK_SHARE * (1 - max(rate, 0.0)), RESIDUAL_SHARE)
         enough = min(share * residual / largest if largest else 0.0, ROUGHEST)
+        if residual <= FALLS * (1 - rate) * tol * largest:
+            enough = final
         levels = max(math.floor(math.log(enough / final, LEVEL) + 1e-9), 0) if enough > final else 0
         self.final = levels == 0
         share = final * LEVEL**levels
