@@ -187,7 +187,7 @@ def _poles(
         return logarithm, form.elements(factor) if elements else None
 
     logs = []
-    found = side_by_side(at, poles.frequencies, choice.backend, each_bytes=form.bytes_at_once)
+    found = side_by_side(at, poles.frequencies, choice.backend, each_bytes=form.bytes_at_once, divisible=True)
     for weight, (logarithm, green) in zip(poles.weights, found, strict=True):
         logs.append(logarithm)
         if green is not None:

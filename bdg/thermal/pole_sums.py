@@ -89,7 +89,7 @@ def pair_amplitude_by_poles(
     precision, done = _Precision(poles, slack * (allowed - 0.5 * poles.error), known), 0
     while done < poles.frequencies.size:  # once, unless a check fails
         asked = precision.expected(done)
-        found = side_by_side(onsite, asked, backend, each_bytes=form.bytes_at_once)
+        found = side_by_side(onsite, asked, backend, each_bytes=form.bytes_at_once, divisible=True)
         elements = np.empty(0)
         for (number, single), new in zip(asked, found, strict=True):
             if single and number < done:  # computed in both

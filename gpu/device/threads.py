@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ from bdg.gpu.device.memory import available_bytes
 
 VARIABLE = "BDG_THREADS"
 _SWITCH_SECONDS = 1e-4  # threads that wait for the interpreter lock get it after that, instead of 5e-3
+_GAIN = 0.8  # k threads inside a piece are about k**0.8 times as quick as one
 _SHARE = 0.5  # of the memory that is left: other processes look at the same time
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _Given = TypeVar("_Given")
@@ -118,7 +120,12 @@ def threads_taken(number: int) -> int:
 
 
 def side_by_side(
-    work: Callable[[_Given], _Made], items: Iterable[_Given], backend: Backend, *, each_bytes: float = 0.0
+    work: Callable[[_Given], _Made],
+    items: Iterable[_Given],
+    backend: Backend,
+    *,
+    each_bytes: float = 0.0,
+    divisible: bool = False,
 ) -> Iterator[_Made]:
     """Yield ``work(item)`` in the order of the items, computed on as many threads as are granted and fit.
 
@@ -133,8 +140,12 @@ def side_by_side(
         On a GPU pieces follow one another.
     each_bytes : float
         What one piece takes beside the others: no more of them than fit into the memory that is left.
+    divisible : bool
+        A piece is about as quick on several threads as its parts: fewer pieces at once, on more threads each, where the
+        last ones would leave threads without work.
     """
-    if isinstance(items, Sequence | np.ndarray) and len(items) == 1:  # it may use the threads itself
+    count = len(items) if isinstance(items, Sequence | np.ndarray) else 0
+    if count == 1:  # it may use the threads itself
         number = 1
     else:
         number = threads_that_fit(backend, each_bytes)
@@ -142,7 +153,20 @@ def side_by_side(
         if number == 1:
             yield from map(work, items)
             return
-        yield from _pooled(work, iter(items), number)
+        at_once, inside = pieces_and_threads(count, number, threads_granted(), divisible)
+        yield from _pooled(work, iter(items), at_once, inside)
+
+
+def pieces_and_threads(count: int, fit: int, threads: int, divisible: bool) -> tuple[int, int]:
+    """Return how many pieces are done at once, and how many threads each has.
+
+    More than one where fewer than ``threads`` pieces exist (``count``; 0 is not known) or ``fit`` into memory.
+    """
+    most = min(count, fit)
+    if not 0 < most < threads:
+        return fit, 1
+    splits = [(at_once, threads // at_once) for at_once in range(most, 0 if divisible else most - 1, -1)]
+    return min(splits, key=lambda split: math.ceil(count / split[0]) / split[1] ** _GAIN)
 
 
 def threads_that_fit(backend: Backend, each_bytes: float = 0.0) -> int:
@@ -153,18 +177,22 @@ def threads_that_fit(backend: Backend, each_bytes: float = 0.0) -> int:
     return number
 
 
-def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: int) -> Iterator[_Made]:
-    waiting: list[Future[_Made]] = []
+def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: int, inside: int) -> Iterator[_Made]:
+    waiting: list[tuple[Future[_Made], _Team]] = []
 
     def submit(item: _Given) -> None:
-        waiting.append(pool.submit(on_one_thread(work), item))
+        team = _Team(inside)
+        waiting.append((pool.submit(_in_team(work, team), item), team))
         threads_taken(min(number, len(waiting)))
 
     with pool_of(number) as pool:
         for item in islice(items, 2 * number):  # whoever is done finds more to do while the first in order is not
             submit(item)
         while waiting:
-            found = waiting.pop(0).result()
+            at_once = min(number, len(waiting))
+            future, team = waiting.pop(0)
+            found = future.result()
+            threads_taken(at_once * team.used)
             for item in islice(items, 1):
                 submit(item)
             yield found
@@ -172,8 +200,12 @@ def _pooled(work: Callable[[_Given], _Made], items: Iterator[_Given], number: in
 
 def on_one_thread(work: Callable[[_Given], _Made]) -> Callable[[_Given], _Made]:
     """Return ``work`` in a copy of the present context: NumPy's settings are the same, and no threads are granted."""
+    return _in_team(work, _Team(1))
+
+
+def _in_team(work: Callable[[_Given], _Made], team: _Team) -> Callable[[_Given], _Made]:
     context = contextvars.copy_context()
-    context.run(_TEAM.set, _Team(1))
+    context.run(_TEAM.set, team)
     return lambda item: context.run(work, item)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -45,15 +46,21 @@ class Piece:
     needs : tuple of int
         Pieces that come before.
     holder : int
-        Outermost piece of a pool that it belongs to, whose parts follow one another today; -1: none.
+        Outermost piece of a pool that it belongs to, which has few threads for its parts; -1: none.
     large : bool
         A block of a large product, in which the interpreter has nothing to do.
+    beside : int
+        Pieces of that pool; 0: it has not told.
+    divisible : bool
+        It says so.
     """
 
     seconds: float
     needs: tuple[int, ...]
     holder: int = -1
     large: bool = False
+    beside: int = 0
+    divisible: bool = False
 
 
 class Recorder:
@@ -63,18 +70,26 @@ class Recorder:
         self.pieces: list[Piece] = []
         self._needs: tuple[int, ...] = ()
         self._holder, self._large = -1, False
+        self._beside, self._divisible = 0, False
         self._begin = time.thread_time()
 
     def close(self) -> tuple[int, ...]:
         """End the piece that is going on and return what the next one has to wait for."""
         now = time.thread_time()
-        self.pieces.append(Piece(now - self._begin, self._needs, self._holder, self._large))
+        pool = self._beside, self._divisible
+        self.pieces.append(Piece(now - self._begin, self._needs, self._holder, self._large, *pool))
         self._needs = (len(self.pieces) - 1,)
         self._begin = time.thread_time()
         return self._needs
 
     def side_by_side(
-        self, work: Callable[[Any], Any], items: Iterable[Any], backend: Any, *, each_bytes: float = 0.0
+        self,
+        work: Callable[[Any], Any],
+        items: Iterable[Any],
+        backend: Any,
+        *,
+        each_bytes: float = 0.0,
+        divisible: bool = False,
     ) -> Iterator[Any]:
         """As `bdg.gpu.device.threads.side_by_side`: a pool, whose results are taken in their order."""
         if isinstance(items, Sequence | np.ndarray) and len(items) == 1:
@@ -83,7 +98,9 @@ class Recorder:
         before = taken = self.close()
         for item in items:
             self._needs, outer = before, self._holder
-            self._holder = outer if outer >= 0 else len(self.pieces)
+            if outer < 0:
+                self._holder, self._divisible = len(self.pieces), divisible
+                self._beside = len(items) if isinstance(items, Sequence | np.ndarray) else 0
             found = work(item)
             done = self.close()
             self._needs, self._holder = (*done, *taken), outer
@@ -152,7 +169,8 @@ def makespan(
     within : bool
         Threads that are left over help inside the pieces of a pool, too.
     """
-    needs = [set(piece.needs) for piece in pieces] if within else _one_after_another(pieces)
+    needs = [set(piece.needs) for piece in pieces]
+    limits = [(cores, cores) if within else _limits(piece, cores) for piece in pieces]
     followers: list[list[int]] = [[] for _ in pieces]
     for number, before in enumerate(needs):
         for one in before:
@@ -162,8 +180,7 @@ def makespan(
     running: dict[int, float] = {}
     clock = 0.0
     while ready or running:
-        while ready and len(running) < cores:
-            number = heapq.heappop(ready)
+        for number in _admitted(ready, running, pieces, limits, cores):
             running[number] = pieces[number].seconds
         locked = calls * sum(not pieces[number].large for number in running)
         speed = min(1.0, 1.0 / max(locked, 1e-9), SOCKET / max(copies * len(running), 1e-9))
@@ -179,14 +196,31 @@ def makespan(
     return clock
 
 
-def _one_after_another(pieces: Sequence[Piece]) -> list[set[int]]:
-    """Return what each piece waits for where those of one holder follow one another."""
-    needs, last = [], dict[int, int]()
-    for number, piece in enumerate(pieces):
-        needs.append({*piece.needs, *([last[piece.holder]] if piece.holder in last else [])})
-        if piece.holder >= 0:
-            last[piece.holder] = number
-    return needs
+def _limits(piece: Piece, cores: int) -> tuple[int, int]:
+    """Return how many holders of the pool of a piece are at work at once, and how many pieces of each."""
+    return (
+        threads.pieces_and_threads(piece.beside, cores, cores, piece.divisible) if piece.holder >= 0 else (cores, cores)
+    )
+
+
+def _admitted(
+    ready: list[int], running: dict[int, float], pieces: Sequence[Piece], limits: Sequence[tuple[int, int]], cores: int
+) -> list[int]:
+    """Take from the heap of pieces that are ready, in their order, those that begin now."""
+    admitted, left = list[int](), list[int]()
+    at_work = Counter(pieces[number].holder for number in running)
+    while ready and len(running) + len(admitted) < cores:
+        number = heapq.heappop(ready)
+        holder, (holders, parts) = pieces[number].holder, limits[number]
+        others = sum(1 for one in at_work if one >= 0 and one != holder)
+        if holder >= 0 and (at_work[holder] >= parts or others >= holders):
+            left.append(number)
+            continue
+        at_work[holder] += 1
+        admitted.append(number)
+    for number in left:
+        heapq.heappush(ready, number)
+    return admitted
 
 
 def held_up(system: System, what: str, method: str, **arguments: Any) -> tuple[float, float]:

@@ -44,6 +44,8 @@ def test_parts_of_a_piece_follow_one_another_unless_others_help():
     """Two poles of three parts each: two cores do one pole each; with help within six cores do all at once."""
     pieces = [Piece(1.0, (), holder) for holder in (0, 0, 0, 3, 3, 3)]
     assert makespan(pieces, 6, within=False) == pytest.approx(3) and makespan(pieces, 6) == pytest.approx(1)
+    told = [Piece(1.0, (), holder, beside=2) for holder in (0, 0, 0, 3, 3, 3)]
+    assert [makespan(told, cores, within=False) for cores in (2, 4, 6)] == pytest.approx([3, 2, 1])
 
 
 def busy(seconds):
