@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +26,8 @@ from bdg.gpu.device.memory import available_bytes
 
 VARIABLE = "BDG_THREADS"
 _SWITCH_SECONDS = 1e-4  # threads that wait for the interpreter lock get it after that, instead of 5e-3
-_GAIN = 0.8  # k threads inside a piece are about k**0.8 times as quick as one
+_LOST = 0.15  # of each further thread inside a piece, as replays of factors have it
+_FEW = 8  # threads from which on pieces are not left alone with one each
 _SHARE = 0.5  # of the memory that is left: other processes look at the same time
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _Given = TypeVar("_Given")
@@ -141,7 +141,7 @@ def side_by_side(
     each_bytes : float
         What one piece takes beside the others: no more of them than fit into the memory that is left.
     divisible : bool
-        A piece is about as quick on several threads as its parts: fewer pieces at once, on more threads each, where the
+        Threads inside a piece are nearly as good as those beside it: fewer at once, on more threads each, where the
         last ones would leave threads without work.
     """
     count = len(items) if isinstance(items, Sequence | np.ndarray) else 0
@@ -160,13 +160,17 @@ def side_by_side(
 def pieces_and_threads(count: int, fit: int, threads: int, divisible: bool) -> tuple[int, int]:
     """Return how many pieces are done at once, and how many threads each has.
 
-    More than one where fewer than ``threads`` pieces exist (``count``; 0 is not known) or ``fit`` into memory.
+    More than one where fewer than ``threads`` pieces exist (``count``; 0 is not known) or ``fit`` into memory, and if
+    pieces are ``divisible`` where that is quicker by R. L. Graham's bound (SIAM J. Appl. Math. 17, 416 (1969)).
     """
     most = min(count, fit)
-    if not 0 < most < threads:
+    if not most:
         return fit, 1
-    splits = [(at_once, threads // at_once) for at_once in range(most, 0 if divisible else most - 1, -1)]
-    return min(splits, key=lambda split: math.ceil(count / split[0]) / split[1] ** _GAIN)
+    fewest = 1 if divisible and threads >= _FEW else most
+    return min(
+        ((at_once, threads // at_once) for at_once in range(most, fewest - 1, -1)),
+        key=lambda split: (count / split[0] + 1 - 1 / split[0]) * (1 + _LOST * (split[1] - 1)) / split[1],
+    )
 
 
 def threads_that_fit(backend: Backend, each_bytes: float = 0.0) -> int:

@@ -84,7 +84,7 @@ def test_threads_without_a_piece_of_their_own_help_within():
     split = threads.pieces_and_threads
     assert [split(count, 2, 2, True) for count in (0, 2, 5)] == [(2, 1)] * 3
     assert split(5, 16, 16, False) == (5, 3) and split(9, 16, 16, False) == (9, 1)
-    assert split(9, 16, 16, True) == (3, 5)  # three rounds on five threads each instead of one on one each
+    assert split(9, 16, 16, True) == (4, 4)  # the longest of nine on one thread each would hold up all
     assert split(9, 4, 16, False) == (4, 4) and split(9, 1, 16, True) == (1, 16) and split(0, 4, 16, True) == (4, 1)
     inside, used = collected(lambda _: threads.threads_granted(), range(3), threads=7)
     assert inside == [2] * 3 and used == 3  # those within had nothing to do
