@@ -88,6 +88,7 @@ def test_threads_without_a_piece_of_their_own_help_within():
     assert split(9, 4, 16, False) == (4, 4) and split(9, 1, 16, True) == (1, 16) and split(0, 4, 16, True) == (4, 1)
     inside, used = collected(lambda _: threads.threads_granted(), range(3), threads=7)
     assert inside == [2] * 3 and used == 3  # those within had nothing to do
+    assert collected(lambda _: threads.threads_taken(2), range(3), threads=7)[1] == 6
 
 
 def test_an_error_ends_what_was_not_begun():
