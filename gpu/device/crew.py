@@ -111,10 +111,11 @@ def shared(work: Callable[[_Given], None], items: Iterable[_Given], worth: bool 
     """
     crew, pieces = _CREW.get(), list(items)
     rest = iter(pieces)
+    held = [work]  # helpers that were not needed wait for an idle thread until they are forgotten: arrays must not
 
     def some(_: None = None) -> None:
         for item in rest:  # each is handed out once: an iterator over a list is
-            work(item)
+            held[0](item)
 
     if crew is None or not worth or len(pieces) < 2:
         some()
@@ -126,3 +127,4 @@ def shared(work: Callable[[_Given], None], items: Iterable[_Given], worth: bool 
         for helper in helpers:
             if not helper.cancel():
                 helper.result()
+        held.clear()

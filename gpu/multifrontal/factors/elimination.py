@@ -8,6 +8,7 @@ a record of its own, which the part above takes over: results have the same bits
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from bdg.gpu.device.backend import Backend
 from bdg.gpu.device.crew import in_turn
+from bdg.gpu.device.memory import give_back_freed
 from bdg.gpu.multifrontal.analysis.links import FrontClass
 from bdg.gpu.multifrontal.analysis.parts import Part
 from bdg.gpu.multifrontal.analysis.pattern import BlockMatrix
@@ -33,6 +35,7 @@ from bdg.gpu.multifrontal.factors.upper_rows import UpperRows
 
 STATIC_PIVOT = 1.5e-5  # in units of the norm of H; 100 times smaller ones leave clean systems at z = 0 unusable
 STATIC_PIVOT_LAST = 1e-4  # in units of that; last blocks have to become small next to an eigenvalue
+_SPARE = 1.5  # times what a part needs: more memory that was used before is not taken beside other parts
 _PADDING = 1e-3  # in units of the norm of H: padded pivots are not among the small ones
 
 
@@ -61,11 +64,52 @@ class Workspace:
         Where fronts are built; None: anew each time.
     products : array
         Of what is formed and not kept, by who eliminates.
+    written : int
+        Elements of ``fronts`` that were written to: the others take no memory yet.
     """
 
     def __init__(self, elements: int, dtype: np.dtype) -> None:
         self.fronts: Any = np.empty(elements, dtype) if elements else None
         self.products = np.empty(0, dtype)
+        self.written = 0
+
+
+class _Workspaces:
+    """Those of the parts of one elimination that go side by side; what none will need is given back at once."""
+
+    def __init__(self, symbolic: Symbolic, elements: int, dtype: np.dtype) -> None:
+        self._parts, self._elements, self._dtype = symbolic.parts, elements, dtype
+        self._needed = [scratch_elements(symbolic.classes[part.begin : part.end]) for part in self._parts]
+        self._above = {below: k for k, part in enumerate(self._parts) for below in part.below}
+        self._lock = threading.Lock()
+        self._idle: list[Workspace] = []
+        self._waiting, self._at_work = set(range(len(self._parts))), set[int]()
+
+    def taken(self, number: int) -> Workspace:
+        """Return memory for a part: what was used before, unless it is too much beside other parts at work."""
+        with self._lock:
+            memory = self._idle.pop() if self._idle else Workspace(self._elements, self._dtype)
+            if self._at_work and memory.written > _SPARE * self._needed[number]:
+                memory = Workspace(self._elements, self._dtype)
+            memory.written = max(memory.written, self._needed[number])
+            self._waiting.remove(number)
+            self._at_work.add(number)
+        return memory
+
+    def given_back(self, number: int, memory: Workspace) -> None:
+        """Keep the memory of a part that ended, if another can begin before those at work end."""
+        with self._lock:
+            self._at_work.remove(number)
+            begins = self._waiting.difference(*(self._all_above(k) for k in self._at_work))
+            if len(begins) > len(self._idle):
+                self._idle.append(memory)
+
+    def _all_above(self, number: int) -> list[int]:
+        found = []
+        while number in self._above:
+            number = self._above[number]
+            found.append(number)
+        return found
 
 
 class Elimination:
@@ -147,7 +191,9 @@ class Elimination:
         parts = self.symbolic.parts
         self._left: dict[int, Any] = {}  # Schur complements of stacks that wait for the stacks above
         self._uses = [len(c.up) for c in self.classes]
-        self._idle: list[Workspace] = []
+        on_cpu = self.backend.xp is np and self.symbolic.settings.upper
+        scratch = scratch_elements(self.symbolic.classes) if on_cpu else 0
+        self._workspaces = _Workspaces(self.symbolic, scratch, self.dtype)
         self._done: dict[int, Progress] = {}
         try:
             with np.errstate(all="ignore"):
@@ -155,7 +201,7 @@ class Elimination:
                 in_turn(self._one_part, [part.below for part in parts], self.backend, each_bytes=each_bytes)
             last = self._done[len(parts) - 1]
         finally:
-            del self._left, self._uses, self._idle, self._done
+            del self._left, self._uses, self._workspaces, self._done
         self._pivots = last.pivots
         return last
 
@@ -166,23 +212,22 @@ class Elimination:
     def _one_part(self, number: int) -> None:
         """Eliminate the stacks of one part of the tree; those below are done."""
         part = self.symbolic.parts[number]
-        progress = self._begin(part, [self._done.pop(below) for below in part.below])
+        memory = self._workspaces.taken(number)
+        progress = self._begin(part, [self._done.pop(below) for below in part.below], memory)
         for stack in range(part.begin, part.end):
             self._left[stack] = self._one_stack(stack, progress, stack + 1 < part.end and self._goes_on(stack))
-        self._idle.append(progress.memory)
+        self._workspaces.given_back(number, progress.memory)
+        del progress.memory, memory
         self._done[number] = progress
+        if len(self.symbolic.parts) > 1 and self.backend.xp is np:
+            give_back_freed()  # each thread has a heap of its own, which the others cannot use
 
-    def _begin(self, part: Part, below: list[Any]) -> Any:
+    def _begin(self, part: Part, below: list[Any], memory: Workspace) -> Any:
         """Return the progress that a part begins with, from that of the parts below."""
         settings = self.symbolic.settings
         pivots = self._pivots.following([progress.pivots for progress in below], part.share)
         together = self.symbolic.pattern.rows_per_site if self.symmetry == "skew" else 1
         invert = StackInverter(self.backend.xp, self.symmetry, settings.base, settings.upper, pivots, together)
-        try:
-            memory = self._idle.pop()
-        except IndexError:
-            elements = scratch_elements(self.symbolic) if self.backend.xp is np and settings.upper else 0
-            memory = Workspace(elements, self.dtype)
         return Progress(pivots, invert, memory)
 
     def _one_stack(self, number: int, progress: Any, goes_on: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,15 +93,15 @@ def _kept(front_class: Any, general: bool, thin_leaves: bool) -> int:
     return c.n * c.a * (c.m + (c.u if general else 0))
 
 
-def scratch_elements(symbolic: Symbolic) -> int:
-    """Return the size of the one place in which the CPU builds its fronts."""
-    return max((c.n * c.m**2 for c in symbolic.classes if not c.takes_over), default=0)
+def scratch_elements(classes: Sequence[Any]) -> int:
+    """Return the size of the one place in which the CPU builds the fronts of some stacks."""
+    return max((c.n * c.m**2 for c in classes if not c.takes_over), default=0)
 
 
 def beside_elements(symbolic: Symbolic) -> int:
     """Return what one more part of the tree takes beside those that are eliminated: fronts, W, what waits above."""
     rest = max((c.n * c.m * c.a + stored_elements(c.u) * (c.n == 1) for c in symbolic.classes), default=0)
-    return scratch_elements(symbolic) + rest
+    return scratch_elements(symbolic.classes) + rest
 
 
 def inverse_beside_elements(symbolic: Symbolic, general: bool = False) -> int:
@@ -117,7 +118,7 @@ def works_in_place(front_class: Any, upper: int) -> bool:
 def _factor_elements(symbolic: Symbolic, general: bool, on_device: bool, thin: bool) -> tuple[float, float]:
     """Return the largest number of matrix elements with and without the factors."""
     upper = symbolic.settings.upper
-    scratch = float(scratch_elements(symbolic)) if upper and not on_device else 0.0
+    scratch = float(scratch_elements(symbolic.classes)) if upper and not on_device else 0.0
     kept = alive = peak = work = 0.0
     schur: dict[int, float] = {}
     in_place: set[int] = set()

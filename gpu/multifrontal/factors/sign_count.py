@@ -115,9 +115,9 @@ class SignCount(Elimination):
             return None
         return self._pivots.negative_count(self.backend.xp) + self._border.negative_count()
 
-    def _begin(self, part: Part, below: list[_Tally]) -> _Tally:
+    def _begin(self, part: Part, below: list[_Tally], memory: Workspace) -> _Tally:
         """As `Elimination`; the errors and the columns of the parts below are taken over in their order."""
-        begun = super()._begin(part, below)
+        begun = super()._begin(part, below, memory)
         xp, before = self.backend.xp, sum(tally.border.size for tally in below)
         border = Border(
             self.symbolic.classes,
