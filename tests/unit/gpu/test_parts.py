@@ -3,8 +3,10 @@
 Systems are small; what a part must be worth is set to nothing, so that each has several.
 """
 
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -365,3 +367,22 @@ def test_shares_that_are_not_worth_it_stay_on_their_thread():
     work = lambda k: shared(lambda _: found.add((k, threading.get_ident())), range(9), worth=False)  # noqa: E731
     _on(lambda: in_turn(work, TREE, CPU), threads=3)
     assert len(found) == len(TREE)
+
+
+def test_shares_that_nobody_took_hold_no_memory_while_others_are_at_work():
+    gone, held = threading.Event(), []
+
+    def work(number):
+        if number:
+            assert gone.wait(5)  # the other thread takes no share, and forgets none
+            return
+        array = np.zeros(3)
+        watched = weakref.ref(array)
+        shared(lambda item, array=array: None, range(4))
+        del array
+        gc.collect()
+        held.append(watched() is not None)
+        gone.set()
+
+    _on(lambda: in_turn(work, [(), ()], select_backend("cpu")), threads=2)
+    assert held == [False]
