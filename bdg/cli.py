@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         "fit. Rates of this machine are measured on first use, in about a second.",
     )
     _add_job(estimate)
+    _add_scheduler(estimate, "for the workers of a running dask scheduler, which are asked for threads and memory")
     estimate.set_defaults(act=_estimate)
 
     status = commands.add_parser(
@@ -153,11 +154,7 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     _add_job(run)
     run.add_argument("--out", metavar="DIR", help="run directory (default: runs/out/<name of the job>)")
-    run.add_argument(
-        "--scheduler",
-        metavar="ADDRESS|FILE",
-        help="let the workers of a running dask scheduler compute (extra 'cluster'; bdg cluster starts one)",
-    )
+    _add_scheduler(run, "let the workers of a running dask scheduler compute (extra 'cluster'; bdg cluster starts one)")
     spent = "begin no more points after that; those at work are finished"
     run.add_argument("--budget", type=_minutes, metavar="MINUTES", help=spent)
     late = "give a point up after that, and go on with the others"
@@ -170,6 +167,10 @@ def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="a progress bar on stderr (default: on a terminal; else plain lines)",
     )
     run.set_defaults(act=_run)
+
+
+def _add_scheduler(command: argparse.ArgumentParser, what: str) -> None:
+    command.add_argument("--scheduler", metavar="ADDRESS|FILE", help=what)
 
 
 def _add_job(command: argparse.ArgumentParser) -> None:
@@ -284,7 +285,8 @@ def _estimate(chosen: argparse.Namespace) -> int:
 
     job = load_job(chosen.job, chosen.overrides, allow_code=chosen.allow_code)
     try:
-        found = estimate_job(job, workers=chosen.workers, device=chosen.device, progress=None)
+        names = "workers device scheduler".split()
+        found = estimate_job(job, **{name: getattr(chosen, name) for name in names}, progress=None)
     except (ValueError, ArithmeticError) as error:  # what the functions refuse, in their words
         _complain(f"bdg: {shown(chosen.job)}: {in_words_of_the_job(shown(error, 1000), job.kind)}")
         return 2

@@ -232,6 +232,7 @@ _JOBS = (  # each may import those before it
     "bdg/jobs/engines",
     "bdg/jobs/slurm.py",
     "bdg/jobs/runner.py",
+    "bdg/jobs/cores.py",
     "bdg/jobs/extrapolation.py",
     "bdg/jobs/estimate.py",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +13,19 @@ import numpy as np
 from bdg.base.errors import JobError
 from bdg.base.progress import progress_bar
 from bdg.base.results import Choice, Evidence, Result, quantity
-from bdg.estimates import CORES
 from bdg.gpu.cost.calibration import rates_of
 from bdg.gpu.device.backend import Backend, select_backend
-from bdg.gpu.device.memory import GIB, available_bytes
-from bdg.gpu.device.threads import require_threads
+from bdg.gpu.device.memory import GIB, available_bytes, memory_elsewhere
 from bdg.jobs import extrapolation
 from bdg.jobs.building import require_points, stated
+from bdg.jobs.cores import START, Cores
+from bdg.jobs.engines.dask_cluster import workforce_of
 from bdg.jobs.extrapolation import StepCost, asked, cost_on_threads, extrapolated
 from bdg.jobs.job import Job
 from bdg.jobs.kinds import is_own
 from bdg.jobs.model.kind import Step
 from bdg.jobs.model.sweep import Parameters, Point
+from bdg.jobs.model.workforce import Workforce
 from bdg.jobs.progress import words
 from bdg.lattices.arguments import whole_number
 from bdg.lattices.budget import Building
@@ -34,7 +34,6 @@ from bdg.lattices.system import System
 MOST_EXAMINED = 24  # points; more are taken to be like their neighbours
 MOST_EXTRAPOLATED = 8  # where the systems are too large to be built for an estimate
 _COUNTED_GIB = 0.5  # of a worker without a lattice
-_START = 1.5  # seconds until a worker is ready
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,6 +66,8 @@ class JobEstimate(Result):
         Of all points together.
     refused : str
         Why the job cannot be run like this, with what would fit; "" if it can.
+    scheduler : str
+        Whose workers they are; "" for processes of this machine.
     """
 
     name: str = quantity("name of the job")
@@ -86,10 +87,13 @@ class JobEstimate(Result):
     cores: int = quantity("cores that the workers share", before=1)
     on_cores: np.ndarray = quantity("numbers of cores (C,)", before=np.zeros(0, int))
     seconds_on_cores: np.ndarray = quantity("expected time with so many (C,)", "s", before=np.zeros(0))
+    scheduler: str = quantity("scheduler whose workers were asked, empty for processes of this machine", before="")
 
     def __str__(self) -> str:
         """Return the steps as a table, with the totals."""
-        lines = [f"{self.name}: {self.points} points, {self.workers} worker{'s' if self.workers > 1 else ''}"]
+        lines = [
+            f"{self.name}: {self.points} points, {self.workers} worker{'s' if self.workers > 1 else ''}{self._of()}"
+        ]
         if self.examined < self.points:
             lines.append(f"  from {self.examined} points, spread evenly over the job")
         if self.extrapolated:
@@ -107,6 +111,10 @@ class JobEstimate(Result):
             lines.append(f"  REFUSED: {self.refused}")
         return "\n".join(lines)
 
+    def _of(self) -> str:
+        """Return whose workers they are."""
+        return f" of the scheduler {self.scheduler}" if self.scheduler else ""
+
     def _on_cores(self) -> str:
         """Return the seconds with each number of cores."""
         pairs = zip(self.on_cores, self.seconds_on_cores, strict=True)
@@ -122,7 +130,14 @@ class _Sum:
     notes: dict[str, None]
 
 
-def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: bool | None = False) -> JobEstimate:
+def estimate_job(
+    job: Job,
+    *,
+    workers: int = 1,
+    device: str = "auto",
+    scheduler: str | None = None,
+    progress: bool | None = False,
+) -> JobEstimate:
     """Return what ``bdg run`` will take for a job.
 
     Systems of more than 5e4 sites on a grid are not built for that: what they take is extrapolated from smaller ones
@@ -130,13 +145,16 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
 
     Parameters
     ----------
+    scheduler : str, optional
+        Address or scheduler file of a running dask scheduler: its workers are asked for their threads and memory, and
+        count instead of ``workers``. Rates are those of this machine.
     progress : bool or None
         Show a bar; None: where stderr is a terminal.
 
     Raises
     ------
     JobError
-        If the kind does not say what its points compute.
+        If the kind does not say what its points compute, or the scheduler has no workers that can be used.
     MemoryBudgetError
         If the system of a point cannot even be built; the text says what would fit.
     TypeError, ValueError
@@ -144,22 +162,23 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
     """
     start = time.perf_counter()
     workers = whole_number("workers", workers, 1)
+    force = None if scheduler is None else workforce_of(scheduler, device)
+    shared = Cores.of(workers, len(job.points)) if force is None else Cores.of_workers(force, len(job.points))
     if job.kind.counted is not None:
-        return _counted(job, workers, select_backend("cpu"), start)
+        return _counted(job, shared, select_backend("cpu"), start)
     if job.kind.steps is None:
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "
             "estimated; give the Kind a function steps (docs/extending.md)"
         )
     backend = select_backend(device)
-    require_points(job, job.points)
-    shared = _Cores.of(workers, len(job.points))
-    found = _examined(job, device, progress, shared)
+    require_points(job, job.points, force=force)
+    with memory_elsewhere(None if force is None else force.bytes):
+        found = _examined(job, device, progress, shared)
     origin = rates_of(backend).origin
     sums, per_point = found.sums, found.per_point
     scale = len(job.points) / len(per_point)
     total, building = scale * sum(per_point), scale * found.building
-    crew = shared.crew
     each = np.array([found.on_threads[number] for number in shared.threads]) / len(per_point)
     on_cores = shared.seconds(each + building / len(job.points))
     told = Choice("cost model", "the methods that auto takes", backend)
@@ -171,63 +190,23 @@ def estimate_job(job: Job, *, workers: int = 1, device: str = "auto", progress: 
         gibibytes=found.largest / GIB,
         points=len(job.points),
         examined=len(per_point),
-        workers=workers,
+        workers=shared.workers,
         steps=[what for what, _ in sums],
         methods=[", ".join(entry.methods) for entry in sums.values()],
         notes=["; ".join(filter(None, entry.notes)) for entry in sums.values()],
         step_seconds=scale * np.array([entry.seconds for entry in sums.values()]),
         building_seconds=float(building),
         extrapolated=found.extrapolated(),
-        refused=_refusal(found.obstacles, found.largest, crew, available_bytes(backend)),
+        refused=_refusal(found, shared.crew, backend, force),
         cores=int(shared.cores[shared.here]),
         on_cores=shared.cores,
         seconds_on_cores=on_cores,
+        scheduler=shared.scheduler,
         evidence=evidence,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Cores:
-    """Workers on some numbers of cores: each has an equal share of them as threads, one at least.
-
-    Attributes
-    ----------
-    cores : array (C,) of int
-        Those of the tables, and those at hand.
-    here : int
-        Where these are.
-    crew : int
-        Workers that have a point to do.
-    points : int
-    threads : array (C,) of int
-        Of each worker.
-    """
-
-    cores: np.ndarray
-    here: int
-    crew: int
-    points: int
-    threads: np.ndarray
-
-    @classmethod
-    def of(cls, workers: int, points: int) -> _Cores:
-        """Return the shares of so many workers."""
-        granted, crew = require_threads(), min(workers, points)
-        cores = np.array(sorted({*CORES, granted}))
-        threads = np.maximum(1, cores // crew)
-        return cls(cores, list(cores).index(granted), crew, points, threads)
-
-    def seconds(self, each: np.ndarray) -> np.ndarray:
-        """Return the seconds on the clock (C,) where a point takes ``each`` on the threads of a worker.
-
-        Workers that are more than the cores wait for one another.
-        """
-        rounds = max(self.points / self.crew, math.ceil(self.points / self.crew))
-        waiting = np.maximum(1.0, self.crew / self.cores)
-        return np.asarray(_START + rounds * waiting * each)
-
-
-def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstimate:
+def _counted(job: Job, shared: Cores, backend: Backend, start: float) -> JobEstimate:
     """Return the estimate of a kind that counts its work itself."""
     count = job.kind.counted
     assert count is not None
@@ -239,8 +218,7 @@ def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstim
         entry.methods[step.method] = None
         entry.notes[step.note] = None
     each = [sum(step.seconds for step in point) for point in points]
-    shared = _Cores.of(workers, len(points))
-    on_cores = _START + np.maximum(sum(each) / np.minimum(shared.crew, shared.cores), max(each))  # of one thread each
+    on_cores = START + np.maximum(sum(each) / np.minimum(shared.crew, shared.cores), max(each))  # of one thread each
     told = Choice("counted", "points have no system; what they do is counted", backend)
     return JobEstimate(
         name=job.name,
@@ -249,7 +227,7 @@ def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstim
         gibibytes=_COUNTED_GIB,
         points=len(points),
         examined=len(points),
-        workers=workers,
+        workers=shared.workers,
         steps=list(sums),
         methods=[", ".join(entry.methods) for entry in sums.values()],
         notes=[next(iter(entry.notes)) for entry in sums.values()],
@@ -260,6 +238,7 @@ def _counted(job: Job, workers: int, backend: Backend, start: float) -> JobEstim
         cores=int(shared.cores[shared.here]),
         on_cores=shared.cores,
         seconds_on_cores=on_cores,
+        scheduler=shared.scheduler,
         evidence=Evidence.of(told, dtype="float32", start=start, rates="counts, with times measured on one core"),
     )
 
@@ -302,7 +281,7 @@ class _Examined:
         return f"to {to} sites from systems of at most {max(extrapolation.SAMPLES)} sites with the same keys"
 
 
-def _examined(job: Job, device: str, progress: bool | None, shared: _Cores) -> _Examined:
+def _examined(job: Job, device: str, progress: bool | None, shared: Cores) -> _Examined:
     """Look at points spread over the job, fewer of them where each is extrapolated from several systems."""
     make = job.kind.steps
     assert make is not None
@@ -380,14 +359,18 @@ def _share(system: System, geometries: dict[str, dict[str, Any]]) -> None:
     system.shared.update(known)
 
 
-def _refusal(obstacles: Sequence[str], largest: float, crew: int, available: float) -> str:
-    if obstacles:
-        more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
-        return f"{obstacles[0]}{more}"
-    fit = int(available // largest) if largest else crew
+def _refusal(found: _Examined, crew: int, backend: Backend, force: Workforce | None) -> str:
+    """Return why the points that were examined cannot be computed by these workers; "" if they can."""
+    if found.obstacles:
+        more = f" (and {len(found.obstacles) - 1} more)" if len(found.obstacles) > 1 else ""
+        return f"{found.obstacles[0]}{more}"
+    if force is not None:
+        return force.refusal(found.largest, crew)
+    available = available_bytes(backend)
+    fit = int(available // found.largest) if found.largest else crew
     if fit >= crew:
         return ""
     return (
-        f"{crew} workers of {largest / GIB:.1f} GiB each do not fit into the {available / GIB:.1f} GiB that are left; "
-        f"--workers {max(1, fit)} would"
+        f"{crew} workers of {found.largest / GIB:.1f} GiB each do not fit into the {available / GIB:.1f} GiB that are "
+        f"left; --workers {max(1, fit)} would"
     )

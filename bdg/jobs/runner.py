@@ -137,7 +137,8 @@ def run_job(
     BackendUnavailableError
         If ``device="gpu"`` and there is none.
     MemoryBudgetError
-        If the systems of points that are missing cannot be built here; nothing has been done then.
+        If the systems of points that are missing cannot be built here, or by the workers of the scheduler; no point
+        has been begun then.
     OSError
         If the disk is full; the run ends at the first point that cannot be kept.
     KeyboardInterrupt
@@ -150,15 +151,17 @@ def run_job(
         select_backend(device)  # refuse before any work
     folder = RunFolder(out if out is not None else default_folder(job))
     folder.examine(job)  # so that not even the lock is left in a folder that is not ours
-    if scheduler is None:  # workers elsewhere find out by themselves
+    if scheduler is None:  # of workers elsewhere it is known when they are asked
         _require_memory(job, folder, workers)
-    with folder.locked(workers):
+    with folder.locked(workers) as tell:
         folder.claim(job)
         survey = folder.survey(job.points)
         failures = {} if retry else _left_alone(folder, survey)
         asked = [point for point in survey.missing if point.digest not in failures]
         task = Task(job.kind, folder.path.resolve(), device, provenance(), os.getpid(), limits)
-        engine, crew_size = _engine(task, scheduler, min(workers, len(asked)), bool(asked))
+        engine, crew_size = _engine(task, job, asked, scheduler, workers)
+        if scheduler is not None:
+            tell(crew_size)
         there = len(survey.done) + len(failures)
         with Progress(len(job.points), there, crew_size, folder.log, stream, bar) as progress:
             LOGGER.debug("start: %s, %d points, %d workers, device %s", job.kind.name, len(job.points), workers, device)
@@ -190,12 +193,18 @@ def _left_alone(folder: RunFolder, survey: Survey) -> dict[str, Failure]:
     return kept
 
 
-def _engine(task: Task, scheduler: str | None, crew_size: int, wanted: bool) -> tuple[Engine, int]:
+def _engine(task: Task, job: Job, asked: Sequence[Point], scheduler: str | None, workers: int) -> tuple[Engine, int]:
     """Return who computes the points, and how many at once."""
-    if scheduler is None or not wanted:
+    if scheduler is None or not asked:
+        crew_size = min(workers, len(asked))
         return Crew(task, crew_size), crew_size
     cluster = DaskCluster(task, scheduler)
-    return cluster, cluster.size
+    try:
+        require_points(job, asked, force=cluster.workforce)
+    except MemoryBudgetError:
+        cluster.kill()
+        raise
+    return cluster, cluster.workforce.size
 
 
 def _require_memory(job: Job, folder: RunFolder, workers: int) -> None:

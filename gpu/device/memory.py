@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import ctypes
 import functools
 import os
@@ -17,6 +19,17 @@ _GROUP_FILES = {
     1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     2: ("memory.max", "memory.current", "inactive_file"),
 }
+_ELSEWHERE: contextvars.ContextVar[float | None] = contextvars.ContextVar("elsewhere", default=None)
+
+
+@contextlib.contextmanager
+def memory_elsewhere(available: float | None) -> Iterator[None]:
+    """Let estimates inside count with the bytes that another machine has left; with this one's if it is None."""
+    before = _ELSEWHERE.set(available)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(before)
 
 
 def available_bytes(backend: Backend) -> float:
@@ -33,6 +46,9 @@ def host_bytes() -> float:
     The least of what the machine has left, what the control groups of this process (containers, batch systems) leave
     it, and what its own limit of address space does (``ulimit -v``).
     """
+    elsewhere = _ELSEWHERE.get()
+    if elsewhere is not None:
+        return elsewhere
     return max(0.0, min(_machine_bytes(), *_group_bytes(), _address_space_bytes()))
 
 

@@ -83,6 +83,21 @@ def test_a_cluster_gives_the_bits_of_one_process(cluster, tmp_path):
     run = started(tmp_path, "run", "job.toml", "--out", "out", "--scheduler", cluster[1])
     assert run.wait(timeout=120) == 0, said(run)
     assert equal_to_a_quiet_run(tmp_path)
+    (tmp_path / "sns.toml").write_text(SNS)
+    told = bdg_here("estimate", "sns.toml", "--workers", 7, "--scheduler", cluster[1], cwd=tmp_path)
+    assert told.returncode == 0 and f"5 points, 2 workers of the scheduler {cluster[1]}" in told.stdout, told
+
+
+@pytest.mark.slow
+def test_what_its_workers_cannot_hold_is_refused(cluster, tmp_path):
+    """By the memory of the workers, before any point is begun."""
+    (tmp_path / "large.toml").write_text((ROOT / "runs" / "composite.toml").read_text())
+    large = "large.toml", "--scheduler", cluster[1], "--set", "system.size_nm=[2000, 2000, 2000]"
+    for command in (("estimate", *large), ("run", *large, "--out", "large")):
+        refused = bdg_here(*command, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "are available on a machine of the workers" in refused.stderr
+    assert not list((tmp_path / "large" / "points").glob("*"))
 
 
 @pytest.mark.slow
@@ -156,6 +171,7 @@ def test_a_lost_scheduler_ends_the_run_and_keeps_points(cluster, tmp_path):
     while not list((tmp_path / "out" / "points").glob("*.h5")):
         time.sleep(0.2)
         assert run.poll() is None, said(run)
+    assert '"workers": 2' in bdg_here("status", "out", "--json", cwd=tmp_path).stdout  # not the one of --workers
     process.kill()
     assert run.wait(timeout=120) == 1
     assert "is lost; finished points are kept" in said(run)

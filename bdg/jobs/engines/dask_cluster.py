@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import platform
 import time
@@ -17,12 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
-from bdg.gpu.device.threads import VARIABLE
+from bdg.gpu.device.backend import select_backend
+from bdg.gpu.device.memory import available_bytes
+from bdg.gpu.device.threads import VARIABLE, cores, require_threads
 from bdg.gpu.kernels.compiling import host_library
 from bdg.jobs.engines import worker as worker_module
 from bdg.jobs.engines.engine import Report, Task
 from bdg.jobs.folder.provenance import package_versions, source_digest
 from bdg.jobs.model.sweep import Point
+from bdg.jobs.model.workforce import Member, Workforce
 
 MISSING = "the extra 'cluster' is not installed (dask and distributed): pip install 'bdg[cluster]'"
 SCHEDULER_S = 15.0  # until a scheduler is taken to be none
@@ -45,7 +49,7 @@ class DaskCluster:
 
     Attributes
     ----------
-    size : int
+    workforce : Workforce
         Workers at the start.
 
     Raises
@@ -62,7 +66,7 @@ class DaskCluster:
         self._since: dict[str, float] = {}  # when points were first seen at work, by their keys
         self._run = uuid.uuid4().hex  # so that no two runs share what a scheduler remembers
         try:
-            self.size = self._examined()
+            self.workforce = _examined(self._client, scheduler, task.device, str(task.folder))
         except BaseException:
             self._client.close()
             raise
@@ -157,22 +161,32 @@ class DaskCluster:
             return Report(point.digest, 0.0, f"the worker process died: {error}", cause="killed")
         return Report(point.digest, 0.0, repr(error))
 
-    def _examined(self) -> int:
-        """Return how many workers there are; JobError if one of them must not be used."""
-        try:
-            self._client.wait_for_workers(1, timeout=WORKERS_S)
-        except TimeoutError as error:
-            raise JobError(
-                f"--scheduler {self._scheduler}: it has had no workers for {WORKERS_S:g} seconds; start some (`bdg "
-                "cluster` brings its own)"
-            ) from error
-        told = self._client.run(about_worker, str(self._task.folder), on_error="return")
-        mine = fingerprint()
-        for address, about in sorted(told.items()):
-            why = f"it cannot say what it is ({about!r:.200})" if isinstance(about, BaseException) else ""
-            if why := why or refusal(about, mine):
-                raise JobError(f"--scheduler {self._scheduler}: the worker {address} cannot be used: {why}")
-        return len(told)
+
+def workforce_of(scheduler: str, device: str = "auto") -> Workforce:
+    """Return the workers of a running scheduler; `JobError` if there are none, or one of them must not be used."""
+    client = _connected(scheduler)
+    try:
+        return _examined(client, scheduler, device, "")
+    finally:
+        client.close()
+
+
+def _examined(client: Any, scheduler: str, device: str, folder: str) -> Workforce:
+    """Return the workers there are; JobError if one of them must not be used."""
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_S)
+    except TimeoutError as error:
+        raise JobError(
+            f"--scheduler {scheduler}: it has had no workers for {WORKERS_S:g} seconds; start some (`bdg cluster` "
+            "brings its own)"
+        ) from error
+    told = client.run(about_worker, folder, device, on_error="return")
+    mine = fingerprint()
+    for address, about in sorted(told.items()):
+        why = f"it cannot say what it is ({about!r:.200})" if isinstance(about, BaseException) else ""
+        if why := why or refusal(about, mine):
+            raise JobError(f"--scheduler {scheduler}: the worker {address} cannot be used: {why}")
+    return Workforce(tuple(about["member"] for _, about in sorted(told.items())), scheduler)
 
 
 def fingerprint() -> dict[str, str | None]:
@@ -181,15 +195,27 @@ def fingerprint() -> dict[str, str | None]:
     return {"bdg": source_digest(), "kernels": host_library().about, **{name: versions[name] for name in _DECISIVE}}
 
 
-def about_worker(folder: str, dask_worker: Any = None) -> dict[str, Any]:
-    """Return, on a worker, what `refusal` wants to know of it."""
+def about_worker(folder: str, device: str, dask_worker: Any = None) -> dict[str, Any]:
+    """Return, on a worker, what `refusal` wants to know of it, and what it has to compute with.
+
+    ``folder`` is the run directory that it must see, "" if there is none yet.
+    """
     return {
         "fingerprint": fingerprint(),
         "threads": dask_worker.state.nthreads if dask_worker is not None else 1,
         "environment": {name: os.environ.get(name) for name in worker_module.WORKER_ENVIRONMENT},
         "host": platform.node(),
-        "sees": Path(folder, "run.json").is_file(),
+        "sees": not folder or Path(folder, "run.json").is_file(),
+        "member": _member(device, getattr(getattr(dask_worker, "memory_manager", None), "memory_limit", None)),
     }
+
+
+def _member(device: str, limit: int | None) -> Member:
+    """Return what this process has to compute with; dask ends it at ``limit`` bytes, if that is not None."""
+    backend = select_backend(device)
+    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "0") if backend.device == "gpu" else ""
+    ended_at = float(limit) if limit else math.inf
+    return Member(platform.node(), require_threads(), cores(), available_bytes(backend), ended_at, gpu)
 
 
 def refusal(about: Mapping[str, Any], mine: Mapping[str, str | None]) -> str:

@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
+import functools
 import json
 import os
 import re
-import socket
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bdg.base.errors import JobError
 from bdg.jobs.folder import record as written
+from bdg.jobs.folder.lock import acquired, sign
 from bdg.jobs.folder.record import DIGEST, Failure, checked_record, recorded_failures, recorded_points
 from bdg.jobs.job import Job, differences, is_same_job, resolved_plain
 from bdg.jobs.model.kind import Outcome
@@ -73,8 +72,10 @@ class RunFolder:
 
     # ------------------------------------------------------------------------------------------------ the lock
     @contextlib.contextmanager
-    def locked(self, workers: int = 1) -> Iterator[None]:
+    def locked(self, workers: int = 1) -> Iterator[Callable[[int], None]]:
         """Hold the directory's lock; the system releases it when the process ends, however it ends.
+
+        Yields what tells others another number of workers.
 
         Parameters
         ----------
@@ -92,14 +93,11 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            if not _acquire(handle, LOCK_PATIENCE):
+            if not acquired(handle, LOCK_PATIENCE):
                 holder = self.holder() or "unknown"
                 raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
-            with contextlib.suppress(OSError):  # a full disk: the lock holds without a name
-                os.ftruncate(handle, 0)
-                many = f"{workers} worker{'s' if workers > 1 else ''}"
-                os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()} with {many}\n".encode(), 0)
-            yield
+            sign(handle, workers)
+            yield functools.partial(sign, handle)
         finally:
             os.close(handle)
 
@@ -132,7 +130,7 @@ class RunFolder:
         except OSError:
             return None
         try:
-            if _acquire(handle, 0.0):
+            if acquired(handle, 0.0):
                 return None
             said = re.search(r" with (\d{1,6}) worker", self.holder())
             return int(said[1]) if said else 1
@@ -359,19 +357,6 @@ def gather(
     """Return the points that are done, in the order of the sweep."""
     there = tuple(done[point.digest] for point in points if point.digest in done)
     return JobResults(kind, name, identity, there, tuple(p.label for p in points if p.digest not in done))
-
-
-def _acquire(handle: int, patience: float) -> bool:
-    """Try to get the lock for ``patience`` seconds."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                return False
-            time.sleep(0.05)
 
 
 def _holds(path: Path, content: bytes) -> bool:
