@@ -219,6 +219,7 @@ def _add_benchmark(commands: argparse._SubParsersAction[argparse.ArgumentParser]
             "self_consistent",
             "grain_phases",
             "threads",
+            "workers",
             "clock",
             "growth",
             "grid",

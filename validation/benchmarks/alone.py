@@ -81,6 +81,6 @@ def missing_package(package: str) -> str:
     """Return why a peer cannot run, empty if it can (or if it is no peer)."""
     if not package or importlib.util.find_spec(package) is not None:
         return ""
-    extra = "kwant" if package == "kwant" else "benchmark"
-    cure = "make env, which builds it" if extra == "kwant" else "make benchmark, or pip install 'bdg[benchmark]'"
+    cures = {"kwant": "make env, which builds it", "distributed": "pip install 'bdg[cluster]'"}
+    cure = cures.get(package, "make benchmark, or pip install 'bdg[benchmark]'")
     return f"{package} is not installed ({cure})"

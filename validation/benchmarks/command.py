@@ -23,6 +23,7 @@ _TITLES = {
     "self_consistent": "Self-consistent gap of a disordered S/N/S cube",
     "grain_phases": "Free energy of the phases of four grains, 112 points of a grid",
     "threads": "One thread and two",
+    "workers": "A sweep of 16 points by one worker and by two",
     "clock": "On the clock, beside peers",
     "growth": "Growth with the number of sites",
     "large_states": "32 bound states of large cubes",

@@ -38,6 +38,8 @@ class Plan:
         What is timed by the clock beside its peers.
     growth : tuple of (task, tuple of int)
         What is followed from edge to edge.
+    sweeps : tuple of int
+        Boxes of a sweep of 16 points by one worker and by two.
     large : tuple of int
         Bound states of what takes minutes.
     replays : tuple of (task, int)
@@ -67,6 +69,7 @@ class Plan:
         ("poles", (16, 20, 24, 28)),
         ("expansion", (24, 32, 40, 48, 56)),
     )
+    sweeps: tuple[int, ...] = (16,)
     large: tuple[int, ...] = ()
     replays: tuple[tuple[str, int], ...] = (("poles", 24), ("gap_steps", 24), ("lanczos", 32))
     repeats: int = 3
@@ -85,6 +88,7 @@ QUICK = Plan(
     threads=(("poles", 6), ("ldos", 6), ("expansion", 6)),
     clock=wall_clock.QUICK,
     growth=(("lanczos", (6, 8)), ("poles", (6, 8)), ("expansion", (6, 8))),
+    sweeps=(6,),
     replays=(("poles", 8), ("gap_steps", 8), ("lanczos", 8)),
     repeats=1,
 )
@@ -96,7 +100,7 @@ LARGE_PARTS = ("large_states", "self_consistent", "replay")
 Measured = dict[tuple[int, str], Measurement]  # by size and name of the route
 PARTS = (
     *("bound_states", "pair_amplitude", "density_of_states", "self_consistent", "grain_phases"),
-    *("threads", "clock", "growth", "grid", "replay"),
+    *("threads", "workers", "clock", "growth", "grid", "replay"),
 )
 
 
@@ -121,6 +125,9 @@ def cells(plan: Plan, part: str) -> list[Cell]:
         pairs = [(n, r) for n in plan.clusters for r in (routes.LANDSCAPE, routes.HARMONICS)]
     elif part == "threads":
         pairs = [(n, routes.thread_route(task, threads)) for task, n in plan.threads for threads in (1, 2)]
+    elif part == "workers":
+        ways = [(engine, workers) for engine in wall_clock.ENGINES for workers in wall_clock.WORKERS]
+        pairs = [(n, wall_clock.sweep_route(*way)) for n in plan.sweeps for way in ways]
     elif part == "clock":
         pairs = [(line.size, route) for line in plan.clock for route in line.routes]
     elif part == "growth":

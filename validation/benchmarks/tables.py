@@ -205,6 +205,11 @@ def threads(best: Measured, plan: Plan) -> str:
     return markdown(head, rows)
 
 
+def workers(best: Measured, plan: Plan) -> str:
+    """Return the table of a sweep by one worker and by two."""
+    return wall_clock.sweeps(best, plan.sweeps)
+
+
 def clock(best: Measured, plan: Plan) -> str:
     """Return the table of times on the clock, beside those of peers."""
     return wall_clock.table(best, plan.clock)

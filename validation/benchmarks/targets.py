@@ -73,6 +73,7 @@ def targets(best: Measured, plan: Plan) -> list[Target]:
             )
     if plan.clock is not wall_clock.QUICK:
         found += [Target(*held) for held in wall_clock.targets(best, plan.clock)]
+    found += [Target(*held) for held in wall_clock.sweep_targets(best, plan.sweeps)]
     if plan.grid >= 100:
         cell = (plan.grid, routes.GRID.name)
         ratio = _of_two(best, cell, cell, lambda one, _: float(one.found["ratio_cold"]))

@@ -20,7 +20,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 import bdg
 from bdg.gpu.eigen.lanczos import LanczosEngine
-from bdg.validation.benchmarks import density_of_states, grid_assembly, replay, steps_by_clock
+from bdg.validation.benchmarks import density_of_states, grid_assembly, replay, steps_by_clock, sweep
 from bdg.validation.benchmarks.memory import GIB, peak_bytes, resident_bytes
 from bdg.validation.benchmarks.systems import TEMPERATURE, cluster, composite, film, sandwich
 
@@ -281,6 +281,8 @@ TASKS = {
     "replay": Task(replayed),
     "harmonics": Task(harmonics),
     "grid": Task(grid, "kwant", warm_up=False),
+    "sweep": Task(sweep.prepare, warm_up=False),
+    "sweep_dask": Task(sweep.prepare, "distributed", warm_up=False),
 }
 
 

@@ -21,7 +21,10 @@ OURS = "this package"
 THREADS = (1, 2)
 SPOILT = 0.2  # cores that others took on average, above which a row is marked
 LARGE = Route("32 bound states of a large cube, 2 threads", "lanczos", once=True, threads=2, clock=True)
-
+ENGINES = {"processes": "worker processes", "dask": "workers of a dask scheduler"}
+WORKERS = (1, 2)
+_QUICKER = 1.7  # two workers than one, on two cores
+_PROMISED_FROM = 16  # sites an axis: below, what is done once (start, results.h5) takes as long as points
 
 _Peer = tuple[str, str, dict[str, Any], tuple[int, ...]]  # name, task, its options, numbers of threads
 
@@ -210,4 +213,52 @@ def targets(best: Mapping[tuple[int, str], Measurement], lines: Sequence[Line]) 
         if times:
             least = float(np.nanmin(times)) if not np.isnan(times).all() else math.nan
             found.append((f"{line.what}, {line.size}, by the clock: quickest peer / ours", least, 1.0))
+    return found
+
+
+def sweep_route(engine: str, workers: int) -> Route:
+    """Return the route through an engine with some workers."""
+    name = f"sweep: {ENGINES[engine]}, {workers}"
+    task = "sweep" if engine == "processes" else "sweep_dask"
+    return Route(name, task, {"workers": workers, "engine": engine}, once=True, clock=True)
+
+
+def sweeps(best: Mapping[tuple[int, str], Measurement], sizes: Sequence[int]) -> str:
+    """Return seconds on the clock of one worker and of two, by engine."""
+    head = (
+        "computed by",
+        "size",
+        "s, 1 worker",
+        "s, 2 workers",
+        "times quicker",
+        "same bits",
+        "cores that others took",
+    )
+    rows = []
+    for size in sizes:
+        every = [best.get((size, sweep_route(engine, workers).name)) for engine in ENGINES for workers in WORKERS]
+        digests = {found.found["digest"] for found in every if found is not None and not found.error}
+        for engine, words in ENGINES.items():
+            one, two = (best.get((size, sweep_route(engine, workers).name)) for workers in WORKERS)
+            if one is None or two is None:
+                continue
+            if one.error or two.error:
+                rows.append((words, f"{size}^3", "-", "-", "-", "-", one.error or two.error))
+                continue
+            times = (f"{one.seconds:.1f}", f"{two.seconds:.1f}", f"{one.seconds / two.seconds:.2f}")
+            others = f"{one.others:.2f}, {two.others:.2f}"
+            rows.append((words, f"{size}^3", *times, "yes" if len(digests) == 1 else "NO", others))
+    return markdown(head, rows)
+
+
+def sweep_targets(best: Mapping[tuple[int, str], Measurement], sizes: Sequence[int]) -> list[tuple[str, float, float]]:
+    """Return what is promised: name, how many times quicker two workers are, the least of it."""
+    found = []
+    for size in (size for size in sizes if size >= _PROMISED_FROM):
+        for engine, words in ENGINES.items():
+            one, two = (best.get((size, sweep_route(engine, workers).name)) for workers in WORKERS)
+            times = float("nan")
+            if one is not None and two is not None and not (one.error or two.error):
+                times = one.seconds / two.seconds
+            found.append((f"sweep of 16 points, {size}^3, {words}: two against one", times, _QUICKER))
     return found

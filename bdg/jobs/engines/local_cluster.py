@@ -16,6 +16,11 @@ from bdg.jobs.engines.dask_cluster import MISSING
 from bdg.jobs.engines.worker import WORKER_ENVIRONMENT
 
 LOOPBACK = "127.0.0.1"
+# What dask has by default takes a third of a point's time: samples of what it is at, memory given back at every turn.
+WORKER_SETTINGS = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 START_ATTEMPTS = 3  # in a row that may fail until a cluster without any worker is given up
 _TICK = 1.0  # seconds between looks at the workers
 _GONE = 5  # looks at a worker that is not there until its keeper, who starts it again by himself, is replaced
@@ -59,6 +64,7 @@ class LocalCluster:
             If no worker can be started.
         """
         try:
+            import dask
             import distributed
         except ImportError as error:
             raise JobError(f"bdg cluster: {MISSING}") from error
@@ -66,7 +72,8 @@ class LocalCluster:
         os.environ[VARIABLE] = str(max(1, require_threads() // self.workers))
         for name in ("distributed", "distributed.nanny"):  # deaths are told by the runs that they concern
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        asyncio.run(self._serve(distributed, announce))
+        with dask.config.set(WORKER_SETTINGS):
+            asyncio.run(self._serve(distributed, announce))
 
     async def _serve(self, distributed: Any, announce: Callable[[str], None]) -> None:
         done = asyncio.Event()

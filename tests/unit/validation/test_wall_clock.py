@@ -210,3 +210,20 @@ def test_sections_that_are_not_measured_stay_with_their_machine(tmp_path):
     document.replace_sections(page, "Machine: A.", {"two": "| 20 |"}, titles)
     expected = "Machine: A.\n\n### one\n\nMachine: B.\n\n| 10 |\n\n### two\n\n| 20 |\n\n### three\n\n| 3 |"
     assert page.read_text() == f"before\n{document.BEGIN}\n\n{expected}\n\n{document.END}\nafter\n"
+
+
+def test_two_workers_are_held_against_one_of_the_same_engine():
+    found = dict(
+        zip((("processes", 1), ("processes", 2), ("dask", 1), ("dask", 2)), (36.0, 20.0, 50.0, 40.0), strict=True)
+    )
+    best = {(16, wall_clock.sweep_route(*way).name): measured(each, digest="a") for way, each in found.items()}
+    held = [target for target in targets.held(best, plan.Plan()) if target.name.startswith("sweep")]
+    assert [(target.value, target.met) for target in held] == [(1.8, True), (1.25, False)]
+    assert [row.split(" | ")[2:6] for row in wall_clock.sweeps(best, (16,)).splitlines()[2:]] == [
+        ["36.0", "20.0", "1.80", "yes"], ["50.0", "40.0", "1.25", "yes"],
+    ]  # fmt: skip
+    best[16, wall_clock.sweep_route("dask", 2).name] = measured(40.0, digest="b")
+    assert wall_clock.sweeps(best, (16,)).count("| NO |") == 2
+    best[16, wall_clock.sweep_route("dask", 2).name] = Measurement("sweep_dask", {}, error="distributed is missing")
+    assert "distributed is missing" in wall_clock.sweeps(best, (16,))
+    assert not [target for target in targets.held(best, plan.QUICK) if target.name.startswith("sweep")]
