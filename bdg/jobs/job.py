@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +127,13 @@ def parse_job(
         raise JobError(f"{source}: {_TOO_DEEP}") from error
     problems = _Problems(source)
     kind = _kind_of(tables, problems)
-    kind = kind.located(place or Place()) if kind.located else kind
     _open_sections(tables, kind)
     schema: Schema = {"job": JOB_KEYS, "system": (), "compute": (), "output": (), **kind.schema}
     schema = _with_given(schema, tables, kind)
     labels = _apply_overrides(tables, overrides, schema, problems)
+    if kind.located:
+        told = frozenset(f"{section}.{key}" for section, key in labels)
+        kind = kind.located(replace(place or Place(), told=told))
     schema = _with_given(schema, tables, kind)
     resolved = {section: _read_section(tables, section, schema, problems, labels) for section in schema}
     _check_sections(tables, schema, problems)

@@ -228,15 +228,24 @@ def test_wrong_jobs_are_refused_before_any_work(place, sets, words):
     ("file", "words"),
     [
         ("no.h5", "no.h5: no such file; System.save writes such files"),
-        ("../chain.h5", "must lie in the folder of the job file, or below it; put it there, or a link to it; got '../"),
+        ("../chain.h5", "must lie in the folder of the job file, or below it; put it there, or a link to it, or"),
         ("/chain.h5", "must lie in the folder of the job file"),
         ("file.toml", "System.save writes such files"),
     ],
 )
 def test_files_lie_beside_the_job(place, file, words):
     chain(4).save(place / "chain.h5")
-    done = bdg_here("run", "jobs/file.toml", "--set", f'file="{file}"', cwd=place)
+    (place / "jobs" / "file.toml").write_text(FILE.replace("chain.h5", file))
+    done = bdg_here("run", "jobs/file.toml", cwd=place)
     assert done.returncode == 2 and "[system] file: " in done.stderr and words in done.stderr
+
+
+def test_the_command_line_names_files_elsewhere(place):
+    """Relative to the job file, as in the file itself."""
+    chain(4).save(place / "chain.h5")
+    (place / "jobs" / "file.toml").write_text(FILE)
+    done = bdg_here("run", "jobs/file.toml", "--set", "file='../chain.h5'", cwd=place)
+    assert done.returncode == 0, done.stderr
 
 
 def test_equal_names_in_two_folders_are_two_modules(place, tmp_path):

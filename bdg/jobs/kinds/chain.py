@@ -9,6 +9,7 @@ measured are scanned (`bdg.granular.scan_unknowns`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,11 @@ from bdg.jobs.kinds.shared.chain_resistance import KEYS as RESISTANCE_KEYS
 from bdg.jobs.kinds.shared.chain_resistance import charged, resistive, resistive_lines, second_steps
 from bdg.jobs.model.figures import OUTPUT_KEYS
 from bdg.jobs.model.kind import CountedStep, Kind, Observable, Outcome
+from bdg.jobs.model.place import Place
 from bdg.jobs.model.results import JobResults
 from bdg.jobs.model.schema import Key
 from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.storage import ResultFileError
 
 COARSE = 0.05  # relative error of T_c2 at each point of a scan, and of each redrawing
 SCANNED_GRAINS = 64  # of each sample of a scan: T_c2 within a few percent at half the time of 150
@@ -53,7 +56,7 @@ SYSTEM_KEYS = (
     Key("seed", "int", "of packings, couplings, Monte Carlo and the scan", default=0, least=0),
 )
 COMPUTE_KEYS = (
-    Key("table", "str", "file of a CouplingTable; empty: the one of the package", default=""),
+    Key("table", "str", "file of a CouplingTable, below the folder of the job file; empty: the package's", default=""),
     Key("tolerance", "float", "of T_c2, relative", default=0.01, least=1e-3, most=0.2),
     Key("redrawings", "int", "of table and packings, for the error of T_c2; 0: none", default=8, least=0, most=1000),
     *RESISTANCE_KEYS,
@@ -67,21 +70,39 @@ COMPUTE_KEYS = (
 )
 
 
-def table_of(parameters: Parameters) -> CouplingTable:
+@dataclass(frozen=True)
+class Tables:
+    """The kind for job files at one place, whose table lies there."""
+
+    place: Place = Place()
+
+    def check(self, parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+        """Return the rules between keys that are broken."""
+        return check(parameters, self.place)
+
+    def compute(self, parameters: Parameters, device: str) -> Outcome:
+        """Return what the whole chain yields of one point."""
+        return compute(parameters, device, self.place)
+
+
+def table_of(parameters: Parameters, place: Place) -> CouplingTable:
     """Return the table that couplings are drawn from."""
-    path = parameters["compute"]["table"]
-    return CouplingTable.load(path or None)
+    name = parameters["compute"]["table"]
+    return CouplingTable.load(place.folder / name if name else None)
 
 
-def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+def check(parameters: Parameters, place: Place) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
     system, compute = parameters["system"], parameters["compute"]
     found = []
     if system["b2o3_to_sio2"] is not None and system["volume_fraction"] is not None:
         found.append(("system", "volume_fraction", "give either b2o3_to_sio2 or volume_fraction, not both"))
+    name = compute["table"]
+    if name and (rule := place.file_rule("compute.table", name)):
+        return [*found, ("compute", "table", rule)]
     try:
-        table = table_of(parameters)
-    except (OSError, ValueError) as error:
+        table = table_of(parameters, place)
+    except (OSError, ValueError, ResultFileError) as error:
         return [*found, ("compute", "table", str(error))]
     if system["diameter_nm"] != table.diameter_nm:
         found.append(("system", "diameter_nm", f"must be that of the table, {table.diameter_nm:g}"))
@@ -136,11 +157,11 @@ def of_short_junctions(system: Mapping[str, Any], critical_K: float, resistivity
     )
 
 
-def compute(parameters: Parameters, device: str) -> Outcome:
+def compute(parameters: Parameters, device: str, place: Place) -> Outcome:
     """Return T_c2 of both routes, lambda(T), the error of redrawing, and the scan of the unknowns."""
     del device  # spins of some hundred grains: nothing for a GPU to win
     system, wanted = parameters["system"], parameters["compute"]
-    table, seed = table_of(parameters), system["seed"]
+    table, seed = table_of(parameters, place), system["seed"]
     critical = table.critical_temperature_K
     networks = networks_of(system, table, seed)
     found = locked(networks, critical, wanted["tolerance"], seed)
@@ -274,13 +295,20 @@ def counted(parameters: Parameters) -> list[CountedStep]:
     return [*found, CountedStep("R(T)", wanted["resistance_method"], _MOVING_S * runs, "both routes")]
 
 
-KIND = Kind(
-    name="chain",
-    doc="a composite from its glass to T_c2, lambda(T) and R(T), with what nobody measured scanned",
-    schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
-    compute=compute,
-    summarise=summarise,
-    plot=plot,
-    check=check,
-    counted=counted,
-)
+def located(place: Place) -> Kind:
+    """Return the kind for a job file that lies there."""
+    tables = Tables(place)
+    return Kind(
+        name="chain",
+        doc="a composite from its glass to T_c2, lambda(T) and R(T), with what nobody measured scanned",
+        schema={"system": SYSTEM_KEYS, "compute": COMPUTE_KEYS, "output": OUTPUT_KEYS},
+        compute=tables.compute,
+        summarise=summarise,
+        plot=plot,
+        check=tables.check,
+        counted=counted,
+        located=located,
+    )
+
+
+KIND = located(Place())

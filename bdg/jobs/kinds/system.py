@@ -89,6 +89,10 @@ class Source:
         system = {**parameters["system"], "checksum": at.checksum}
         return {**parameters, "system": system}, fitting_rules(at, parameters["compute"])
 
+    def check(self, parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+        """Return the rules between keys that are broken."""
+        return check(parameters, self.place)
+
     def compute(self, parameters: Parameters, device: str) -> Outcome:
         """Return what the calls of one point yield."""
         system = make_system(parameters, self.place)
@@ -113,9 +117,9 @@ class Source:
         return system, [step_of(call, work) for call in work.wanted["calls"]]
 
 
-def check(parameters: Parameters) -> Sequence[tuple[str, str, str]]:
+def check(parameters: Parameters, place: Place) -> Sequence[tuple[str, str, str]]:
     """Return the rules between keys that are broken."""
-    wanted, found = parameters["compute"], source_rules(parameters)
+    wanted, found = parameters["compute"], source_rules(parameters, place)
     thermal = [call for call in wanted["calls"] if call in THERMAL]
     if wanted["temperature"] is not None and wanted["temperature_K"] is not None:
         found.append(("compute", "temperature_K", "give either temperature_K or temperature; got both"))
@@ -167,7 +171,7 @@ def located(place: Place) -> Kind:
         compute=source.compute,
         summarise=summarise,
         plot=plot,
-        check=check,
+        check=source.check,
         steps=source.steps,
         cures={"pinned": "let the builder make the superconducting parts larger"},
         open_sections=(PARAMETERS,),

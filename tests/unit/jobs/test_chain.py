@@ -1,17 +1,20 @@
 """The chain kind on a table with a known law: both routes, lambda, the scan, rules."""
 
+import pickle
+import shutil
 import types
 
 import numpy as np
 import pytest
 
-from bdg.base.errors import AccuracyWarning
+from bdg.base.errors import AccuracyWarning, JobError
 from bdg.granular import CompositeNetworks, locking_temperature, penetration_depth_um, short_junction_locking
 from bdg.granular.composite_networks import GAP_EXPONENT, ScaledTable
 from bdg.granular.couplings.coupling_table import CouplingTable
 from bdg.granular.couplings.two_grains import PairBox
 from bdg.jobs.job import parse_job
 from bdg.jobs.kinds import chain
+from bdg.jobs.model.place import Place
 from bdg.jobs.model.results import JobResults, PointResult
 
 JOB = """
@@ -22,7 +25,7 @@ volume_fraction = 0.16
 grains = 16
 samples = 2
 [compute]
-table = "{table}"
+table = "table.h5"
 tolerance = 0.2
 redrawings = 2
 scan_points = {points}
@@ -47,15 +50,19 @@ def table_path(tmp_path_factory):
     return path
 
 
-def point_of(text):
-    (point,) = parse_job(text.encode(), "job.toml", "job").points
+def job_of(text, table_path, *overrides):
+    return parse_job(text.encode(), "job.toml", "job", overrides, Place(table_path.parent))
+
+
+def point_of(text, table_path):
+    (point,) = job_of(text, table_path).points
     return point
 
 
 @pytest.fixture(scope="module")
 def results(table_path):
     """One point; its scan takes the stiffness at rest for the locking temperature: milliseconds."""
-    point = point_of(JOB.format(table=table_path, points=32))
+    point = point_of(JOB.format(points=32), table_path)
     whole = chain.locked
 
     def quick(networks, critical, tol, seed):
@@ -68,7 +75,7 @@ def results(table_path):
     with pytest.MonkeyPatch.context() as patch, pytest.warns(AccuracyWarning, match="give a larger most"):
         patch.setattr(chain, "locked", quick)
         patch.setattr(chain, "FRACTIONS", (0.3, 0.8))
-        observables, evidence = chain.compute(point.parameters, "cpu")
+        observables, evidence = chain.compute(point.parameters, "cpu", Place(table_path.parent))
     values = {name: item.value for name, item in observables.items()}
     one = PointResult(point.digest, "one", point.parameters, values, {}, {}, evidence)
     return JobResults("chain", "job", "", (one,))
@@ -127,12 +134,26 @@ def test_another_gap_scales_the_table(table_path):
     ],
 )
 def test_rules(table_path, old, new, key):
-    text = JOB.format(table=table_path, points=8).replace(old, new)
+    text = JOB.format(points=8).replace(old, new)
     if key is None:
-        assert point_of(text)
+        assert point_of(text, table_path)
         return
     with pytest.raises(Exception, match=key):
-        point_of(text)
+        point_of(text, table_path)
+
+
+def test_only_the_command_line_names_a_table_elsewhere(table_path, tmp_path):
+    """A job file that came from elsewhere reads nothing but what lies beside it."""
+    elsewhere = tmp_path / "other.h5"
+    shutil.copy(table_path, elsewhere)
+    for name in (elsewhere, f"../{tmp_path.name}/other.h5", "..", " "):
+        with pytest.raises(JobError, match=r"\[compute\] table: must"):
+            job_of(JOB.format(points=8).replace("table.h5", str(name)), table_path)
+    told = job_of(JOB.format(points=8), table_path, f"compute.table={str(elsewhere)!r}")
+    assert told.points[0].parameters["compute"]["table"] == str(elsewhere)
+    with pytest.raises(JobError, match=r"\[compute\] table"):
+        job_of(JOB.format(points=8), table_path, "compute.table='/nowhere/table.h5'")
+    assert pickle.loads(pickle.dumps(told.kind)).compute.__self__.place.folder == table_path.parent
 
 
 @pytest.mark.slow

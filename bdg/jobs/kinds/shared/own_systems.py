@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +34,6 @@ from bdg.lattices.system import System, load
 PARAMETERS = "system.parameters"
 
 _BUILDER = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)")
-_OUTSIDE = "must lie in the folder of the job file, or below it; put it there, or a link to it"
 
 
 class BuilderError(RuntimeError):
@@ -64,7 +63,7 @@ class Built:
     units: OwnUnits | None = None
 
 
-def source_rules(parameters: Parameters) -> Rules:
+def source_rules(parameters: Parameters, place: Place) -> Rules:
     """Return what is wrong with the keys that say where a System comes from."""
     keys = parameters["system"]
     file, builder = keys["file"], keys["builder"]
@@ -76,8 +75,8 @@ def source_rules(parameters: Parameters) -> Rules:
             (PARAMETERS, name, "belongs to a builder: a file is one system; leave it out, or give builder")
             for name in parameters.get(PARAMETERS, {})
         ]
-        outside = PurePath(file).is_absolute() or ".." in PurePath(file).parts or not file.strip()
-        return found + ([("system", "file", f"{_OUTSIDE}; got {file!r:.80}")] if outside else [])
+        rule = place.file_rule("system.file", file)
+        return found + ([("system", "file", rule)] if rule else [])
     if not _BUILDER.fullmatch(builder):
         rule = 'must be "module:function", such as "my_module:make" for make() of my_module.py beside the job file'
         return [("system", "builder", f"{rule}; got {builder!r:.80}")]
