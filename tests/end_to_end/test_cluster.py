@@ -179,6 +179,73 @@ def test_a_lost_scheduler_ends_the_run_and_keeps_points(cluster, tmp_path):
     assert equal_to_a_quiet_run(tmp_path)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_run_that_is_stopped_takes_its_points_back(cluster, tmp_path, number, code):
+    """Workers stay, and the same command goes on to the bits of a quiet run."""
+    process, place = cluster
+    job_in(tmp_path, x_nm=[1, 2, 3, 4], seeds=5, seconds=0.5)
+    run = started(tmp_path, "run", "job.toml", "--out", "out", "--scheduler", place)
+    while not list((tmp_path / "out" / "points").glob("*.h5")):
+        time.sleep(0.1)
+        assert run.poll() is None, said(run)
+    run.send_signal(number)
+    assert run.wait(timeout=30) == code
+    assert "stopped" in said(run) and "the same command goes on from here" in said(run)
+    assert "Traceback" not in said(run)
+    time.sleep(2.0)  # what was at work when it came may still be written; nothing else is begun
+    there = len(list((tmp_path / "out" / "points").glob("*.h5")))
+    assert there < 20 and len(workers_of(process)) == 2
+    again = started(tmp_path, "run", "job.toml", "--out", "out", "--scheduler", place)
+    assert again.wait(timeout=120) == 0, said(again)
+    assert f"{there} of 20 points are there already" in said(again)
+    assert equal_to_a_quiet_run(tmp_path)
+
+
+OWN = """
+import os
+import numpy as np
+from bdg.lattices import from_hamiltonian
+
+with open("{diary}", "a") as diary:
+    diary.write(f"{{os.getpid()}}\\n")
+
+def make(n: int):
+    h = np.diag(np.full(n - 1, -1.0), 1)
+    return from_hamiltonian(h + h.T, np.arange(n)[:, None], delta=0.2)
+"""
+OWN_JOB = """
+[job]
+kind = "system"
+[system]
+builder = "my_module:make"
+[system.parameters]
+n = [12, 14, 16]
+[compute]
+calls = ["bound_states"]
+k = 4
+[output]
+figures = false
+"""
+
+
+@pytest.mark.slow
+def test_code_of_ones_own_runs_in_workers_if_the_command_line_says_so(cluster, tmp_path):
+    (tmp_path / "my_module.py").write_text(OWN.format(diary=tmp_path / "diary"))
+    (tmp_path / "job.toml").write_text(OWN_JOB)
+    arguments = "run", "job.toml", "--out", "out", "--scheduler", cluster[1]
+    refused = bdg_here(*arguments, cwd=tmp_path)
+    assert refused.returncode == 2 and "--allow-code" in refused.stderr
+    assert not (tmp_path / "diary").exists() and not (tmp_path / "out").exists()
+    run = started(tmp_path, *arguments, "--allow-code")
+    assert run.wait(timeout=120) == 0, said(run)
+    ran = {int(line) for line in (tmp_path / "diary").read_text().split()}
+    assert ran & {worker.pid for worker in workers_of(cluster[0])}
+    quiet = bdg_here("run", "job.toml", "--out", "quiet", "--allow-code", cwd=tmp_path)
+    assert quiet.returncode == 0
+    assert (tmp_path / "quiet" / "results.h5").read_bytes() == (tmp_path / "out" / "results.h5").read_bytes()
+
+
 def good():
     environment = {**WORKER_ENVIRONMENT, "PYTHONHASHSEED": "6640"}
     return {"fingerprint": fingerprint(), "threads": 1, "environment": environment, "host": "node7", "sees": True}

@@ -12,7 +12,9 @@ from command_here import Here, bdg_here
 import bdg
 from bdg.jobs.engines.processes import Crew
 from bdg.jobs.job import load_job
+from bdg.jobs.kinds.shared.own_systems import BuilderError
 from bdg.jobs.kinds.shared.system_calls import CALLS
+from bdg.jobs.model.place import Place
 from bdg.jobs.model.results import read_results
 from bdg.lattices import from_hamiltonian
 
@@ -246,6 +248,16 @@ def test_the_command_line_names_files_elsewhere(place):
     (place / "jobs" / "file.toml").write_text(FILE)
     done = bdg_here("run", "jobs/file.toml", "--set", "file='../chain.h5'", cwd=place)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_worker_asks_again_whether_code_was_allowed(place):
+    """A kind that reaches it without the word of the command line imports nothing."""
+    job = load_job(place / "jobs" / "job.toml", allow_code=True)
+    unasked = job.kind.located(Place(place / "jobs"))
+    before = (place / "diary").read_text()
+    with pytest.raises(BuilderError, match="is Python code, which was not allowed"):
+        unasked.compute(job.points[0].parameters, "cpu")
+    assert (place / "diary").read_text() == before
 
 
 def test_equal_names_in_two_folders_are_two_modules(place, tmp_path):

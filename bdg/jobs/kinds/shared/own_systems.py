@@ -114,6 +114,8 @@ def make_system(parameters: Parameters, place: Place) -> System:
     if keys["file"] is not None:
         return load(place.folder / keys["file"])
     builder = keys["builder"]
+    if not place.allow_code:  # `code_rules` has said so where the job was read; workers ask again
+        raise BuilderError(f"builder {builder} is Python code, which was not allowed ({CODE_FLAG})")
     function = _function(builder, place.folder)
     try:
         system = function(**parameters.get(PARAMETERS, {}))
