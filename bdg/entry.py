@@ -37,6 +37,18 @@ def load(path: str | os.PathLike[str]) -> Any:
     ResultFileError
         If the file is missing, damaged, truncated, of a newer format or of an unknown kind, or if what it holds is not
         what a file of its kind holds; if a folder is no run directory.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> states = bdg.bound_states(stack([Layer(20, delta=0.3)]), 2)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     states.save(f"{folder}/states.h5")
+    ...     again = bdg.load(f"{folder}/states.h5")
+    >>> print(again.energies.round(3), again.evidence.method)
+    [-0.335  0.335] dense
     """
     if os.path.isdir(path):
         from bdg.jobs.folder.reading import load_run
@@ -112,6 +124,15 @@ def estimate(
         take: that is extrapolated from smaller ones, and the estimate says so.
     BackendUnavailableError
         If ``device="gpu"`` and no GPU can be used.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> film = stack([Layer(100, delta=0.3)], (100,))
+    >>> costs = bdg.estimate(film, "bound_states", k=16)
+    >>> print(costs.method, costs.gibibytes < 2, "chebyshev" in costs.methods)
+    lanczos True True
     """
     if not isinstance(system_or_job, System):
         return _of_job(system_or_job, what, device, workers, overrides, allow_code, arguments)

@@ -13,7 +13,19 @@ RIGHT_ANGLE = 90.0  # or the largest is a whole multiple of this
 
 
 class DoubtfulArgumentWarning(UserWarning):
-    """A number that is allowed, but can hardly be meant; the text says why, and what to give instead."""
+    """A number that is allowed, but can hardly be meant; the text says why, and what to give instead.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(10, delta=0.3), Layer(2), Layer(10, delta=0.3)])
+    >>> with warnings.catch_warnings(record=True) as raised:
+    ...     warnings.simplefilter("always")
+    ...     turned = junction.with_phases({1: 90})
+    >>> print(raised[0].message)
+    phases: 90 looks like degrees, and phases are in radian. numpy.deg2rad converts them
+    """
 
 
 def doubt(message: str) -> None:

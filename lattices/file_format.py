@@ -24,7 +24,17 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 class ResultFileError(RuntimeError):
-    """A file of this package is missing, damaged, truncated, of another kind or of a newer format."""
+    """A file of this package is missing, damaged, truncated, of another kind or of a newer format.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> try:
+    ...     bdg.load("no_such_file.h5")
+    ... except bdg.ResultFileError as error:
+    ...     print(error)
+    no_such_file.h5: no such file
+    """
 
 
 @contextlib.contextmanager

@@ -72,6 +72,17 @@ class System:
     ------
     TypeError, ValueError
         If a field has the wrong type or shape, is not finite, or if h is not Hermitian or D breaks Fermi statistics.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.lattices import from_hamiltonian
+    >>> dimer = from_hamiltonian(np.array([[0, -1], [-1, 0]]), [[0.0], [1.0]], delta=[0.3, 0])
+    >>> print(dimer.n_sites, dimer.n_grains, dimer.delta)
+    2 1 [0.3 0. ]
+    >>> print(dimer.with_onsite(0.5).hamiltonian.toarray())
+    [[ 0.5 -1. ]
+     [-1.   0.5]]
     """
 
     hamiltonian: sp.csr_matrix

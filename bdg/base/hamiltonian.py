@@ -29,6 +29,21 @@ class BdGHamiltonian:
     matrix : CSR (2 s N, 2 s N), float64 if h and D are real, else complex128
         ``matrix[:sN, sN:]`` is D. Read-only by convention.
     system : System
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> hamiltonian = bdg.BdGHamiltonian(stack([Layer(2, delta=0.3)]))
+    >>> print(hamiltonian.matrix.toarray())
+    [[ 0.  -1.   0.3  0. ]
+     [-1.   0.   0.   0.3]
+     [ 0.3  0.   0.   1. ]
+     [ 0.   0.3  1.   0. ]]
+    >>> energies = np.linalg.eigvalsh(hamiltonian.matrix.toarray())
+    >>> print(energies.round(3))  # sqrt(t^2 + Delta^2), both signs, twice
+    [-1.044 -1.044  1.044  1.044]
     """
 
     def __init__(self, system: System) -> None:

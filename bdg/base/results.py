@@ -51,6 +51,14 @@ class Evidence(Mapping[str, Any]):
 
     Always present: ``method``, ``device``, ``dtype``, ``threads`` (used at once), ``seconds``, ``why`` (the reason
     of each automatic choice).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> evidence = bdg.bound_states(stack([Layer(20, delta=0.3)]), 2).evidence
+    >>> print(evidence.method, evidence["device"], evidence.get("cutoff"))
+    dense cpu None
     """
 
     def __init__(self, entries: Mapping[str, Any] | None = None, **more: Any) -> None:

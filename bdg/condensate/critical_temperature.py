@@ -139,6 +139,15 @@ def critical_temperature(
     References
     ----------
     L. P. Gor'kov, Sov. Phys. JETP 9, 1364 (1959); P. G. de Gennes, Rev. Mod. Phys. 36, 225 (1964).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> film = stack([Layer(12, attraction=2.0)], (12,), periodic=True)
+    >>> transition = bdg.critical_temperature(film)
+    >>> print(round(transition.temperature, 3))
+    0.209
     """
     start = time.perf_counter()
     require_system(system)

@@ -137,6 +137,15 @@ def pair_amplitude(
     ----------
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; L. Covaci, F. M. Peeters, M. Berciu,
     Phys. Rev. Lett. 105, 167006 (2010) for the Chebyshev expansion of BdG Green functions.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> wire = stack([Layer(30, delta=0.3), Layer(30)])
+    >>> amplitude = bdg.pair_amplitude(wire, temperature=0.05)
+    >>> print(abs(amplitude.values[[15, 30, 35, 40]]).round(3))  # inside, then ever farther from the interface
+    [0.156 0.051 0.014 0.005]
     """
     start = time.perf_counter()
     require_system(system)

@@ -128,6 +128,17 @@ def bond_currents(
     References
     ----------
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(20, delta=0.3), Layer(4), Layer(20, delta=0.3)]).with_phases({1: np.pi / 2})
+    >>> flow = bdg.bond_currents(junction, temperature=0.05)
+    >>> inside = (flow.bonds[:, 0] >= 20) & (flow.bonds[:, 1] < 24)
+    >>> print(flow.currents[inside].round(4))  # the same on each bond of the normal part
+    [0.0776 0.0776 0.0776]
     """
     start = time.perf_counter()
     require_system(system)

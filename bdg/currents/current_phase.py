@@ -51,7 +51,20 @@ _PARITY = {
 
 
 class ConservationWarning(UserWarning):
-    """An imposed Delta feeds in or takes out current where nothing should."""
+    """An imposed Delta feeds in or takes out current where nothing should.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(10, delta=0.3), Layer(2), Layer(10, delta=0.3)], transparency=0.5)
+    >>> with warnings.catch_warnings(record=True) as raised:
+    ...     warnings.simplefilter("always")
+    ...     relation = bdg.current_phase(junction, [0.5, 1.5], temperature=0.05)
+    >>> print(raised[0].category.__name__, "self_consistent=True" in str(raised[0].message))
+    ConservationWarning True
+    """
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -218,6 +231,16 @@ def current_phase(
     References
     ----------
     A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76, 411 (2004).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> electrode = Layer(14, delta=0.4, attraction=2)
+    >>> junction = stack([electrode, Layer(2), electrode], transparency=0.5)
+    >>> relation = bdg.current_phase(junction, [0.5, 1.0, 1.5], 0.1, self_consistent=True)
+    >>> print(relation.current.round(3), relation.conservation.max() < 1e-3)
+    [0.002 0.004 0.005] True
     """
     start = time.perf_counter()
     require_system(system)

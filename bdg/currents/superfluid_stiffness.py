@@ -155,6 +155,15 @@ def superfluid_stiffness(
     References
     ----------
     D. J. Scalapino, S. R. White, S. C. Zhang, Phys. Rev. B 47, 7995 (1993).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> wire = stack([Layer(40, delta=0.5)])
+    >>> stiffness = bdg.superfluid_stiffness(wire, 0.05, "x")
+    >>> print(round(float(stiffness.stiffness), 3))
+    1.104
     """
     start = time.perf_counter()
     require_system(system)

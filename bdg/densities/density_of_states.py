@@ -152,6 +152,15 @@ def density_of_states(
     ----------
     A. Weisse, G. Wellein, A. Alvermann, H. Fehske, Rev. Mod. Phys. 78, 275 (2006); T. Iitaka, T. Ebisuzaki, Phys. Rev.
     E 69, 057701 (2004) for random phases.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(200, delta=0.5)])
+    >>> density = bdg.density_of_states(chain, [0.0, 0.25, 0.55], broadening=0.05)
+    >>> print(density.values.round(), density.evidence.method)  # nothing in the gap, much at its edge
+    [  0.   0. 160.] dense
     """
     start = time.perf_counter()
     require_system(system)

@@ -147,6 +147,15 @@ def local_density_of_states(
     ----------
     A. V. Balatsky, I. Vekhter, J.-X. Zhu, Rev. Mod. Phys. 78, 373 (2006); selected inversion: L. Lin et al., ACM
     Trans. Math. Softw. 37, 40 (2011).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> wire = stack([Layer(40, delta=0.5), Layer(40)])
+    >>> density = bdg.local_density_of_states(wire, [0.0], sites=[5, 75], broadening=0.05)
+    >>> print(density.values.round(2))  # in the superconductor (gapped), in the normal metal
+    [[0.01 0.26]]
     """
     start = time.perf_counter()
     require_system(system)

@@ -123,6 +123,18 @@ def spectral_function(
     References
     ----------
     A. Weisse, G. Wellein, A. Alvermann, H. Fehske, Rev. Mod. Phys. 78, 275 (2006), section II for the expansion.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> film = stack([Layer(15, delta=0.5)], (16,), periodic=True)
+    >>> energies = np.linspace(-1, 1, 41)
+    >>> fermi = [[np.pi / 2, np.pi / 2]]  # of x (open ends) and y
+    >>> spectrum = bdg.spectral_function(film, fermi, energies, broadening=0.05)
+    >>> print(abs(energies[spectrum.values[:, 0].argmax()]).round(1))  # E_F is gapped: the peaks are at Delta
+    0.5
     """
     start = time.perf_counter()
     require_system(system)

@@ -46,6 +46,13 @@ def penetration_depth(
     References
     ----------
     D. J. Scalapino, S. R. White, S. C. Zhang, Phys. Rev. B 47, 7995 (1993).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> depth_nm = bdg.penetration_depth(0.5, hopping_meV=200, length_unit_nm=0.3, site_volume_nm3=0.027)
+    >>> print(round(depth_nm))
+    80
     """
     value = stiffness.stiffness if isinstance(stiffness, SuperfluidStiffness) else stiffness
     energy = positive_number("hopping_meV", hopping_meV, "meV") * 1e-3 * constants.e

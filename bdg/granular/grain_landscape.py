@@ -279,6 +279,17 @@ def grain_landscape(
     References
     ----------
     C. W. J. Beenakker, Phys. Rev. Lett. 67, 3836 (1991): the phase-dependent free energy as a determinant.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> from bdg.lattices import grains_at
+    >>> loop = grains_at((9, 9), 1.0, [(2, 2), (6, 2), (4, 6)], 2.5, delta=0.5)
+    >>> landscape = bdg.grain_landscape(loop, temperature=0.1)
+    >>> phases = np.array([0.0, 0.5, 1.0])
+    >>> print(landscape.gradient(phases).round(4))  # currents into the grains
+    [-0.011   0.0013  0.0098]
     """
     start = time.perf_counter()
     require_system(system)

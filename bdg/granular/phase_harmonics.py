@@ -106,6 +106,19 @@ def phase_harmonics(
     References
     ----------
     A. Freyn, B. Doucot, D. Feinberg, R. Melin, Phys. Rev. Lett. 106, 257005 (2011): quartets, the term (1, 1, -2).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import grains_at
+    >>> loop = grains_at((9, 9), 1.0, [(2, 2), (6, 2), (4, 6)], 2.5, delta=0.5)
+    >>> terms = bdg.phase_harmonics(loop, [0, 1, 2], temperature=0.1)
+    >>> for orders, amplitude in list(terms.terms.items())[:4]:
+    ...     print(orders, round(float(amplitude), 4))
+    (1, -1, 0) -0.0113
+    (0, 1, -1) -0.0085
+    (1, 0, -1) -0.0071
+    (2, -2, 0) 0.0001
     """
     start = time.perf_counter()
     require_system(system)

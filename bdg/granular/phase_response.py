@@ -127,6 +127,19 @@ def phase_response(
     References
     ----------
     R. P. Feynman, Phys. Rev. 56, 340 (1939).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(20, delta=0.3), Layer(4), Layer(20, delta=0.3)]).with_phases({1: np.pi / 2})
+    >>> response = bdg.phase_response(junction, bdg.bound_states(junction, 2))
+    >>> print(response.slopes.round(3))  # dE/dphase: the sum over the grains is zero
+    [[-0.084  0.084]
+     [ 0.084 -0.084]]
+    >>> print(response.grains_touched.round(1))
+    [2. 2.]
     """
     start = time.perf_counter()
     require_seed(seed)

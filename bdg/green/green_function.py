@@ -144,6 +144,17 @@ def green_function(
     References
     ----------
     Selected inversion: L. Lin et al., ACM Trans. Math. Softw. 37, 40 (2011).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(101, delta=0.2)])
+    >>> block = bdg.green_function(chain, [0.1 + 0.02j], sites=[50]).values
+    >>> print(block.shape)  # one energy, one site, rows and columns (electron, hole)
+    (1, 2, 2)
+    >>> print(block[0, 0].round(2))
+    [-0.28-0.08j -0.57-0.04j]
     """
     start = time.perf_counter()
     require_system(system)

@@ -119,6 +119,15 @@ def level_statistics(
     ----------
     V. Oganesyan, D. A. Huse, Phys. Rev. B 75, 155111 (2007); Y. Y. Atas, E. Bogomolny, O. Giraud, G. Roux, Phys. Rev.
     Lett. 110, 084101 (2013), table I for the ensembles.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import bdg
+    >>> matrix = np.random.default_rng(1).normal(size=(300, 300))
+    >>> statistics = bdg.level_statistics(np.linalg.eigvalsh(matrix + matrix.T))
+    >>> print(round(statistics.ratio, 2), statistics.nearest)  # 0.53 is that of real random matrices
+    0.53 goe
     """
     start = time.perf_counter()
     samples = _samples(states)

@@ -162,6 +162,15 @@ def thouless_energy(
     ----------
     J. T. Edwards, D. J. Thouless, J. Phys. C 5, 807 (1972); E. Akkermans, G. Montambaux, Phys. Rev. Lett. 68, 642
     (1992); F. von Oppen, Phys. Rev. Lett. 73, 798 (1994) for the distribution of the curvatures.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> wires = [stack([Layer(8, disorder=2.0)], (12,), periodic=True, seed=seed) for seed in range(4)]
+    >>> thouless = bdg.thouless_energy(wires, axis="y", k=16)
+    >>> print(round(thouless.energy, 2), thouless.samples)
+    0.04 4
     """
     start = time.perf_counter()
     systems = require_systems(system if isinstance(system, Iterable) else [system])

@@ -159,6 +159,21 @@ def bound_states(
     ----------
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5. Inertia: J. J. Sylvester (1852);
     spectrum slicing: B. N. Parlett, The Symmetric Eigenvalue Problem (1980), chapter 3.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(40, delta=0.3), Layer(10), Layer(40, delta=0.3)])
+    >>> states = bdg.bound_states(junction, 4)
+    >>> print(abs(states.energies).round(3), states.complete)  # two Andreev levels and their mirror images
+    [0.182 0.182 0.182 0.182] True
+
+    A phase difference of pi brings one of them close to zero and the other one to the gap:
+
+    >>> turned = bdg.bound_states(junction.with_phases({1: 3.14159}), 4)
+    >>> print(abs(turned.energies).round(3))
+    [0.018 0.018 0.298 0.298]
     """
     start = time.perf_counter()
     dimension = 2 * require_system(system).norbs * system.n_sites
@@ -266,6 +281,14 @@ def count_states(
     ----------
     Inertia: J. J. Sylvester (1852); spectrum slicing: B. N. Parlett, The Symmetric Eigenvalue Problem (1980), chapter
     3.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(40, delta=0.3), Layer(10), Layer(40, delta=0.3)])
+    >>> print(bdg.count_states(junction, 0.25).count)  # Andreev levels in the gap, at +E and at -E
+    4
     """
     start = time.perf_counter()
     require_system(system)

@@ -102,6 +102,15 @@ def electron_density(
     References
     ----------
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(40, delta=0.3)], mu=0)
+    >>> density = bdg.electron_density(chain, temperature=0.1)
+    >>> print(density.values[:3].round(6))  # half filling: one electron a site, both spins together
+    [1. 1. 1.]
     """
     start = time.perf_counter()
     require_system(system)

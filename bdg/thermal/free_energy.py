@@ -114,6 +114,18 @@ def free_energy(
     References
     ----------
     J. Bardeen, R. Kuemmel, A. E. Jacobs, L. Tewordt, Phys. Rev. 187, 556 (1969).
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(40, delta=0.3)])
+    >>> energy = bdg.free_energy(chain, temperature=0.1)
+    >>> print(round(energy.value, 3), round(energy.entropy, 3))
+    -52.429 1.418
+    >>> normal = bdg.free_energy(chain.with_delta(0), temperature=0.1)
+    >>> print(normal.entropy > energy.entropy)  # the gap freezes electrons out
+    True
     """
     start = time.perf_counter()
     require_system(system)

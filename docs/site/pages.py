@@ -6,8 +6,12 @@ import importlib
 import inspect
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from examples import own_example, shown_by
 
 SITE = Path(__file__).resolve().parent
 DOCS = SITE.parent
@@ -70,7 +74,18 @@ def room_page(room: str, title: str, known: dict[int, str]) -> str:
         for name in chosen:
             lines += [f".. auto{'function' if what == 'Functions' else 'class'}:: {room}.{name}"]
             lines += ["   :members:", "   :inherited-members: BaseException", ""] if what == "Classes" else [""]
+            lines += shown_elsewhere(module, name)
     return "\n".join(lines)
+
+
+def shown_elsewhere(module: Any, name: str) -> list[str]:
+    """Return what stands below a class that has no example of its own: that of a function which returns it."""
+    others = [other for other in shown_by(module, name) if other != name]
+    if not others:
+        return []
+    example = own_example(getattr(module, others[0])).splitlines()
+    head = f"As `{module.__name__}.{others[0]}` returns it:"
+    return ["   .. rubric:: Examples", "", f"   {head}", "", *(f"   {line}".rstrip() for line in example), ""]
 
 
 def setup(app: Any) -> None:

@@ -10,11 +10,36 @@ import numpy as np
 
 
 class BackendUnavailableError(RuntimeError):
-    """The requested device, or a method on it, is not available on this machine."""
+    """The requested device, or a method on it, is not available on this machine.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(20, delta=0.3)])
+    >>> try:
+    ...     states = bdg.bound_states(chain, 2, device="gpu")
+    ... except bdg.BackendUnavailableError:  # its text has the reason
+    ...     states = bdg.bound_states(chain, 2, device="cpu")
+    >>> print(states.energies.round(3))
+    [-0.335  0.335]
+    """
 
 
 class MemoryBudgetError(MemoryError):
-    """The computation does not fit into the memory at hand; the text says what would fit."""
+    """The computation does not fit into the memory at hand; the text says what would fit.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> film = stack([Layer(400, delta=0.3)], (400,))
+    >>> try:
+    ...     bdg.bound_states(film, method="dense")
+    ... except bdg.MemoryBudgetError as error:
+    ...     print(str(error).partition(" needs")[0])
+    dense diagonalisation of dimension 320000
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,17 @@ def solve_gap(
     References
     ----------
     P. G. de Gennes, Superconductivity of Metals and Alloys (1966), chapter 5; mixing: see `bdg.condensate.gap.mixing`.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> chain = stack([Layer(40, delta=0.3, attraction=1.5)])
+    >>> gap = bdg.solve_gap(chain, temperature=0.02)
+    >>> print(abs(gap.delta[20]).round(3), gap.converged)
+    0.123 True
+    >>> print(bdg.bound_states(gap.system, 2).energies.round(3))  # with the pairing that was found
+    [-0.161  0.161]
     """
     start = time.perf_counter()
     require_system(system)

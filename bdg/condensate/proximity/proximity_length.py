@@ -202,6 +202,16 @@ def proximity_length(
     ----------
     Theory: K. D. Usadel, Phys. Rev. Lett. 25, 507 (1970) (diffusive); G. Eilenberger, Z. Phys. 214, 195 (1968)
     (kinetic). QAICc: K. P. Burnham and D. R. Anderson, Model Selection and Multimodel Inference (2002), chapter 2.
+
+    Examples
+    --------
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> wire = stack([Layer(40, delta=0.3), Layer(120)])
+    >>> amplitude = bdg.pair_amplitude(wire, temperature=0.03)
+    >>> length = bdg.proximity_length(wire, amplitude)
+    >>> print(round(length.length, 1), length.resolved, round(length.theory["clean"], 1))  # v_F/(2 pi T)
+    10.3 True 10.6
     """
     start = time.perf_counter()
     require_system(system)
