@@ -196,8 +196,10 @@ def test_every_kind_of_value_still_comes_back_in_native_order(crafted, tmp_path)
 
 
 def test_a_file_that_is_none(tmp_path):
-    with pytest.raises(ResultFileError, match="no such file"):
+    with pytest.raises(ResultFileError, match="no run directory of bdg .* give a run directory, or a file"):
         bdg.load(tmp_path)
+    with pytest.raises(ResultFileError, match="no such file"):
+        bdg.load(tmp_path / "missing.h5")
     for path in ("x" * 5000, "a\0b"):
         with pytest.raises(ResultFileError):
             read_file(path)
