@@ -26,6 +26,16 @@ class Lead:
         Orbitals a site.
     delta : complex
         On-site singlet pairing inside the lead; 0 for a normal lead.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.lattices import Lead, System
+    >>> lead = Lead(cell_hamiltonian=np.zeros((1, 1)), hopping=np.array([[-1.0]]), interface=np.array([0]))
+    >>> dimer = np.array([[0.0, -1.0], [-1.0, 0.0]])
+    >>> wire = System(dimer, np.array([[0.0], [1.0]]), delta=0.3, leads=(lead,))
+    >>> print(len(wire.leads), len(wire.without_leads().leads))
+    1 0
     """
 
     cell_hamiltonian: np.ndarray

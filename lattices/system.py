@@ -397,6 +397,17 @@ def load(path: str | os.PathLike[str]) -> System:
     ------
     ResultFileError
         If the file is missing, damaged, of a newer format, holds something else, or no system that makes sense.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from bdg.lattices import Layer, load, stack
+    >>> film = stack([Layer(5, delta=0.3)], (4,), energy_unit="meV")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     film.save(f"{folder}/film.h5")
+    ...     again = load(f"{folder}/film.h5")
+    >>> print(again.n_sites, again.energy_unit)
+    20 meV
     """
     _, content = read_file(path, "System")
     with content_of(path):

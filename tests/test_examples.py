@@ -10,8 +10,8 @@ import pytest
 import bdg
 
 SITE = Path(__file__).resolve().parents[1] / "docs" / "site"
-ROOMS = (bdg,)
-SLOW: set[str] = set()
+ROOMS = bdg, bdg.lattices, bdg.granular, bdg.electrodynamics, bdg.instruments
+SLOW = {"bdg.granular.locking_temperature"}  # Monte Carlo of two networks
 
 
 def _module(name):

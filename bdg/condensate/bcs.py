@@ -47,6 +47,12 @@ def gap_ratio(reduced_temperature: Any) -> Any:
     ------
     TypeError, ValueError
         If a temperature is no real number, negative or NaN.
+
+    Examples
+    --------
+    >>> from bdg.granular import bcs_gap_ratio
+    >>> print(bcs_gap_ratio([0.0, 0.5, 0.9, 1.0]).round(3))
+    [1.    0.957 0.526 0.   ]
     """
     reduced = _reduced(reduced_temperature)
     ratio = np.where(reduced < _FROZEN, 1.0, 0.0)

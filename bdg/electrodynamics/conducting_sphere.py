@@ -50,6 +50,12 @@ def skin_depth(resistivity_ohm_m: Any, frequency_Hz: Any) -> Any:
     References
     ----------
     L. D. Landau, E. M. Lifshitz, Electrodynamics of Continuous Media, section 59.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import skin_depth
+    >>> print(round(skin_depth(1.7e-8, 50) * 1e3, 1))  # mm, copper at 50 Hz
+    9.3
     """
     resistivity = positive_values("resistivity_ohm_m", resistivity_ohm_m, "ohm m")
     frequency = positive_values("frequency_Hz", frequency_Hz, "Hz")
@@ -90,6 +96,12 @@ def sphere_susceptibility(
     ----------
     L. D. Landau, E. M. Lifshitz, Electrodynamics of Continuous Media, section 59; J. R. Wait, K. P. Spies, Can. J.
     Phys. 47, 2087 (1969).
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import sphere_susceptibility
+    >>> print(sphere_susceptibility(1e-3, 4e-10, [100.0, 1e3, 1e5]).round(3))
+    [-0.024+0.127j -0.521+0.327j -0.952+0.046j]
     """
     radius = positive_values("radius_m", radius_m, "m")
     resistivity = positive_values("resistivity_ohm_m", resistivity_ohm_m, "ohm m")
@@ -164,6 +176,12 @@ def london_sphere_susceptibility(radius: Any, penetration_depth: Any) -> Any:
     References
     ----------
     F. London, Superfluids I (1950), section 8.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import london_sphere_susceptibility
+    >>> print(london_sphere_susceptibility(1.0, [0.001, 0.1, 1.0]).round(3))
+    [-1.496 -1.095 -0.091]
     """
     ratio = length_ratio("radius", radius, penetration_depth)
     return as_given(1.5 * interior(-(ratio**2) + 0j)[0].real)
@@ -203,6 +221,12 @@ def moment_decay_time(
     References
     ----------
     L. D. Landau, E. M. Lifshitz, Electrodynamics of Continuous Media, section 58.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import moment_decay_time
+    >>> print(round(moment_decay_time(1e-3, resistivity_ohm_m=4e-10) * 1e3, 2))  # ms: clean magnesium
+    0.32
     """
     radius = positive_number("radius_m", radius_m, "m")
     resistivity = positive_number("resistivity_ohm_m", resistivity_ohm_m, "ohm m", infinite=True)

@@ -54,6 +54,13 @@ def bean_slab(fields: Any, full_penetration_field: float) -> np.ndarray:
     References
     ----------
     C. P. Bean, Phys. Rev. Lett. 8, 250 (1962).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.electrodynamics import bean_slab
+    >>> print(bean_slab(np.array([0.0, 500.0, 2000.0, 0.0]), full_penetration_field=1000.0))
+    [   0. -375. -500.  500.]
     """
     return magnetise(fields, slab_virgin(positive_number("full_penetration_field", full_penetration_field, "A/m")))
 
@@ -83,6 +90,14 @@ def bean_disc(fields: Any, radius_m: float, thickness_m: float, critical_current
     References
     ----------
     P. N. Mikheenko, Yu. E. Kuzovlev, Physica C 204, 229 (1993); J. R. Clem, A. Sanchez, Phys. Rev. B 50, 9355 (1994).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.electrodynamics import bean_disc
+    >>> fields = np.array([0.0, 1e3, 1e5, 0.0])  # up and back to zero, in A/m
+    >>> print((bean_disc(fields, 1e-3, 1e-6, 1e10) / 1e6).round(2))  # MA/m; the disc keeps a moment
+    [ 0.   -0.83 -3.33  3.33]
     """
     radius = positive_number("radius_m", radius_m, "m")
     thickness = positive_number("thickness_m", thickness_m, "m")

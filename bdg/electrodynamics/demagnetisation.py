@@ -43,6 +43,12 @@ def demagnetisation_factor(a: float, b: float, c: float, formula: str) -> float:
     References
     ----------
     R. Prozorov, V. G. Kogan, Phys. Rev. Applied 10, 014030 (2018); A. Aharoni, J. Appl. Phys. 83, 3432 (1998).
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import demagnetisation_factor
+    >>> print(round(demagnetisation_factor(1, 1, 1, "prozorov-kogan"), 3))
+    0.4
     """
     a, b, c = (positive_number(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
     require_choice("formula", formula, FORMULAS)

@@ -35,6 +35,15 @@ class LayerStack:
     ------
     TypeError, ValueError
         If a length is not positive, or a layer thicker than the period.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import LayerStack
+    >>> stack = LayerStack(0.1, 0.3, 0.2)  # 0.1 um of superconductor every 0.3 um, lambda = 0.2 um
+    >>> print(round(stack.in_plane_depth_um, 3))  # sqrt(3) times as deep
+    0.346
+    >>> print(round(stack.anisotropy(100.0, 10.0)))  # of a plate of 100 x 10 um, field across over field along
+    906
     """
 
     thickness_um: float

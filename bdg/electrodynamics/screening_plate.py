@@ -64,6 +64,12 @@ def plate_susceptibility(a: float, b: float, c: float) -> float:
     ----------
     A. Sihvola et al., IEEE Trans. Antennas Propag. 52, 2226 (2004) (cube); E. H. Brandt, Phys. Rev. B 64, 024505
     (2001).
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import plate_susceptibility
+    >>> print(round(plate_susceptibility(1, 1, 1), 2))  # a cube
+    -1.64
     """
     a, b, c = (positive_number(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
     return _susceptibility(max(a, b), min(a, b), c)
@@ -94,6 +100,12 @@ def london_plate_susceptibility(a: float, b: float, c: float, penetration_depth:
     ------
     TypeError, ValueError
         If an axis is not positive, or lambda negative.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import london_plate_susceptibility
+    >>> print(round(london_plate_susceptibility(1, 1, 1, 0.5), 2))  # full screening: -1.64
+    -0.38
     """
     a, b, c = (positive_number(name, value) for name, value in (("a", a), ("b", b), ("c", c)))
     if penetration_depth == 0:
@@ -157,6 +169,14 @@ def disc_susceptibility(radius: float, half_thickness: float) -> float:
     References
     ----------
     E. H. Brandt, Phys. Rev. B 58, 6506 (1998); Phys. Rev. B 60, 11939 (1999).
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import disc_susceptibility
+    >>> print(round(disc_susceptibility(1.0, 1.0), 2))
+    -1.57
+    >>> print(round(disc_susceptibility(1.0, 0.05), 1))  # the thinner, the more
+    -10.3
     """
     a, b = positive_number("radius", radius), positive_number("half_thickness", half_thickness)
     ratio = a / b

@@ -89,6 +89,16 @@ class ShellNetwork:
     ------
     TypeError, ValueError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import ShellNetwork
+    >>> shell = ShellNetwork(1e-3, subdivisions=2)
+    >>> print(len(shell.patches), len(shell.links))
+    320 480
+    >>> response = shell.response(1e-5, 20e3)  # 10 uOhm a square, at 20 kHz
+    >>> print(round(response.real, 2), round(response.imaginary, 2))  # a perfect diamagnet has -1
+    -0.97 0.18
     """
 
     radius_m: float

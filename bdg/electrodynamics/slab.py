@@ -40,6 +40,12 @@ def slab_screening(thickness: Any, penetration_depth: Any) -> Any:
     References
     ----------
     F. London, Superfluids I (1950), section 5.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import slab_screening
+    >>> print(slab_screening([100.0, 1.0, 0.1], 1.0).round(3))
+    [0.98  0.076 0.001]
     """
     return as_given(screened(length_ratio("thickness", thickness, penetration_depth)))
 

@@ -51,6 +51,15 @@ class VortexField:
     ------
     TypeError, ValueError
         If a length is not positive, or not exactly one of lambda and Lambda is given.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import VortexField
+    >>> vortex = VortexField(height_um=1.0, penetration_depth_um=0.2)
+    >>> print(vortex.at([0.0, 1.0, 2.0]).round(1))  # uT, straight above the axis and beside it
+    [216.8 103.   31.6]
+    >>> print(round(vortex.through_loop(5.0), 1))  # uT, mean over a loop of 5 um
+    20.2
     """
 
     height_um: float = field(kw_only=True)

@@ -60,6 +60,12 @@ def activated_resistance(
     ----------
     V. Ambegaokar, B. I. Halperin, Phys. Rev. Lett. 22, 1364 (1969): the bond; V. Ambegaokar, B. I. Halperin, J. S.
     Langer, Phys. Rev. B 4, 2612 (1971): the percolation.
+
+    Examples
+    --------
+    >>> from bdg.granular import Network, activated_resistance
+    >>> print(activated_resistance(Network.cubic(3, 100.0), [20.0, 50.0, 200.0]).round(3))
+    [0.001 0.192 0.884]
     """
     points = require_temperatures(temperatures)
     locked = non_negative_number("locking_temperature", locking_temperature)

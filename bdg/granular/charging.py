@@ -91,6 +91,14 @@ def charging_criterion(
     ----------
     K. B. Efetov, A. Tschersich, Europhys. Lett. 59, 114 (2002); I. S. Beloborodov, A. V. Lopatin, V. M. Vinokur, K. B.
     Efetov, Rev. Mod. Phys. 79, 469 (2007).
+
+    Examples
+    --------
+    >>> from bdg.granular import Network, charging_criterion
+    >>> network = Network.cubic(3)
+    >>> answer = charging_criterion(network, [1e3] * len(network.pairs))
+    >>> print(answer.coherent, round(answer.conductance, 1), round(answer.charging_energy))  # energy in K
+    True 38.7 42
     """
     require_network("network", network)
     values = real_array("resistances", resistances)

@@ -59,6 +59,15 @@ class CompositeNetworks:
         Of the couplings of the first sample; the others follow it.
     conditions : mapping
         Handed to the table.
+
+    Examples
+    --------
+    >>> from bdg.granular import CompositeNetworks, CouplingTable
+    >>> from bdg.lattices import pack_spheres
+    >>> packings = [pack_spheres((120,) * 3, volume_fraction=0.25, diameter=20, seed=seed) for seed in (1, 2)]
+    >>> composite = CompositeNetworks(packings, CouplingTable.load(), cutoff_nm=15.0)
+    >>> print([bool(network.percolates.all()) for network in composite.at(10.0)])  # at 10 K, in all directions
+    [True, True]
     """
 
     packings: Sequence[Packing]

@@ -60,6 +60,16 @@ def irreversibility_exponent(
     References
     ----------
     K. A. Mueller, M. Takashige, J. G. Bednorz, Phys. Rev. Lett. 58, 1143 (1987): n = 3/2 of a ceramic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.granular import irreversibility_exponent
+    >>> temperatures = np.array([10.0, 15.0, 20.0, 25.0])
+    >>> fields = 1e4 * (1 - temperatures / 30) ** 1.5
+    >>> line = irreversibility_exponent(fields, temperatures, [0.1] * 4, critical_temperature=30.0)
+    >>> print(round(line.value, 2), round(line.field))
+    1.5 10000
     """
     critical = positive_number("critical_temperature", critical_temperature)
     h, t, spread = (
@@ -117,6 +127,12 @@ def irreversibility_bound(
     ------
     TypeError, ValueError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> from bdg.granular import irreversibility_bound
+    >>> print(round(irreversibility_bound(1.5, 100.0, 1000.0, 20.0, 30.0), 2))
+    27.85
     """
     n, critical = positive_number("exponent", exponent), positive_number("critical_temperature", critical_temperature)
     low, high = positive_number("low_field", low_field), positive_number("high_field", high_field)

@@ -117,6 +117,14 @@ def locking_temperature(
     L Y/T is fitted with a parabola at five temperatures around the crossing; the error follows from the same linear
     combination of them in every replica, and in every sample. Sizes are combined with the weights 1/error^2; their
     error grows by chi where they disagree.
+
+    Examples
+    --------
+    >>> from bdg.granular import Network, locking_temperature
+    >>> networks = [Network.cubic(4), Network.cubic(6)]
+    >>> locking = locking_temperature(networks, tol=0.05, between=(1.8, 2.6), seed=1)
+    >>> print(round(locking.temperature, 1))  # of the cubic XY model: 2.20
+    2.2
     """
     start = time.perf_counter()
     tol = positive_number("tol", tol, "relative")

@@ -61,6 +61,15 @@ class Network:
         Of the box, in the unit of the displacements to the power d.
     seed : int or None
         That the couplings were drawn from.
+
+    Examples
+    --------
+    >>> from bdg.granular import Network
+    >>> network = Network.cubic(4, 100.0)  # 4^3 sites, couplings of 100 K
+    >>> print(network.n_sites, len(network.pairs), network.percolates)
+    64 192 [ True  True  True]
+    >>> print(network.relaxed_stiffness().round(3))
+    [100. 100. 100.]
     """
 
     pairs: np.ndarray

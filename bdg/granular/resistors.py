@@ -36,6 +36,13 @@ def resistance_between(pairs: Any, resistances: Any, a: int, b: int) -> float:
     ------
     TypeError, ValueError
         If an argument has the wrong type or shape, a resistance is negative or NaN, or a node number is negative.
+
+    Examples
+    --------
+    >>> from bdg.granular import resistance_between
+    >>> square = [(0, 1), (1, 2), (2, 3), (3, 0)]
+    >>> print(round(resistance_between(square, [1.0, 1.0, 1.0, 1.0], 0, 2), 6))
+    1.0
     """
     bonds = require_bonds("pairs", pairs)
     values = require_bond_values("resistances", resistances, len(bonds), " (ohm)")
@@ -82,6 +89,12 @@ def effective_conductivity(network: Network, axis: int | str) -> float:
     ------
     TypeError, ValueError
         If ``network`` is none, or has no such axis.
+
+    Examples
+    --------
+    >>> from bdg.granular import Network, effective_conductivity
+    >>> print(round(effective_conductivity(Network.cubic(4, 2.0), "x"), 6))  # that of each bond
+    2.0
     """
     require_network("network", network)
     return float(network.relaxed_stiffness()[require_axis(axis, network.dimensions)])
@@ -128,6 +141,12 @@ def maxwell_conductivity(host: float, grains: float, volume_fraction: float) -> 
     ----------
     J. C. Maxwell, A Treatise on Electricity and Magnetism (1873), article 314; Z. Hashin, S. Shtrikman, J. Appl. Phys.
     33, 3125 (1962).
+
+    Examples
+    --------
+    >>> from bdg.granular import maxwell_conductivity
+    >>> print(round(maxwell_conductivity(1.0, 1e6, 0.2), 3))  # perfect grains: (1 + 2 f)/(1 - f)
+    1.75
     """
     host = positive_number("host", host)
     fraction = non_negative_number("volume_fraction", volume_fraction)

@@ -102,6 +102,16 @@ def two_step_temperature(
     References
     ----------
     The way of reading of experimental papers on two-step transitions; no more than that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.granular import two_step_temperature
+    >>> temperatures = np.linspace(2, 40, 39)
+    >>> resistance = np.clip((temperatures - 15) / 10, 0, 1) + 0.002 * temperatures
+    >>> steps = two_step_temperature(temperatures, resistance)
+    >>> print(steps.found, round(steps.temperature, 1))
+    True 24.8
     """
     points, values, spread = _require_curve(temperatures, resistance, errors, between)
     low, high = steep

@@ -113,6 +113,15 @@ def scan_unknowns(
     ------
     TypeError, ValueError
         If ``function`` is none, a range is none, or a value is no finite number.
+
+    Examples
+    --------
+    >>> from bdg.granular import josephson_energy, scan_unknowns
+    >>> def energy(resistance, gap):
+    ...     return josephson_energy(resistance, gap, 4.2)
+    >>> scan = scan_unknowns(energy, {"resistance": (500.0, 2000.0), "gap": (2.6, 2.8)}, tol=0.1, seed=1)
+    >>> print(round(scan.mean), scan.sensitivity[0] > scan.sensitivity[1])  # the resistance matters most
+    9 True
     """
     start = time.perf_counter()
     tol = positive_number("tol", tol, "relative")

@@ -75,6 +75,15 @@ class AcSusceptometer:
     ------
     TypeError, ValueError
         If a number is not positive, or the amplitude not said to be one or the other.
+
+    Examples
+    --------
+    >>> from bdg.instruments import AcSusceptometer, CoatedSphere
+    >>> from bdg.lattices import resistivity
+    >>> sphere = CoatedSphere(1.5e-3, resistivity("Mg"))
+    >>> chi = AcSusceptometer(1550.0, 16.0, amplitude_is="peak").sweep(sphere, [10.0, 30.0, 50.0, 90.0])
+    >>> print(chi.imaginary.round(2))  # eddy currents
+    [0.35 0.35 0.34 0.19]
     """
 
     frequency_Hz: float  # noqa: N815 - the unit

@@ -180,6 +180,17 @@ def fit_penetration_depth(
     References
     ----------
     G. Carneiro, E. H. Brandt, Phys. Rev. B 61, 6370 (2000): the field; R. Cox, Am. J. Phys. 14, 1 (1946): flat priors.
+
+    Examples
+    --------
+    >>> from bdg.electrodynamics import VortexField
+    >>> from bdg.instruments import ScanningSquid, fit_penetration_depth
+    >>> vortices = [(1.3, -2.1), (17.0, 12.0)]
+    >>> vortex = VortexField(height_um=5.0, penetration_depth_um=4.0)
+    >>> image = ScanningSquid(height_um=5.0, noise_uT=0.1).image(vortices, vortex, 48.0, 3.0, seed=0)
+    >>> fit = fit_penetration_depth(image, vortices, height_um=5.0)
+    >>> print(fit.resolved, abs(fit.penetration_depth_um - 4.0) < 3 * fit.error)
+    True True
     """
     start = time.perf_counter()
     heights, depths = _require_range("height_um", height_um), _require_range("between_um", between_um)

@@ -58,6 +58,17 @@ class FourProbe:
     ------
     TypeError, ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> from bdg.granular import rsj_voltage
+    >>> from bdg.instruments import FourProbe
+    >>> probe = FourProbe(0.5)
+    >>> def voltage(current, kelvin):
+    ...     return rsj_voltage(current, max(0.0, 1 - kelvin / 20), 2.0)
+    >>> curve = probe.sweep(voltage, [5, 15, 25])
+    >>> print(curve.resistances_ohm.round(2))
+    [0.   1.73 2.  ]
     """
 
     current_A: float  # noqa: N815 - the unit

@@ -61,6 +61,13 @@ class LinkedShell:
     ------
     TypeError, ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> from bdg.instruments import LinkedShell
+    >>> shell = LinkedShell(critical_temperature_K=53.0, critical_current_A=1.2, width_K=1.0)
+    >>> print((1e3 * shell.critical_current([4.5, 40.0, 53.0, 60.0])).round())  # mA
+    [1.05e+03 1.46e+02 1.00e+00 0.00e+00]
     """
 
     critical_temperature_K: float  # noqa: N815 - the unit
@@ -189,6 +196,15 @@ class LinkLattice:
     ------
     TypeError, ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> from bdg.instruments import LinkLattice
+    >>> lattice = LinkLattice(2, 2, seed=1)
+    >>> found = lattice.voltage(tol=0.02)
+    >>> volts = found.at(critical_current_A=1.0)
+    >>> print(volts(0.5).round(2), volts(5.0) > 4)  # in units of the normal resistance
+    0.0 True
     """
 
     rows: int = 3

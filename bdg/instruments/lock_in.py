@@ -38,6 +38,15 @@ class LockIn:
     ------
     TypeError, ValueError
         If the amplitude is not positive, or not said to be one or the other.
+
+    Examples
+    --------
+    >>> from bdg.granular import rsj_voltage
+    >>> from bdg.instruments import LockIn
+    >>> lock_in = LockIn(0.024, amplitude_is="peak")
+    >>> resistance = lock_in.differential_resistance(lambda i: rsj_voltage(i, 0.1, 1.0), [0.0, 0.105, 5.0])
+    >>> print(resistance.round(2))  # ohm: overshoots where the junction switches
+    [0.   1.92 1.  ]
     """
 
     amplitude_A: float  # noqa: N815 - the unit

@@ -123,6 +123,17 @@ class Magnetometer:
     ------
     TypeError, ValueError
         If the noise is negative.
+
+    Examples
+    --------
+    >>> from bdg.instruments import Magnetometer, SuperconductingPlate
+    >>> plate = SuperconductingPlate(3e-3, 5e-4, lambda kelvin: 1e8 * max(0.0, 1 - kelvin / 19))
+    >>> loop = Magnetometer().loop(plate, [0.0, 1e5, 0.0], 4.0, "parallel")
+    >>> print(loop.magnetisation_A_m.round())  # A/m: what is left in zero field
+    [    0. -9320.  9320.]
+    >>> cooling = Magnetometer().zfc_fc(plate, 1e3, [4.0, 10.0, 25.0], "parallel")
+    >>> print((cooling.zfc_A_m < 0).tolist())  # screens below 19 K
+    [True, True, False]
     """
 
     noise_A_m2: float = 0.0  # noqa: N815 - the unit

@@ -135,6 +135,19 @@ def fit_residual_resistivity(
     References
     ----------
     L. D. Landau, E. M. Lifshitz, Electrodynamics of Continuous Media, section 59.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.electrodynamics import sphere_susceptibility
+    >>> from bdg.instruments import fit_residual_resistivity
+    >>> from bdg.lattices import resistivity
+    >>> ideal, kelvin = resistivity("Mg", residual_ohm_m=0.0), np.linspace(5, 90, 40)
+    >>> losses = sphere_susceptibility(1.5e-3, 1.8e-9 + ideal(kelvin), 1550.0).imag
+    >>> sphere = {"radius_m": 1.5e-3, "frequency_Hz": 1550.0, "ideal_ohm_m": ideal}
+    >>> fit = fit_residual_resistivity(kelvin, losses, 2e-3, **sphere)
+    >>> print((1e9 * fit.values_ohm_m).round(3))  # nOhm m: what went in
+    [1.8]
     """
     start = time.perf_counter()
     radius, frequency = positive_number("radius_m", radius_m, "m"), positive_number("frequency_Hz", frequency_Hz, "Hz")

@@ -54,6 +54,15 @@ class SuperconductingPlate:
     ------
     TypeError, ValueError
         If a length is not positive, or the plate thicker than wide.
+
+    Examples
+    --------
+    >>> from bdg.instruments import SuperconductingPlate
+    >>> plate = SuperconductingPlate(3e-3, 5e-4, 1e8)
+    >>> print(round(plate.slope("parallel"), 2), round(plate.slope("perpendicular"), 2))  # M/H, fully screening
+    -1.21 -4.27
+    >>> print(plate.saturation("perpendicular", 4.0))  # j_c w/6, A/m
+    50000.0
     """
 
     width_m: float
@@ -123,6 +132,14 @@ class CoatedSphere:
     ------
     TypeError, ValueError
         If the radius is not positive.
+
+    Examples
+    --------
+    >>> from bdg.instruments import CoatedSphere
+    >>> sphere = CoatedSphere(1.5e-3, 1.83e-9, critical_sheet_current=100.0, normal_ohm=1e-3)
+    >>> weak, strong = (sphere.susceptibility(4.0, 1550.0, field) for field in (10.0, 1e4))
+    >>> print(round(weak.real, 2), round(strong.real, 2))  # links carry what screens 10 A/m, and not 10 kA/m
+    -1.0 -0.45
     """
 
     radius_m: float

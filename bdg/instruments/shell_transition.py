@@ -163,6 +163,21 @@ def fit_shell_transition(
     References
     ----------
     J. J. More, in Numerical Analysis, Lecture Notes in Mathematics 630, 105 (1978): the algorithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.instruments import AcSusceptometer, LinkedShell, fit_shell_transition
+    >>> from bdg.lattices import resistivity
+    >>> instrument, core = AcSusceptometer(1550.0, 16.0, amplitude_is="peak"), resistivity("Mg")
+    >>> shell = LinkedShell(critical_temperature_K=51.0, critical_current_A=1.2, width_K=1.5)
+    >>> chi = instrument.sweep(shell.on(1.5e-3, core), np.linspace(5, 60, 30))
+    >>> start = LinkedShell(critical_temperature_K=47.0, critical_current_A=0.9, width_K=1.5)
+    >>> how = {"instrument": instrument, "radius_m": 1.5e-3, "resistivity_ohm_m": core, "profile_points": 0}
+    >>> free = "critical_temperature_K", "critical_current_A"
+    >>> fit = fit_shell_transition(chi.temperatures_K, chi.real, chi.imaginary, 3e-3, shell=start, free=free, **how)
+    >>> print(fit.values.round(1))  # what went in
+    [51.   1.2]
     """
     start = time.perf_counter()
     for name, value, kind in (("instrument", instrument, AcSusceptometer), ("shell", shell, LinkedShell)):

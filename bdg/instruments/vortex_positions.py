@@ -80,6 +80,12 @@ def vortex_count(flux_density_uT: float, size_um: float) -> float:
     ------
     TypeError, ValueError
         If an argument is not finite, or the edge not positive.
+
+    Examples
+    --------
+    >>> from bdg.instruments import vortex_count
+    >>> print(round(vortex_count(2.0, 60.0), 2))  # at 2 uT in 60 x 60 um
+    3.48
     """
     density = abs(flux_density_uT) if isinstance(flux_density_uT, float | int) else flux_density_uT
     size = positive_number("size_um", size_um, "um")
@@ -121,6 +127,13 @@ def place_vortices(
     ------
     TypeError, ValueError
         If an argument is of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> from bdg.instruments import place_vortices
+    >>> found = place_vortices(12, 30.0, samples=2, seed=1)
+    >>> print(found.positions_um.shape)  # arrangements, vortices, (x, y)
+    (2, 12, 2)
     """
     start = time.perf_counter()
     number = whole_number("number", number, 1)

@@ -86,6 +86,16 @@ def grains_at(
         If an argument is of the wrong type or out of range, spheres overlap, or a sphere holds no site.
     MemoryBudgetError
         If it does not fit into the memory of this machine; nothing has been made then.
+
+    Examples
+    --------
+    >>> from bdg.lattices import grains_at
+    >>> pair = grains_at((12, 7), 1.0, [(3, 3), (8, 3)], 3.0, delta=[0.3, 0.2])
+    >>> for row in pair.grain.reshape(12, 7).T[2:5]:
+    ...     print(*(f"{number:2d}" for number in row))  # -1: the host
+    -1 -1  0  0 -1 -1 -1  1  1 -1 -1 -1
+    -1 -1  0  0 -1 -1 -1  1  1 -1 -1 -1
+    -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1 -1
     """
     wraps = flag("periodic", periodic)
     spacing = positive_number("spacing", spacing)

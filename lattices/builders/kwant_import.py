@@ -85,6 +85,18 @@ def from_kwant(
     References
     ----------
     C. W. Groth, M. Wimmer, A. R. Akhmerov, X. Waintal, New J. Phys. 16, 063065 (2014).
+
+    Examples
+    --------
+    >>> import kwant
+    >>> from bdg.lattices import from_kwant
+    >>> square = kwant.lattice.square(norbs=1)
+    >>> builder = kwant.Builder()
+    >>> builder[(square(x, y) for x in range(6) for y in range(3))] = 0
+    >>> builder[square.neighbors()] = -1
+    >>> film = from_kwant(builder, delta=lambda site: 0.3 if site.pos[0] < 3 else 0)
+    >>> print(film.n_sites, (film.delta != 0).sum())
+    18 9
     """
     units = UnitNames(energy_unit, length_unit)
     system, kwant = _finalized(builder)
@@ -159,6 +171,17 @@ def from_hamiltonian(
         If something is not finite, has the wrong shape, is not Hermitian or breaks Fermi statistics.
     MemoryBudgetError
         If the copies that are made of the matrices do not fit into the memory of this machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.lattices import from_hamiltonian
+    >>> ring = -np.roll(np.eye(6), 1, axis=0)
+    >>> angle = np.pi * np.arange(6) / 3
+    >>> places = np.column_stack([np.cos(angle), np.sin(angle)])
+    >>> system = from_hamiltonian(ring + ring.T, places, delta=0.3)
+    >>> print(system.n_sites, system.norbs, system.is_real)
+    6 1 True
     """
     if callable(pairing):
         raise TypeError("pairing must be a matrix here; functions of two sites need a kwant builder (from_kwant)")

@@ -53,6 +53,15 @@ class Layer:
     ------
     TypeError, ValueError
         If a value is not a finite real number or out of its range.
+
+    Examples
+    --------
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(2, delta=0.3), Layer(1, onsite=1.5), Layer(2, delta=0.3, phase=3.14159)])
+    >>> print(junction.delta.real.round(3))
+    [ 0.3  0.3  0.  -0.3 -0.3]
+    >>> print(junction.hamiltonian.diagonal())
+    [0.  0.  1.5 0.  0. ]
     """
 
     length: int
@@ -132,6 +141,15 @@ def stack(
         If an argument has the wrong type, length or range.
     MemoryBudgetError
         If it does not fit into the memory of this machine, with what would; nothing has been made then.
+
+    Examples
+    --------
+    >>> from bdg.lattices import Layer, stack
+    >>> film = stack([Layer(5, delta=0.3), Layer(3)], (4,), mu=-1, periodic=True)
+    >>> print(film.n_sites, film.n_grains)  # 8 x 4 sites, the layer with delta is grain 0
+    32 1
+    >>> print(film.delta.reshape(8, 4)[:, 0])
+    [0.3 0.3 0.3 0.3 0.3 0.  0.  0. ]
     """
     units = UnitNames(energy_unit, length_unit)
     layers = _layers(layers)

@@ -56,6 +56,13 @@ def composition(b2o3_to_sio2: float) -> Composition:
     ------
     TypeError, ValueError
         If the ratio is not a finite number >= 0.
+
+    Examples
+    --------
+    >>> from bdg.lattices import composition
+    >>> made = composition(1.0)  # as much B2O3 as SiO2
+    >>> print({name: round(percent, 1) for name, percent in made.volume_percent.items()})
+    {'MgO': 49.9, 'Mg2Si': 34.2, 'MgB2': 15.9}
     """
     ratio = non_negative_number("b2o3_to_sio2", b2o3_to_sio2, "moles of B2O3 per mole of SiO2")
     moles = dict(zip(COMPOUNDS, (2 + 3 * ratio, 1.0, ratio), strict=True))

@@ -174,6 +174,13 @@ def effective_mass(
     TypeError, ValueError
         If a number is not positive, if mean free path and mobility are both given, or if the density fills the band
         (two electrons per site); the message names the largest spacing that works.
+
+    Examples
+    --------
+    >>> from bdg.lattices import effective_mass
+    >>> host = effective_mass(0.5, 1.0, density_m3=1e26, mean_free_path_nm=10)
+    >>> print(round(host.t_meV, 1), round(host.mu, 2), round(host.disorder, 2))  # meV, t, t
+    76.2 -4.15 3.12
     """
     dimensions = space_dimensions(dimensions)
     mass = positive_number("mass", mass, "electron masses")

@@ -58,6 +58,13 @@ def material(name: str) -> Mapping[str, Parameter]:
         If the name is not a string.
     ValueError
         If there is no such material; the message names the nearest one.
+
+    Examples
+    --------
+    >>> from bdg.lattices import material
+    >>> gap = material("MgB2")["gap_pi"]
+    >>> print(gap.value, gap.unit, gap.range)
+    2.7 meV (2.6, 2.8)
     """
     known = _load()
     if not isinstance(name, str):

@@ -129,6 +129,13 @@ def resistivity(name: str, *, residual_ohm_m: float | None = None, carriers_m3: 
     ------
     TypeError, ValueError
         If the material is unknown, a number out of range, or an argument does not belong to the material.
+
+    Examples
+    --------
+    >>> from bdg.lattices import resistivity
+    >>> magnesium = resistivity("Mg", residual_ohm_m=1e-10)
+    >>> print((magnesium([4, 300]) * 1e8).round(2))  # micro-ohm cm
+    [0.01 4.52]
     """
     parameters = material(name)
     if name not in (*_METALS, *_SEMICONDUCTORS, *_INSULATORS):

@@ -77,6 +77,13 @@ def cluster_spheres(
     ----------
     A. V. Filippov, M. Zurita, D. E. Rosner, J. Colloid Interface Sci. 229, 261 (2000): tunable aggregation.
     C. M. Sorensen, G. C. Roberts, J. Colloid Interface Sci. 186, 447 (1997): prefactors.
+
+    Examples
+    --------
+    >>> from bdg.lattices import cluster_spheres
+    >>> packing = cluster_spheres((200, 200, 200), volume_fraction=0.05, diameter=20, cluster_size=12, seed=1)
+    >>> print(len(packing.centres) // 12)  # whole clusters
+    7
     """
     box = box_lengths(size)
     if box.size != 3:

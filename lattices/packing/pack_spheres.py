@@ -129,6 +129,13 @@ def pack_spheres(
     References
     ----------
     B. Widom, J. Chem. Phys. 44, 3888 (1966): random sequential addition.
+
+    Examples
+    --------
+    >>> from bdg.lattices import pack_spheres
+    >>> packing = pack_spheres((100, 100, 100), volume_fraction=0.2, diameter=20, minimum_gap=1, seed=1)
+    >>> print(len(packing.centres), round(packing.volume_fraction, 3))
+    48 0.201
     """
     box = box_lengths(size)
     fraction, sizes, gap = packing_arguments(volume_fraction, diameter, diameter_sigma, minimum_gap)

@@ -52,6 +52,14 @@ class CouplingTable(Result):
     diameter_nm, margin_nm, mass, delta_meV, critical_temperature_K : float
         Of all boxes (`bdg.granular.couplings.two_grains.PairBox`).
     spacings_nm : array (E,)
+
+    Examples
+    --------
+    >>> from bdg.granular import CouplingTable
+    >>> table = CouplingTable.load()
+    >>> found = table.coupling([3.0, 6.0], 10.0)
+    >>> print(found.energy_K.round(), found.extrapolated)  # E_J of two grains 3 and 6 nm apart, at 10 K
+    [4. 2.] [False False]
     """
 
     density_m3: np.ndarray = quantity("carriers of the host (E,)", "1/m^3", finite=True)

@@ -81,6 +81,13 @@ def characteristic_voltage(gap: float, temperature: float, *, model: str = "AB")
     V. Ambegaokar, A. Baratoff, Phys. Rev. Lett. 10, 486 (1963); I. O. Kulik, A. N. Omelyanchuk, JETP Lett. 21, 96
     (1975), Sov. J. Low Temp. Phys. 3, 459 (1977); A. A. Golubov, M. Yu. Kupriyanov, E. Il'ichev, Rev. Mod. Phys. 76,
     411 (2004).
+
+    Examples
+    --------
+    >>> from bdg.granular import characteristic_voltage
+    >>> junction = characteristic_voltage(1.0, 0.0)
+    >>> print(round(junction.value, 3))  # pi/2 gaps: Ambegaokar and Baratoff at T = 0
+    1.571
     """
     gap = non_negative_number("gap", gap)
     temperature = non_negative_number("temperature", temperature, "k_B T in the unit of the gap")
@@ -157,6 +164,12 @@ def josephson_energy(resistance_ohm: float, gap_meV: float, temperature_K: float
     References
     ----------
     V. Ambegaokar, A. Baratoff, Phys. Rev. Lett. 10, 486 (1963).
+
+    Examples
+    --------
+    >>> from bdg.granular import josephson_energy
+    >>> print(round(josephson_energy(1000.0, 2.7, 4.2), 2))  # meV, a junction of 1 kOhm between grains of MgB2
+    8.7
     """
     resistance = positive_number("resistance_ohm", resistance_ohm, "ohm")
     temperature = non_negative_number("temperature_K", temperature_K, "kelvin")
@@ -194,6 +207,12 @@ def thermal_resistance(coupling_over_temperature: Any, current_over_critical: An
     ----------
     V. Ambegaokar, B. I. Halperin, Phys. Rev. Lett. 22, 1364 (1969); Yu. M. Ivanchenko, L. A. Zil'berman, Sov. Phys.
     JETP 28, 1272 (1969).
+
+    Examples
+    --------
+    >>> from bdg.granular import thermal_resistance
+    >>> print(thermal_resistance([0.1, 1.0, 10.0]).round(4))  # phase slips freeze out
+    [0.995  0.6239 0.    ]
     """
     u, bias = np.broadcast_arrays(
         np.asarray(coupling_over_temperature, dtype=float), abs(np.asarray(current_over_critical, dtype=float))
@@ -255,6 +274,12 @@ def rsj_voltage(current: Any, critical_current: float, resistance: float) -> Any
     References
     ----------
     W. C. Stewart, Appl. Phys. Lett. 12, 277 (1968); D. E. McCumber, J. Appl. Phys. 39, 3113 (1968).
+
+    Examples
+    --------
+    >>> from bdg.granular import rsj_voltage
+    >>> print(rsj_voltage([0.5, 1.25, 5.0], critical_current=1.0, resistance=2.0).round(2))
+    [0.  1.5 9.8]
     """
     critical = non_negative_number("critical_current", critical_current, "A")
     resistance = positive_number("resistance", resistance, "ohm")
@@ -291,6 +316,12 @@ def penetration_depth_um(stiffness_K: float, spacing_nm: float) -> float:
     References
     ----------
     M. Tinkham, Introduction to Superconductivity, 2nd ed. (1996), section 6.6.
+
+    Examples
+    --------
+    >>> from bdg.granular import penetration_depth_um
+    >>> print(round(penetration_depth_um(100.0, 30.0), 2))  # um, couplings of 100 K every 30 nm
+    1.37
     """
     energy = positive_number("stiffness_K", stiffness_K, "kelvin") * scipy.constants.k
     spacing = 1e-9 * positive_number("spacing_nm", spacing_nm, "nm")

@@ -53,6 +53,12 @@ def short_junction_locking(
     ----------
     V. Ambegaokar, A. Baratoff, Phys. Rev. Lett. 10, 486 (1963); M. Campostrini et al., Phys. Rev. B 63, 214503 (2001):
     the XY transition.
+
+    Examples
+    --------
+    >>> from bdg.granular import short_junction_locking
+    >>> print(round(short_junction_locking(1e-3, 2.7, 0.2, 20.0), 1))  # K
+    35.3
     """
     resistivity = positive_number("resistivity_ohm_cm", resistivity_ohm_cm)
     gap = positive_number("gap_meV", gap_meV)

@@ -81,6 +81,14 @@ def thermal_penetration_depth(
     References
     ----------
     V. Ambegaokar, A. Baratoff, Phys. Rev. Lett. 10, 486 (1963); M. Campostrini et al., Phys. Rev. B 63, 214503 (2001).
+
+    Examples
+    --------
+    >>> from bdg.granular import thermal_penetration_depth
+    >>> cold = thermal_penetration_depth(5.0, 4.2, 30.0)
+    >>> warm = thermal_penetration_depth(5.0, 25.0, 30.0)
+    >>> print(round(cold, 2), round(warm, 2))  # um
+    5.03 8.75
     """
     depth = positive_number("penetration_depth_um", penetration_depth_um, "um")
     temperature = non_negative_number("temperature_K", temperature_K, "K")

@@ -80,6 +80,16 @@ class JunctionArray:
     ------
     TypeError, ValueError
         If an argument has the wrong type or shape or is out of range, or nothing connects source and drain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.granular import JunctionArray
+    >>> pairs = np.array([[0, 1], [1, 2]])
+    >>> series = JunctionArray(pairs, np.array([1.0, 2.0]), np.array([1.0, 1.0]), source=0, drain=2)
+    >>> found = series.voltages([0.5, 1.5])
+    >>> print(found.voltages.round(2), found.resistance)  # the weaker one alone: sqrt(1.5^2 - 1)
+    [0.   1.12] 2.0
     """
 
     pairs: np.ndarray

@@ -143,6 +143,18 @@ def magnetisation_cycle(
     References
     ----------
     C. Ebner, D. Stroud, Phys. Rev. B 31, 165 (1985): clusters of grains, field-cooled and not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bdg.granular import Network, magnetisation_cycle
+    >>> cubic = Network.cubic(4, coupling=4.0)
+    >>> places = 40.0 * np.stack(np.unravel_index(np.arange(64), (4, 4, 4)), axis=1)  # nm
+    >>> parts = cubic.pairs, cubic.couplings, 40.0 * cubic.displacements
+    >>> cluster = Network(*parts, n_sites=64, volume=40.0**3 * 64).opened(places)
+    >>> cycle = magnetisation_cycle([cluster] * 2, 1500.0, [1.0, 3.0], sweeps=20, replicas=2, seed=1)
+    >>> print(cycle.zero_field_cooled[0] < 0, round(cycle.flux_quanta, 2))  # diamagnetic; quanta in a cluster
+    True 1.04
     """
     start = time.perf_counter()
     field_Oe = positive_number("field_Oe", field_Oe, "Oe")

@@ -134,6 +134,13 @@ def network_resistance(
     References
     ----------
     B. J. Kim, P. Minnhagen, P. Olsson, Phys. Rev. B 59, 11506 (1999): fluctuating twists.
+
+    Examples
+    --------
+    >>> from bdg.granular import Network, network_resistance
+    >>> found = network_resistance(Network.cubic(3), [1.0, 10.0], replicas=8, tol=0.2, seed=1)
+    >>> print(found.resistance[0] < 0.1, found.resistance[1] > 0.9)  # over that of the normal network
+    True True
     """
     start = time.perf_counter()
     points = require_temperatures(temperatures)
