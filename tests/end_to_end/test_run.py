@@ -367,4 +367,4 @@ def test_the_composite_job_survives_ten_kills(composite):
     draw = random.Random(11)
     for _ in range(10):
         kill_nine(composite, lambda: time.sleep(draw.uniform(0.5, 15)), "--workers", 2, program=BDG)
-    finish_and_compare(composite, 8, "--workers", 2, engine=Crew)
+    finish_and_compare(composite, 16, "--workers", 2, engine=Crew)

@@ -155,7 +155,7 @@ def test_sigterm_leaves_a_line_and_ends_with_143(place):
         time.sleep(0.02)
     _, seen = status(place)
     assert seen["running"] and seen["done"] == 2 and seen["results"] == "missing"
-    assert "results.h5 is missing: the end of a run writes it" in bdg_here("status", "out", cwd=place).stdout
+    assert "results.h5 is missing: it is written at the end of a run" in bdg_here("status", "out", cwd=place).stdout
     runner.terminate()
     _, said = runner.communicate(timeout=60)
     assert runner.returncode == 143 and said.endswith("bdg: stopped by SIGTERM\n") and "Traceback" not in said

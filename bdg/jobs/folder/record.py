@@ -48,6 +48,7 @@ def checked_record(record: Any) -> dict[str, Any]:
     _entry(record, "format_version", int)
     for name, kind in (("kind", str), ("name", str), ("identity", str), ("points", list)):
         _entry(record, name, kind)
+    _text(record["name"])
     for name, form in (("failed", dict), ("failures", dict), ("output", dict), ("resolved", dict), ("effort", list)):
         if name in record:
             _entry(record, name, form)
@@ -60,7 +61,7 @@ def checked_record(record: Any) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in record.get("effort", [])):
         raise ValueError("effort must be names of keys")
     for point in record["points"]:
-        _entry(point, "label", str)
+        _text(_entry(point, "label", str))
         parameters = _entry(point, "parameters", dict)
         if not all(isinstance(keys, dict) for keys in parameters.values()):
             raise ValueError("parameters must be keys by section")
@@ -69,6 +70,11 @@ def checked_record(record: Any) -> dict[str, Any]:
         if "older" in point and not _DIGEST.fullmatch(_entry(point, "older", str)):
             raise ValueError("an older digest is none: it names a file")
     return record
+
+
+def _text(value: str) -> None:
+    """Raise ValueError (UnicodeEncodeError) for a text that cannot be written: JSON may hold halves of characters."""
+    value.encode("utf-8")
 
 
 def _entry(record: Any, name: str, kind: type) -> Any:

@@ -27,7 +27,7 @@ from typing import Any
 
 from bdg.base.errors import JobError
 from bdg.jobs.folder import record as written
-from bdg.jobs.folder.lock import acquired, sign
+from bdg.jobs.folder.lock import acquired, is_held, opened, sign
 from bdg.jobs.folder.record import DIGEST, Failure, checked_record, recorded_failures, recorded_points
 from bdg.jobs.job import Job, differences, is_same_job, resolved_plain
 from bdg.jobs.model.kind import Outcome
@@ -91,9 +91,11 @@ class RunFolder:
         """
         with self._usable():
             self.path.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            handle = opened(self._lock)
         try:
-            if not acquired(handle, LOCK_PATIENCE):
+            with self._usable():
+                free = acquired(handle, LOCK_PATIENCE)
+            if not free:
                 holder = self.holder() or "unknown"
                 raise JobError(f"{self.path}: another runner ({holder}) is at work here; wait for it, or use --out")
             sign(handle, workers)
@@ -125,17 +127,10 @@ class RunFolder:
 
     def workers_running(self) -> int | None:
         """Return the number of workers of the runner that holds the lock (1 if it does not say), None if none does."""
-        try:
-            handle = os.open(self._lock, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
+        if not is_held(self._lock):
             return None
-        try:
-            if acquired(handle, 0.0):
-                return None
-            said = re.search(r" with (\d{1,6}) worker", self.holder())
-            return int(said[1]) if said else 1
-        finally:
-            os.close(handle)
+        said = re.search(r" with (\d{1,6}) worker", self.holder())
+        return int(said[1]) if said else 1
 
     # ------------------------------------------------------------------------------------------- whose it is
     def examine(self, job: Job) -> dict[str, Any] | None:
@@ -191,6 +186,8 @@ class RunFolder:
                 what = "no such folder" if not self.path.is_dir() else "no run directory of bdg (it has no run.json)"
                 raise JobError(f"{shown(self.path, 300)}: {what}")
         try:
+            if not self._record.is_file():
+                raise ValueError("it is no plain file")
             record = json.loads(self._record.read_text(encoding="utf-8"))
             version = record["format_version"]
             newer = isinstance(version, int) and version > FORMAT_VERSION

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import os
 import random
 from pathlib import Path
 
@@ -188,13 +189,15 @@ RECORDS = {
     "a path": {"points": [{"label": "", "parameters": {}, "digest": "../../secret"}]},
     "flat parameters": {"points": [{"label": "", "parameters": {"system": 3}, "digest": "0" * 24}]},
     "label": {"points": [{"label": 3, "parameters": {}, "digest": "0" * 24}]},
+    "half a character": {"points": [{"label": "\ud800", "parameters": {}, "digest": "0" * 24}]},
+    "half a name": {"name": "\udcff"},
     "kind": {"kind": ["tiny"]}, "name": {"name": 3}, "identity": {"identity": None}, "failed": {"failed": ["x"]},
     "why": {"failed": {"x": 3}}, "version": {"format_version": "1"}, "version true": {"format_version": True},
     "output": {"output": 3}, "resolved": {"resolved": []},
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", [*RECORDS, "deep", "cut", "bytes"])
+@pytest.mark.parametrize("case", [*RECORDS, "deep", "cut", "bytes", "pipe"])
 def test_a_run_json_of_another_form(case, tmp_path, capsys):
     folder = RunFolder(tmp_path / "run")
     job = parse_job(TINY.format(1).encode(), "job.toml", "job")
@@ -204,9 +207,12 @@ def test_a_run_json_of_another_form(case, tmp_path, capsys):
     path = folder.path / "run.json"
     change = RECORDS.get(case)
     texts = {"deep": b"[" * 100_000, "cut": path.read_bytes()[:100], "bytes": b"\xff\xfe\x00"}
-    path.write_bytes(
-        texts.get(case) or json.dumps({**whole, **change} if isinstance(change, dict) else change).encode()
-    )
+    if case == "pipe":  # nobody writes into it: reading would wait for ever
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        content = json.dumps({**whole, **change} if isinstance(change, dict) else change).encode()
+        path.write_bytes(texts.get(case) or content)
     for command in ("status", "plot"):
         assert main([command, str(folder.path)]) == 2
         said = capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The run directory: points whole or not at all, damage noticed, one runner at a time, results without timings."""
 
+import errno
+import fcntl
 import importlib
 import json
 import math
@@ -215,6 +217,44 @@ def test_one_runner_at_a_time(tmp_path):
     assert not folder.is_running()
     with folder.locked():
         pass
+
+
+def test_a_lock_that_is_something_else_is_neither_written_nor_waited_for(tmp_path):
+    """A link to a file of somebody's, and a pipe that nobody writes into; a folder from elsewhere may hold both."""
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / ".lock").symlink_to(tmp_path / "precious")
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / ".lock")
+    for name in ("link", "pipe"):
+        assert not RunFolder(tmp_path / name).is_running()
+        with pytest.raises(JobError, match="cannot be used as run directory"):
+            with RunFolder(tmp_path / name).locked():
+                pass
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", [errno.EBADF, errno.ENOLCK])
+def test_file_systems_of_other_machines(tmp_path, monkeypatch, kind):
+    """NFS wants a handle that writes for a lock of one's own (EBADF), and some have no locks at all (ENOLCK)."""
+    real = fcntl.flock
+
+    def flock(handle, operation):
+        writes = fcntl.fcntl(handle, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        if kind == errno.ENOLCK or (operation & fcntl.LOCK_EX and not writes):
+            raise OSError(kind, os.strerror(kind))
+        real(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    folder = RunFolder(tmp_path / "run")
+    if kind == errno.ENOLCK:
+        with pytest.raises(JobError, match=r"cannot be used as run directory \(No locks available\)"):
+            with folder.locked():
+                pass
+    else:
+        with folder.locked(3):
+            assert folder.workers_running() == 3
+    assert folder.workers_running() is None
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):
