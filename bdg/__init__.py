@@ -5,7 +5,14 @@ A `System` comes from `bdg.lattices`; the functions below take it and return res
 
 from bdg import electrodynamics, granular, instruments, lattices
 from bdg.base import building as building  # compares what builders need with the memory of this machine
-from bdg.base.errors import AccuracyWarning, ClosedSystemWarning, ConvergenceError, DoubtfulArgumentWarning, JobError
+from bdg.base.errors import (
+    AccuracyWarning,
+    ClosedSystemWarning,
+    ConservationWarning,
+    ConvergenceError,
+    DoubtfulArgumentWarning,
+    JobError,
+)
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Evidence
 from bdg.condensate.critical_temperature import CriticalTemperature, critical_temperature
@@ -13,7 +20,7 @@ from bdg.condensate.gap.solve_gap import Gap, solve_gap
 from bdg.condensate.pair_amplitude import PairAmplitude, pair_amplitude
 from bdg.condensate.proximity.proximity_length import ProximityLength, proximity_length
 from bdg.currents.bond_currents import BondCurrents, bond_currents
-from bdg.currents.current_phase import ConservationWarning, CurrentPhase, current_phase
+from bdg.currents.current_phase import CurrentPhase, current_phase
 from bdg.currents.superfluid_stiffness import SuperfluidStiffness, superfluid_stiffness
 from bdg.densities.density_of_states import DensityOfStates, density_of_states
 from bdg.densities.local_density_of_states import LocalDensityOfStates, local_density_of_states

@@ -5,6 +5,7 @@ from bdg.lattices.builders.grains_at import grains_at
 from bdg.lattices.builders.kwant_import import from_hamiltonian, from_kwant
 from bdg.lattices.builders.stacks import Layer, stack
 from bdg.lattices.leads import Lead
+from bdg.lattices.loading import load
 from bdg.lattices.materials.composition import composition
 from bdg.lattices.materials.effective_mass import effective_mass
 from bdg.lattices.materials.material import material
@@ -12,7 +13,7 @@ from bdg.lattices.materials.resistivity import Resistivity, resistivity
 from bdg.lattices.packing.cluster_spheres import cluster_spheres
 from bdg.lattices.packing.pack_spheres import Packing, pack_spheres
 from bdg.lattices.storage import ResultFileError
-from bdg.lattices.system import System, load
+from bdg.lattices.system import System
 
 __all__ = [
     "Layer",

@@ -19,7 +19,7 @@ from bdg.lattices.geometry import Period, label_connected, minimum_image, site_a
 from bdg.lattices.leads import Lead
 from bdg.lattices.nambu import pairing_matrix, phase_factor
 from bdg.lattices.site_values import SiteValue, call_sites, evaluate_labels, evaluate_sites, spin_blocks
-from bdg.lattices.storage import content_of, read_file, write_file
+from bdg.lattices.storage import write_file
 from bdg.lattices.summary import about_system, as_html, as_text
 from bdg.lattices.system_fields import (
     axis_periods,
@@ -378,37 +378,3 @@ class System:
         fields = checked_fields(content)
         fields["leads"] = tuple(Lead(**lead) for lead in fields["leads"])
         return cls(**fields)
-
-
-def load(path: str | os.PathLike[str]) -> System:
-    """Read a system that `System.save` wrote.
-
-    Parameters
-    ----------
-    path : path
-        Of an HDF5 file.
-
-    Returns
-    -------
-    System
-        The same arrays bit for bit; without the sites of kwant.
-
-    Raises
-    ------
-    ResultFileError
-        If the file is missing, damaged, of a newer format, holds something else, or no system that makes sense.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from bdg.lattices import Layer, load, stack
-    >>> film = stack([Layer(5, delta=0.3)], (4,), energy_unit="meV")
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     film.save(f"{folder}/film.h5")
-    ...     again = load(f"{folder}/film.h5")
-    >>> print(again.n_sites, again.energy_unit)
-    20 meV
-    """
-    _, content = read_file(path, "System")
-    with content_of(path):
-        return System.from_content(content)

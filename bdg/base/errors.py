@@ -90,3 +90,20 @@ class ClosedSystemWarning(UserWarning):
     >>> print(str(raised[0].message).partition(",")[0])
     bound_states: the system has 1 lead
     """
+
+
+class ConservationWarning(UserWarning):
+    """An imposed Delta feeds in or takes out current where nothing should.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import bdg
+    >>> from bdg.lattices import Layer, stack
+    >>> junction = stack([Layer(10, delta=0.3), Layer(2), Layer(10, delta=0.3)], transparency=0.5)
+    >>> with warnings.catch_warnings(record=True) as raised:
+    ...     warnings.simplefilter("always")
+    ...     relation = bdg.current_phase(junction, [0.5, 1.5], temperature=0.05)
+    >>> print(raised[0].category.__name__, "self_consistent=True" in str(raised[0].message))
+    ConservationWarning True
+    """

@@ -8,7 +8,8 @@ import numpy as np
 
 from bdg.base.hamiltonian import BdGHamiltonian
 from bdg.base.results import Choice
-from bdg.condensate.critical_temperature import Part, connected_parts, require_instability, require_tol
+from bdg.condensate.connected_parts import Part, connected_parts
+from bdg.condensate.critical_temperature import require_instability, require_tol
 from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.cost import model as cost
 from bdg.gpu.cost.calibration import rates_of

@@ -7,11 +7,14 @@ own periodic image. All of it is array code over bonds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import cg, splu
+
+from bdg.base.arguments import real_array
 
 SIMILAR = 1e10  # ratio of couplings up to which relaxed phases have all digits that the stiffness needs
 MOST_TOGETHER, REFINEMENTS = 20_000, 2  # bonds whose currents are solved for together with the potentials
@@ -213,3 +216,31 @@ def colours(pairs: np.ndarray, n_sites: int) -> np.ndarray:
         touched = np.unique(target)
         ready = touched[waits[touched] == 0]
     return colour
+
+
+def require_bonds(name: str, values: Any) -> np.ndarray:
+    """Return pairs of site numbers >= 0 as a new array (B, 2) of int64; an empty list has none."""
+    array = real_array(name, values)
+    if array.size == 0:
+        array = np.zeros((0, 2), dtype=np.int64)
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be whole numbers in shape (B, 2), the two sites of each bond; got shape {array.shape} of "
+            f"{array.dtype}"
+        )
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name} must name sites >= 0; got {array.min()}")
+    return array.astype(np.int64)
+
+
+def require_bond_values(name: str, values: Any, n_bonds: int, unit: str = "") -> np.ndarray:
+    """Return one real number >= 0 (infinity included) for each bond as a new array (B,)."""
+    array = real_array(name, values)
+    if array.dtype.kind not in "iuf" and array.size:
+        raise TypeError(f"{name} must be real numbers{unit}; got {values!r:.80}")
+    if array.shape != (n_bonds,):
+        raise ValueError(f"{name} must be one number for each of the {n_bonds} pairs; got shape {array.shape}")
+    wrong = ~(array >= 0)
+    if wrong.any():
+        raise ValueError(f"{name} must be >= 0{unit}; got {array[wrong][0]} for bond {np.flatnonzero(wrong)[0]}")
+    return array.astype(float)

@@ -18,7 +18,8 @@ import scipy.constants
 
 from bdg.base.arguments import real_array
 from bdg.base.results import Evidence, Result, quantity
-from bdg.granular.network import Network, require_bond_values, require_network
+from bdg.granular.bond_graph import require_bond_values
+from bdg.granular.network import Network, require_network
 from bdg.lattices.arguments import positive_number
 from bdg.lattices.units import RESISTANCE_QUANTUM_OHM
 

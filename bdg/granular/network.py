@@ -19,7 +19,13 @@ import numpy as np
 
 from bdg.base.arguments import real_array
 from bdg.base.results import Result
-from bdg.granular.bond_graph import around_the_period, components, relaxed_displacements
+from bdg.granular.bond_graph import (
+    around_the_period,
+    components,
+    relaxed_displacements,
+    require_bond_values,
+    require_bonds,
+)
 from bdg.lattices.arguments import non_negative_number, positive_number, whole_number
 from bdg.lattices.packing.pack_spheres import Packing
 from bdg.lattices.packing.tessellation import neighbours_within, voronoi_faces
@@ -354,34 +360,6 @@ def _require_pairs(values: Any, n_sites: int) -> np.ndarray:
             f"pairs must name sites from 0 to {n_sites - 1}; got {pairs.max()}. Is n_sites = {n_sites} right?"
         )
     return pairs
-
-
-def require_bonds(name: str, values: Any) -> np.ndarray:
-    """Return pairs of site numbers >= 0 as a new array (B, 2) of int64; an empty list has none."""
-    array = real_array(name, values)
-    if array.size == 0:
-        array = np.zeros((0, 2), dtype=np.int64)
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be whole numbers in shape (B, 2), the two sites of each bond; got shape {array.shape} of "
-            f"{array.dtype}"
-        )
-    if array.size and array.min() < 0:
-        raise ValueError(f"{name} must name sites >= 0; got {array.min()}")
-    return array.astype(np.int64)
-
-
-def require_bond_values(name: str, values: Any, n_bonds: int, unit: str = "") -> np.ndarray:
-    """Return one real number >= 0 (infinity included) for each bond as a new array (B,)."""
-    array = real_array(name, values)
-    if array.dtype.kind not in "iuf" and array.size:
-        raise TypeError(f"{name} must be real numbers{unit}; got {values!r:.80}")
-    if array.shape != (n_bonds,):
-        raise ValueError(f"{name} must be one number for each of the {n_bonds} pairs; got shape {array.shape}")
-    wrong = ~(array >= 0)
-    if wrong.any():
-        raise ValueError(f"{name} must be >= 0{unit}; got {array[wrong][0]} for bond {np.flatnonzero(wrong)[0]}")
-    return array.astype(float)
 
 
 def _require_couplings(values: Any, n_bonds: int) -> np.ndarray:

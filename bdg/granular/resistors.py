@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from bdg.granular.bond_graph import bond_currents, components
-from bdg.granular.network import Network, require_bond_values, require_bonds, require_network
+from bdg.granular.bond_graph import bond_currents, components, require_bond_values, require_bonds
+from bdg.granular.network import Network, require_network
 from bdg.lattices.arguments import non_negative_number, positive_number
 
 AXES = "xyz"

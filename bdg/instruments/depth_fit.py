@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bdg.base.arguments import real_array, require_choice
+from bdg.base.arguments import require_choice
 from bdg.base.errors import AccuracyWarning, ConvergenceError
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
 from bdg.instruments.depth_likelihood import NodeForm, Pixels, free_columns, node_form, settled_positions
 from bdg.instruments.depth_posterior import DepthPosterior, depth_posterior
+from bdg.instruments.measured_image import require_guesses, require_image, require_noise
 from bdg.instruments.scanning_squid import SquidImage
 from bdg.instruments.spot_family import FURTHEST, LogNodes, SpotFamily, spot_family
 from bdg.lattices.arguments import non_negative_number, positive_number
@@ -200,10 +201,10 @@ def fit_penetration_depth(
         raise ValueError(f"between_um must be (low, high) with low < high; got {between_um!r}")
     level = _require_level(level)
     order = BACKGROUNDS.index(require_choice("background", background, BACKGROUNDS))
-    values, places = _require_image(image, pixel_um)
-    vortices = _require_guesses(image, vortices_um)
+    values, places = require_image(image, pixel_um)
+    vortices = require_guesses(image, vortices_um)
     pixels = _chosen(values, places, vortices, patch_um, order)
-    noise = _require_noise(image, noise_uT)
+    noise = require_noise(image, noise_uT)
     freedom = len(pixels.values) - vortices.size - (order + 1) * (order + 2) // 2 - 1 - (heights[1] > heights[0])
     if freedom < 1:
         raise ValueError(
@@ -345,45 +346,6 @@ def _chosen(values: np.ndarray, places: np.ndarray, vortices: np.ndarray, patch_
             nearest = np.minimum(nearest, np.hypot(*(places - place).T))
         chosen &= nearest <= patch
     return Pixels(values[chosen], places[chosen], order)
-
-
-def _require_image(image: Any, pixel_um: float | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return values (P,) and places (P, 2) of all pixels."""
-    if isinstance(image, SquidImage):
-        values, x, y = image.values, image.x_um, image.x_um
-    else:
-        values = real_array("image", image)
-        if values.dtype.kind not in "iuf" or values.ndim != 2 or min(values.shape) < 2:
-            raise ValueError(
-                f"image must be a SquidImage or real numbers in uT in shape (n, m), rows along y; got shape "
-                f"{values.shape} of {values.dtype}"
-            )
-        if pixel_um is None:
-            raise ValueError("pixel_um, the width of a pixel in um, must be given with an array")
-        width = positive_number("pixel_um", pixel_um, "um")
-        y, x = (width * (np.arange(count) - (count - 1) / 2) for count in values.shape)
-    if np.isinf(values).any():
-        raise ValueError("image must hold finite numbers, NaN for pixels that were not measured; got infinity")
-    return values.astype(float).ravel(), np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-
-
-def _require_guesses(image: Any, vortices_um: Any) -> np.ndarray:
-    given = image.vortices_um if vortices_um is None and isinstance(image, SquidImage) else vortices_um
-    array = real_array("vortices_um", [] if given is None else given)
-    if array.dtype.kind not in "iuf" or array.ndim != 2 or array.shape[1] != 2 or not len(array):
-        raise ValueError(
-            "vortices_um must be rough positions of at least one vortex in shape (V, 2), from the centre of the image "
-            f"in um; got shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError("vortices_um must be finite (um); got NaN or infinity among them")
-    return array.astype(float)
-
-
-def _require_noise(image: Any, noise_uT: float | None) -> float | None:
-    if noise_uT is not None:
-        return positive_number("noise_uT", noise_uT, "uT")
-    return float(image.error) if isinstance(image, SquidImage) and image.error else None
 
 
 def _require_range(name: str, value: Any) -> tuple[float, float]:

@@ -198,11 +198,9 @@ class ScanningSquid:
     >>> vortex = VortexField(height_um=5.0, penetration_depth_um=1.0)
     >>> squid = ScanningSquid(loop_radius_um=5.0, height_um=5.0)
     >>> image = squid.image([(0.0, 0.0), (15.0, 10.0)], vortex, size_um=60.0, pixel_um=2.0)
-    >>> print(image.values.shape, round(image.values.max(), 1))  # uT above a vortex
-    (30, 30) 6.2
     >>> survey = squid.survey(2.0, vortex, size_um=60.0, pixel_um=6.0, samples=2, seed=1)
-    >>> print(round(survey.mean_uT, 1))
-    2.0
+    >>> print(image.values.shape, image.values.max().round(1), round(survey.mean_uT, 1))  # uT: above a vortex; mean
+    (30, 30) 6.2 2.0
     """
 
     loop_radius_um: float = field(default=5.0, kw_only=True)

@@ -168,11 +168,8 @@ def bound_states(
     >>> states = bdg.bound_states(junction, 4)
     >>> print(abs(states.energies).round(3), states.complete)  # two Andreev levels and their mirror images
     [0.182 0.182 0.182 0.182] True
-
-    A phase difference of pi brings one of them close to zero and the other one to the gap:
-
     >>> turned = bdg.bound_states(junction.with_phases({1: 3.14159}), 4)
-    >>> print(abs(turned.energies).round(3))
+    >>> print(abs(turned.energies).round(3))  # one of them close to zero, the other one to the gap
     [0.018 0.018 0.298 0.298]
     """
     start = time.perf_counter()

@@ -20,12 +20,11 @@ from bdg.base.arguments import real_array
 from bdg.base.errors import AccuracyWarning
 from bdg.base.results import Choice, Evidence, Result, quantity
 from bdg.gpu.device.backend import select_backend
-from bdg.granular.bond_graph import components
+from bdg.granular.bond_graph import components, require_bond_values, require_bonds
 from bdg.granular.couplings.junctions import rsj_voltage
 from bdg.granular.dynamics.mean_voltage import MOST_STEPS, MeanVoltage, mean_voltage
 from bdg.granular.dynamics.phase_flow import PhaseFlow
 from bdg.granular.dynamics.series_parts import SeriesPart, series_parts
-from bdg.granular.network import require_bond_values, require_bonds
 from bdg.granular.resistors import resistance_between
 from bdg.lattices.arguments import positive_number, whole_number
 

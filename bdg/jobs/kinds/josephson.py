@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bdg.base.errors import ConservationWarning
 from bdg.condensate.gap.solve_gap import GUESS
-from bdg.currents.current_phase import SMALL, ConservationWarning, current_phase
+from bdg.currents.current_phase import SMALL, current_phase
 from bdg.currents.phase_curves import BRANCHES, series
 from bdg.jobs.kinds.shared.groups import by_system, seed_of, temperature_of
 from bdg.jobs.kinds.shared.keys import (

@@ -8,8 +8,8 @@ import pytest
 
 from bdg.lattices.builders.composites import grain_composite
 from bdg.lattices.builders.interface import hopping_scale
+from bdg.lattices.loading import load
 from bdg.lattices.packing.pack_spheres import pack_spheres
-from bdg.lattices.system import load
 
 SMALL = {"volume_fraction": 0.15, "diameter": (7.0, 11.0), "minimum_gap": 0.5, "seed": 3}
 

@@ -28,8 +28,9 @@ from bdg.jobs.kinds.shared.limits import Rules
 from bdg.jobs.kinds.shared.own_units import OwnUnits
 from bdg.jobs.model.place import CODE_FLAG, Place
 from bdg.jobs.model.sweep import Parameters
+from bdg.lattices.loading import load
 from bdg.lattices.storage import shown
-from bdg.lattices.system import System, load
+from bdg.lattices.system import System
 
 PARAMETERS = "system.parameters"
 
