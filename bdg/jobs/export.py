@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from bdg.base.result_fields import declared_shapes
 from bdg.base.tables import IN_SPACE, Quantity, write_csv
 from bdg.base.vtk import PointSet, point_set, write_points, write_series
 from bdg.jobs.model.labelled import swept_keys
-from bdg.jobs.model.results import JobResults, PointResult
+from bdg.jobs.model.on_sites import positions_in, site_axis
+from bdg.jobs.model.results import JobResults
 from bdg.jobs.model.tables import Record, array_tables, number_table
-
-_POSITIONS = re.compile(r"(.*?)_?(positions|centres)(_\w+)?")
-_OF_GRAINS = ("diameters_nm", "centre_distances_nm", "surface_gaps_nm")
 
 
 def export_csv(results: JobResults, path: Path) -> list[Path]:
@@ -51,10 +47,10 @@ def export_vtk(results: JobResults, folder: Path) -> list[Path]:
     """
     keys = swept_keys([point.parameters for point in results.points])
     series: dict[str, list[tuple[float, Path]]] = {}
-    for number, point in enumerate(results.points):
-        values = [point.parameters.get(section, {}).get(key) for section, key in keys]
+    for number, record in enumerate(results.records()):
+        values = [record.parameters.get(section, {}).get(key) for section, key in keys]
         time = values[0] if len(values) == 1 and isinstance(values[0], int | float) else number
-        for name, points in _point_sets(point):
+        for name, points in _point_sets(record):
             path = write_points(folder / f"{name}_{number:05d}", points)
             series.setdefault(name, []).append((float(time), path))
     if not series:
@@ -73,35 +69,20 @@ def _write(records: Sequence[Record], path: Path, base: str) -> list[Path]:
     return written
 
 
-def _point_sets(point: PointResult) -> Iterator[tuple[str, PointSet]]:
+def _point_sets(record: Record) -> Iterator[tuple[str, PointSet]]:
     """Give the sets of sites that a point stores, by name: "sites", "slice", "row", "grains"."""
-    for name, values in point.observables.items():
-        matched = _POSITIONS.fullmatch(name)
-        if matched and values.ndim == 2 and values.shape[1] in (2, 3) and len(values):
-            prefix = "centres" if matched[2] == "centres" else matched[1]
-            positions = Quantity(name, values, point.units.get(name, ""), ("site", IN_SPACE))
-            quantities = [each for other in point.observables if (each := _on_sites(point, name, other, prefix))]
-            yield {"": "sites", "centres": "grains"}.get(prefix, prefix), point_set(quantities, positions)
+    for positions, prefix in positions_in(record).items():
+        quantities = [
+            _quantity(record, name, axis)
+            for name in record.values
+            if (axis := site_axis(record, positions, prefix, name)) is not None
+        ]
+        places = Quantity(positions, record.values[positions], record.units.get(positions, ""), ("site", IN_SPACE))
+        yield {"": "sites", "centres": "grains"}.get(prefix, prefix), point_set(quantities, places)
 
 
-def _on_sites(point: PointResult, positions: str, name: str, prefix: str) -> Quantity | None:
-    """Return an observable as a quantity with the axis "site", None if it has other axes.
-
-    It has this axis if its description declares the letter of the positions for an axis of that length; without
-    letters, if its name begins like theirs, or is one of the grains'.
-    """
-    values, count = point.observables[name], len(point.observables[positions])
-    letter = next((parts[0] for parts in declared_shapes(point.descriptions.get(positions, ""))), "")
-    declared = next(
-        (parts for parts in declared_shapes(point.descriptions.get(name, "")) if len(parts) == values.ndim), []
-    )
-    if declared and letter:
-        axis = declared.index(letter) if letter in declared else None
-    else:
-        beside = name in _OF_GRAINS if prefix == "centres" else name.startswith(prefix)
-        axis = 0 if beside and values.ndim else None
-    if axis is None or values.shape[axis] != count or name == positions:
-        return None
-    axes = [str(length) for length in np.shape(values)]
+def _quantity(record: Record, name: str, axis: int) -> Quantity:
+    """Return an observable as a quantity with sites along an axis."""
+    axes = [str(length) for length in np.shape(record.values[name])]
     axes[axis] = "site"
-    return Quantity(name, values, point.units.get(name, ""), tuple(axes))
+    return Quantity(name, record.values[name], record.units.get(name, ""), tuple(axes))

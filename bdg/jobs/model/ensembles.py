@@ -12,6 +12,7 @@ import numpy as np
 
 from bdg.jobs.model.labelled import Cell, LabelledArrays, labelled
 from bdg.jobs.model.means import Columns, mean_of
+from bdg.jobs.model.on_sites import of_other_sites
 from bdg.jobs.model.sweep import Parameters
 from bdg.jobs.model.tables import Record
 from bdg.jobs.model.views import RunView
@@ -29,8 +30,9 @@ class Ensemble:
         Without the seed.
     seeds : list of int
     mean, standard_error : dict of array
-        Of each observable whose shape is the same for all seeds: over those at which it is finite and resolved. The
-        error is s/sqrt(n), NaN for one seed; with uncertainties of the points see `bdg.jobs.model.means`.
+        Of each observable whose shape is the same for all seeds, over those at which it is finite and resolved; not of
+        what stands on other sites at each of them (`bdg.jobs.model.on_sites.of_other_sites`). The error is s/sqrt(n),
+        NaN for one seed; with uncertainties of the points see `bdg.jobs.model.means`.
     used : dict of array
         How many seeds these are.
     weighed : list of str
@@ -144,7 +146,8 @@ def _suffixed(ensemble: Ensemble) -> Record:
 def _ensemble(members: Sequence[Record]) -> Ensemble:
     first = members[0]
     columns: list[Columns] = [record.values for record in members]
-    shared = [name for name, value in first.values.items() if _same_shape(columns, name, value.shape)]
+    others = of_other_sites(members)
+    shared = [name for name, v in first.values.items() if name not in others and _same_shape(columns, name, v.shape)]
     means = {name: mean_of(columns, name) for name in shared}
     return Ensemble(
         seedless(first.parameters),

@@ -95,7 +95,9 @@ class RunView(Tabular):
             checked_name("hue", hue, [key for key in known.axes if key not in (x, *(at or ()))])
         shown = self.averaged({x, hue, *(at or ())})
         for name in {y, x} & (set(known.observables) - set(shown.labelled([]).observables)):
-            raise ValueError(f"{name} has another shape at each seed, so no mean; give a seed, at={{'seed': 0}}")
+            raise ValueError(
+                f"{name} has other sites or another shape at each seed: no mean; give a seed, at={{'seed': 0}}"
+            )
         arrays = shown.labelled([y] if x in known.axes else [y, x])
         curves, labels, others = curves_of(arrays, y, x, hue, at or {})
         means = f"means {arrays.attrs['means']}" if "means" in arrays.attrs else ""

@@ -226,7 +226,7 @@ def test_seeds_that_are_not_named_are_averaged(results):
         ({"y": "length_nm", "x": "temperature_K", "at": {"Seed": 0}}, "at 'Seed'.*did you mean seed"),
         ({"y": "length_nm", "x": "seed"}, r"different temperature_K above each other.*at=\{'temperature_K': 2.0\}"),
         ({"y": "density_per_meV", "x": "temperature_K"}, "dimensions energies_index of its own"),
-        ({"y": "field", "x": "temperature_K"}, r"another shape at each seed.*at=\{'seed': 0\}"),
+        ({"y": "field", "x": "temperature_K"}, r"other sites or another shape at each seed.*at=\{'seed': 0\}"),
         ({"y": "length_nm", "x": "temperature_K", "at": {"seed": "a"}}, "at seed 'a'"),
     ],
 )
