@@ -305,10 +305,12 @@ def _print_report(report: RunReport, summary: str, job: Job) -> None:
     print(f"\n{len(report.results)} of {total} points done, {new}: {report.folder / 'results.h5'}")
     for label, why in report.failed.items():
         print(f"FAILED {label}: {why} (traceback in {report.folder / 'run.log'})")
-    if report.failed:
+    if report.left_alone:
         keys = effort_keys(job.kind)
-        more = f", also with other values of {', '.join(keys)} (--set), which change no result" if keys else ""
-        print(f"the same command tries what failed once more{more}")
+        more = f", or with other values of {', '.join(keys)} (--set), which change no result" if keys else ""
+        print(f"what failed is computed again with --retry{more}")
+    if len(report.failed) > report.left_alone:
+        print("what was killed is computed again by the same command")
     for path in report.set_aside:
         print(f"set aside: {path}")
     for path in report.figures:

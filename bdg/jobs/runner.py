@@ -73,6 +73,8 @@ class RunReport:
         Labels of the points computed now; the others were there.
     failed : dict
         Label to the last line of the error.
+    left_alone : int
+        How many of them the same command does not try again.
     set_aside : list of Path
         Damaged point files.
     figures : list of Path
@@ -84,6 +86,7 @@ class RunReport:
     results: JobResults
     computed: list[str]
     failed: dict[str, str]
+    left_alone: int
     set_aside: list[Path]
     figures: list[Path]
     exit_code: int
@@ -170,7 +173,7 @@ def run_job(
                 LOGGER.info("%d of %d points are there already", len(survey.done), len(job.points))
                 _warn_of_other_versions(survey.done.values(), task.origin)
             if failures:
-                LOGGER.info("%d points failed before and are left alone; --retry computes them again", len(failures))
+                LOGGER.info("failed before and left alone: %d; --retry computes them again", len(failures))
             if asked:
                 try:
                     _compute_missing(folder, job, asked, engine, progress, failures)
@@ -188,7 +191,7 @@ def _left_alone(folder: RunFolder, survey: Survey) -> dict[str, Failure]:
     failed, kept = recorded_failures(folder.read_record()), {}
     for point in survey.missing:
         failure = failed.get(point.digest, Failure(""))
-        if failure.cause in ("raised", "limit") and failure.effort == effort_of(point):
+        if failure.comes_again and failure.effort == effort_of(point):
             kept[point.digest] = failure
     return kept
 
@@ -287,12 +290,14 @@ def _finish(
     results = gather(job.kind.name, job.name, job.identity, job.points, survey.done)
     folder.write_results(results)
     labels = {point.digest: point.label for point in job.points}
-    failed = {labels[digest]: failure.why for digest, failure in failures.items() if digest not in survey.done}
+    lasting = {digest: failure for digest, failure in failures.items() if digest not in survey.done}
+    failed = {labels[digest]: failure.why for digest, failure in lasting.items()}
+    left_alone = sum(failure.comes_again for failure in lasting.values())
     computed = [point.label for point in missing if point.digest in survey.done]
     figures, broken = draw_figures(folder, job, results)
     code = 1 if survey.missing or broken else 0
     LOGGER.debug("end: %d computed, %d failed, exit code %d", len(computed), len(failed), code)
-    return RunReport(folder.path, results, computed, failed, aside, figures, code)
+    return RunReport(folder.path, results, computed, failed, left_alone, aside, figures, code)
 
 
 def draw_figures(folder: RunFolder, job: Job, results: JobResults) -> tuple[list[Path], bool]:

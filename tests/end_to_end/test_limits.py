@@ -45,9 +45,12 @@ def test_what_was_killed_is_taken_again_and_what_raised_is_not(place):
     raised = next(point for point in status(place)["lacking"] if point["cause"] == "raised")
     assert raised["traceback"].startswith("Traceback") and "asked to fail" in raised["why"]
 
+    assert "what failed is computed again with --retry" in done.stdout
+    assert "what was killed is computed again by the same command" in done.stdout
+
     done, begun = run(place, *one)
     assert done.returncode == 1 and begun == 2
-    assert "1 points failed before and are left alone; --retry computes them again" in done.stderr
+    assert "failed before and left alone: 1; --retry computes them again" in done.stderr
     assert status(place)["failed"] == 2  # said again
 
     done, begun = run(place, *one, "--retry")

@@ -76,7 +76,10 @@ def test_more_effort_goes_on_in_the_same_folder(place):
     assert "[in this job: pinned is no key; take a larger x_nm; max_iterations is no key; take more patience]" in (
         failed.stdout
     )
-    assert ".result" not in failed.stdout and "with other values of compute.patience (--set)" in failed.stdout
+    assert (
+        ".result" not in failed.stdout
+        and "with --retry, or with other values of compute.patience (--set)" in failed.stdout
+    )
     again = run(place, "action='impatient'", "patience=7")
     assert again.returncode == 1 and "2 of 3 points done, 1 of them computed now" in again.stdout
     again = run(place, "action='impatient'", "patience=20")

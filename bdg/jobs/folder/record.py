@@ -36,6 +36,11 @@ class Failure:
     traceback: str = ""
     effort: str = ""
 
+    @property
+    def comes_again(self) -> bool:
+        """Whether the same point would most likely fail again: it is left alone unless ``--retry`` is given."""
+        return self.cause in ("raised", "limit")
+
 
 def checked_record(record: Any) -> dict[str, Any]:
     """Return the record if it has the entries of a run.json.

@@ -78,4 +78,4 @@ def _prefix(name: str) -> str:
 
 def _equal(records: Sequence[Record], name: str) -> bool:
     first = records[0].values[name]
-    return all(np.array_equal(first, record.values.get(name)) for record in records[1:])
+    return all(name in record.values and np.array_equal(first, record.values[name]) for record in records[1:])
