@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from bdg.gpu.device.backend import Backend
+from bdg.gpu.device.threads import one_blas_thread
 from bdg.granular.integrated_host import of_holes
 
 _CHUNK_BYTES = 1 << 28  # of the matrices N that are factorised together
@@ -85,6 +86,7 @@ class PhaseDeterminants:
             return inverse, self._strength.conj()[:, None] * whole * self._strength
         return inverse, self._delta.conj().T @ whole @ self._delta
 
+    @one_blas_thread()
     def free_energy(self, phases: np.ndarray) -> np.ndarray:
         """Return F (P,) at phases (P, G), from its value where all are 0."""
         xp, found = self._xp, np.zeros(len(phases))
@@ -97,6 +99,7 @@ class PhaseDeterminants:
             found[begin : begin + len(factors)] = self._backend.to_host(total)
         return 0.5 / self._norbs * found
 
+    @one_blas_thread()
     def gradient(self, phases: np.ndarray) -> np.ndarray:
         """Return dF/dphi (P, G) at phases (P, G)."""
         xp, found = self._xp, np.zeros(phases.shape)
@@ -109,6 +112,7 @@ class PhaseDeterminants:
             found[begin : begin + len(factors)] = self._backend.to_host(force @ self._members)
         return 0.5 / self._norbs * found
 
+    @one_blas_thread()
     def hessian(self, phases: np.ndarray) -> np.ndarray:
         """Return d2F/dphi dphi (P, G, G) at phases (P, G)."""
         xp, found = self._xp, np.zeros((*phases.shape, phases.shape[1]))
@@ -133,6 +137,7 @@ class PhaseDeterminants:
         found[:, one, one] -= own
         return found
 
+    @one_blas_thread()
     def reach(self) -> np.ndarray:
         """Return for each pole (P,) about how far ``c_j ln det N`` moves with a phase at most, at phases 0."""
         xp, found = self._xp, []

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from bdg.gpu.chebyshev.moments import OVERFLOW, BoundViolatedError, Recursion, column_blocks
 from bdg.gpu.chebyshev.nambu_operator import NambuOperator
 from bdg.gpu.device.backend import Backend
-from bdg.gpu.device.threads import side_by_side
+from bdg.gpu.device.threads import one_blas_thread, side_by_side
 
 __all__ = [
     "BoundViolatedError",
@@ -79,6 +79,7 @@ def gershgorin_bound(matrix: sp.csr_matrix) -> float:
     return float(abs(matrix).sum(axis=1).max())
 
 
+@one_blas_thread()
 def spectral_bound(matrix: sp.csr_matrix, seed: int = 0, steps: int = 40) -> float:
     """Return an upper bound of |E|: the smaller of Gershgorin's and that of a Lanczos run; 0 for a zero matrix.
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.gpu.device.threads import one_blas_thread
 from bdg.gpu.eigen.dense import outside, range_cut
 from bdg.gpu.eigen.eigenpairs import (
     DEGENERATE,
@@ -43,6 +44,7 @@ _EDGE_GROWTH = 20.0  # of the steps away from an edge where nothing is proven: i
 _MOST_SLICES = 60  # slices of a window before what is missing is left missing (and said to be)
 
 
+@one_blas_thread()
 def lowest(engine: Engine, k: int, tol: float, seed: int) -> Eigenpairs:
     """Return at least ``k`` eigenpairs of lowest |E| with their partners, and the inertia count that certifies them.
 
@@ -162,6 +164,7 @@ def _improve_by_ranges(engine: Engine, found: Eigenpairs, tol: float) -> None:
         done = np.concatenate([done, found.vectors[:, members]], axis=1)
 
 
+@one_blas_thread()
 def inside(engine: Engine, low: float, high: float, tol: float, seed: int) -> Eigenpairs:
     """Return all eigenpairs with low <= E <= high, slice by slice, with the count that proves them all found."""
     rng = np.random.default_rng(seed)

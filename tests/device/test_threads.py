@@ -9,10 +9,12 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from public_calls import CALLS, KINDS, make_system
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import bdg
+from bdg.gpu.chebyshev.columns import spectral_bound
 from bdg.gpu.device import threads
 from bdg.gpu.device.backend import Backend, select_backend
 from bdg.gpu.device.threads import require_threads, side_by_side, threaded
@@ -196,3 +198,23 @@ def test_a_check_of_single_precision_that_fails_leaves_the_same_bits(monkeypatch
     found = [bdg.pair_amplitude(system, 0.1, method="poles", tol=1e-3, threads=n) for n in (1, 3)]
     assert np.array_equal(found[0].values, found[1].values) and found[0].error == found[1].error
     assert found[0].evidence.single_precision_poles == found[1].evidence.single_precision_poles
+
+
+@pytest.mark.parametrize("call", ["bound of the spectrum", "states"])
+def test_threads_of_blas_change_no_bit(call):
+    """A machine of more cores starts its BLAS with more threads, which split sums of 2e4 numbers otherwise."""
+    rng = np.random.default_rng(1)
+    diagonals = rng.standard_normal((3, 24_000))
+    matrix = sp.dia_array((diagonals, [-1, 0, 1]), shape=(24_000, 24_000)).tocsr()
+    system = bdg.lattices.stack([bdg.lattices.Layer(6000, delta=0.3, disorder=1.0)], seed=2)
+
+    def found():
+        if call == "states":
+            return bdg.bound_states(system, 4, method="lanczos").energies
+        return spectral_bound(matrix + matrix.T)
+
+    several = []
+    for number in (1, 2):
+        with threadpool_limits(number, "blas"):
+            several.append(found())
+    np.testing.assert_array_equal(*several)
