@@ -286,8 +286,9 @@ def _estimate(chosen: argparse.Namespace) -> int:
 
     job = load_job(chosen.job, chosen.overrides, allow_code=chosen.allow_code)
     try:
-        names = "workers device scheduler".split()
-        found = estimate_job(job, **{name: getattr(chosen, name) for name in names}, progress=None)
+        found = estimate_job(
+            job, workers=chosen.workers, device=chosen.device, scheduler=chosen.scheduler, progress=None
+        )
     except (ValueError, ArithmeticError) as error:  # what the functions refuse, in their words
         _complain(f"bdg: {shown(chosen.job)}: {in_words_of_the_job(shown(error, 1000), job.kind)}")
         return 2

@@ -8,6 +8,7 @@ measured are scanned (`bdg.granular.scan_unknowns`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -79,6 +80,14 @@ class Tables:
     def check(self, parameters: Parameters) -> Sequence[tuple[str, str, str]]:
         """Return the rules between keys that are broken."""
         return check(parameters, self.place)
+
+    def identified(self, parameters: Parameters) -> tuple[Parameters, Sequence[tuple[str, str, str]]]:
+        """Return the parameters with the checksum of a table of one's own: another file of that name is another job."""
+        name = parameters["compute"]["table"]
+        if not name:
+            return parameters, []
+        checksum = hashlib.sha256((self.place.folder / name).read_bytes()).hexdigest()[:24]
+        return {**parameters, "compute": {**parameters["compute"], "table_checksum": checksum}}, []
 
     def compute(self, parameters: Parameters, device: str) -> Outcome:
         """Return what the whole chain yields of one point."""
@@ -308,6 +317,7 @@ def located(place: Place) -> Kind:
         check=tables.check,
         counted=counted,
         located=located,
+        identified=tables.identified,
     )
 
 

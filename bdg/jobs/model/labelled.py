@@ -26,7 +26,7 @@ from bdg.jobs.model.tables import Record, text_of
 INSTALL_XARRAY = (
     "to_xarray needs xarray, the extra 'data' of this package: pip install 'bdg[data]'. to_csv and plot do without it"
 )
-FOLLOWING = {("system", "checksum")}  # keys that differ with others: no sweep of their own
+FOLLOWING = {("system", "checksum"), ("compute", "table_checksum")}  # differ with others: no sweeps of their own
 _EMPTY: dict[str, Any] = {"b": False, "f": np.nan, "c": complex(np.nan, np.nan)}
 # Errors whose names do not tell of what.
 _ERRORS = {

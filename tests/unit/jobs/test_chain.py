@@ -1,5 +1,6 @@
 """The chain kind on a table with a known law: both routes, lambda, the scan, rules."""
 
+import dataclasses
 import pickle
 import shutil
 import types
@@ -164,3 +165,13 @@ def test_the_exponent_of_the_gap_is_that_of_boxes():
     temperatures, exponents = GAP_EXPONENT
     low, high = (couplings_of(PairBox(gap_nm=7.2, delta_meV=d), 5, temperatures) for d in (2.3, 2.9))
     np.testing.assert_allclose(np.log(high / low) / np.log(2.9 / 2.3), exponents, atol=0.05)
+
+
+def test_another_table_of_the_same_name_is_another_job(table_path, tmp_path):
+    """Its points are computed anew; the table of the package is known by the version of the kind."""
+    shutil.copy(table_path, tmp_path / "table.h5")
+    first = point_of(JOB.format(points=8), tmp_path / "table.h5")
+    assert first.digest == point_of(JOB.format(points=8), table_path).digest
+    table = CouplingTable.load(table_path)
+    dataclasses.replace(table, energies_K=1.01 * table.energies_K).save(tmp_path / "table.h5")
+    assert point_of(JOB.format(points=8), tmp_path / "table.h5").digest != first.digest
