@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from types import FrameType
 
 import numpy as np
 
@@ -31,9 +32,19 @@ class DoubtfulArgumentWarning(UserWarning):
 def doubt(message: str) -> None:
     """Warn at the line outside of this package that led here."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "bdg":
+    while frame.f_back is not None and _is_ours(frame):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, DoubtfulArgumentWarning, stacklevel=level)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "bdg"
+
+
+def is_asked_by_ourselves() -> bool:
+    """Return whether the function that asks was called by another one of this package, which has doubted already."""
+    caller = sys._getframe(2)
+    return _is_ours(caller)
 
 
 def doubt_degrees(name: str, phases: np.ndarray) -> None:

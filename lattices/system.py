@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from bdg.lattices.arguments import real_number
-from bdg.lattices.doubts import doubt_degrees
+from bdg.lattices.doubts import doubt_degrees, is_asked_by_ourselves
 from bdg.lattices.drawing import plot_system
 from bdg.lattices.field import choose_gauge, peierls_phases
 from bdg.lattices.geometry import Period, label_connected, minimum_image, site_adjacency
@@ -242,7 +242,8 @@ class System:
                 )
         if not np.isfinite(values).all():
             raise ValueError(f"phases must be finite; got {values.tolist()}")
-        doubt_degrees("phases", values)
+        if not is_asked_by_ourselves():
+            doubt_degrees("phases", values)
         site_phase = np.where(self.grain >= 0, values[self.grain] if self.n_grains else 0.0, 0.0)
         pairing = self.pairing
         if pairing is not None:  # each entry at once: the same phase for (i, j) and (j, i), and real if it can be

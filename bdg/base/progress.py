@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from bdg.gpu.device.threads import require_progress
+
 
 def progress_bar(
     shown: bool | None,
@@ -34,9 +36,9 @@ def progress_bar(
     leave : bool
         Whether the bar stays when all is done.
     """
-    if not (
-        is_watched(sys.stderr) if shown is None else shown
-    ):  # tqdm would start a thread for a bar that is not there
+    require_progress(shown)
+    watched = is_watched(sys.stderr) if shown is None else shown
+    if not watched:  # tqdm would start a thread for a bar that is not there
         return _NoBar(points)
     return bar_class()(points, desc=what, unit=unit, total=total, leave=leave)
 

@@ -79,13 +79,14 @@ def require_threads(threads: Any = "auto") -> int:
 
 
 def threaded(function: Callable[_Arguments, _Made]) -> Callable[_Arguments, _Made]:
-    """Let a public function use the threads that its keyword ``threads`` grants.
+    """Let a public function use the threads that its keyword ``threads`` grants; its ``progress`` must be a flag.
 
     A function that is called by another one, and is not told otherwise, shares the threads of that.
     """
 
     @functools.wraps(function)
     def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Made:
+        require_progress(kwargs.get("progress"))
         asked: Any = kwargs.get("threads", "auto")
         known = _TEAM.get()
         if known is not None and isinstance(asked, str) and asked == "auto":
@@ -97,6 +98,12 @@ def threaded(function: Callable[_Arguments, _Made]) -> Callable[_Arguments, _Mad
             _TEAM.reset(token)
 
     return call
+
+
+def require_progress(shown: Any) -> None:
+    """Refuse what is neither True nor False nor None: the text "no" counts as true in Python."""
+    if shown is not None and not isinstance(shown, bool | np.bool_):
+        raise TypeError(f"progress must be True, False or None (a bar where stderr is a terminal); got {shown!r:.80}")
 
 
 def threads_granted() -> int:

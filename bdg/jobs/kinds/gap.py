@@ -16,7 +16,7 @@ import numpy as np
 from bdg.condensate.gap.solve_gap import solve_gap
 from bdg.condensate.pair_amplitude import pair_amplitude
 from bdg.jobs.kinds.shared.groups import by_system, temperature_of
-from bdg.jobs.kinds.shared.keys import TEMPERATURE
+from bdg.jobs.kinds.shared.keys import TEMPERATURE, phase_key
 from bdg.jobs.kinds.shared.limits import TIGHTEST, amplitude_rules, band_edge, temperature_rules
 from bdg.jobs.kinds.shared.pairing_keys import GAP_ITERATIONS
 from bdg.jobs.kinds.shared.panels import beside_temperature, mark_normal
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 COMPUTE_KEYS = (
     TEMPERATURE,
-    Key("phase_pi", "float", "phase difference between the outer ends, in units of pi", default=0.0),
+    phase_key("phase difference between the outer ends, in units of pi", default=0.0),
     Key("tolerance", "float", "of Delta, relative to max|Delta|", default=1e-6, least=TIGHTEST, most=0.01),
     Key("max_iterations", "int", "evaluations before a point fails", default=100, least=1, effort="default"),
 )

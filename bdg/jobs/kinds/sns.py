@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from bdg.jobs.kinds.shared.keys import phase_key
 from bdg.jobs.kinds.shared.limits import site_rules
 from bdg.jobs.kinds.shared.slabs import smaller_slabs
 from bdg.jobs.model.figures import COLOURS, MARKERS, OUTPUT_KEYS, new_figure, paper_style, save_figure
@@ -41,7 +42,7 @@ SYSTEM_KEYS = (
     Key("barrier_meV", "float", "onsite energy of the barrier in the middle of N", default=0.0),
 )
 COMPUTE_KEYS = (
-    Key("phase_pi", "float", "phase difference in units of pi"),
+    phase_key("phase difference in units of pi"),
     Key(
         "states",
         "int",

@@ -141,8 +141,16 @@ class Key:
             ("<=", self.most, self.most is None or value <= self.most),
         ):
             if not kept:
-                raise ValueError(f"must be {rule} {bound:g}; got {value}")
+                raise ValueError(f"must be {rule} {bound:g}; got {value}{self._other_unit(value)}")
         return int(value) if self.type == "int" else float(value) + 0.0  # + 0.0 turns -0.0 into 0.0
+
+    def _other_unit(self, value: float) -> str:
+        """Return what a number out of bounds may have been meant as, with what to give instead; "" if nothing comes."""
+        if self.unit == "pi":
+            return f". Are these degrees? {value:g} degrees are {value / 180:.4g} pi"
+        if self.name.endswith("fraction") and 1 <= value <= 100:
+            return f". Is it in percent? {value:g} % is {value / 100:g}"
+        return ""
 
     @staticmethod
     def _expect(value: Any, good: bool, what: str) -> Any:

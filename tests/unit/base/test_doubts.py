@@ -84,3 +84,17 @@ def test_how_far_a_matrix_is_from_hermitian():
     with pytest.raises(ValueError, match="partner h_ji") as error:
         from_hamiltonian(h, np.arange(6)[:, None])
     assert "off by" not in str(error.value)
+
+
+@pytest.mark.filterwarnings("ignore::bdg.ConservationWarning")
+def test_phases_are_doubted_once():
+    """What a function hands on to `System.with_phases` has been doubted already."""
+    with pytest.warns(bdg.DoubtfulArgumentWarning) as found:
+        bdg.current_phase(junction(), [0, 45, 90, 135, 180], 0.1)
+    assert [warning.category for warning in found].count(bdg.DoubtfulArgumentWarning) == 1
+
+
+@pytest.mark.parametrize("progress", ["yes", 1, "no"])
+def test_progress_is_true_false_or_none(progress):
+    with pytest.raises(TypeError, match="progress must be True, False or None"):
+        bdg.pair_amplitude(ring(delta=0.2), 0.1, method="poles", progress=progress)

@@ -11,6 +11,7 @@ import pytest
 from bdg.base.errors import JobError
 from bdg.jobs import kinds
 from bdg.jobs.job import differences, load_job, parse_job, resolved_plain
+from bdg.jobs.kinds.shared.keys import phase_key
 from bdg.jobs.model import kind as model_kind
 from bdg.jobs.model.schema import Key, nearest_name
 
@@ -333,3 +334,17 @@ def test_an_unknown_kind_is_a_job_error():
 def test_an_observable_must_be_numbers():
     with pytest.raises(TypeError, match="an observable must be numbers; got dtype <U1"):
         model_kind.Observable("x", "1", "text")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cure"),
+    [
+        (phase_key("a phase"), 90, r"must be <= 8; got 90\. Are these degrees\? 90 degrees are 0\.5 pi"),
+        (phase_key("a phase"), -180.0, r"must be >= -8; got -180\.0\. Are these degrees\?"),
+        (Key("volume_fraction", "float", "", above=0, most=0.3), 8, r"got 8\. Is it in percent\? 8 % is 0\.08"),
+        (Key("volume_fraction", "float", "", above=0, most=0.3), 0.5, r"must be <= 0\.3; got 0\.5$"),
+    ],
+)
+def test_a_number_of_another_unit_is_told_how_to_convert(key, value, cure):
+    with pytest.raises(ValueError, match=cure):
+        key.clean(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bdg.jobs.kinds.shared.limits import TIGHTEST
 from bdg.jobs.model.schema import Key
 
@@ -26,4 +28,10 @@ LAYER_KEYS = (
     Key("spacing_nm", "float", "lattice constant", above=0),
     MU,
 )
+_TURNS_PI = 8.0  # four turns; what is beyond is in degrees
 INTERFACE_KEYS = (Key("transparency", "float", "of each interface", default=1.0, above=0, most=1), SEED)
+
+
+def phase_key(doc: str, **more: Any) -> Key:
+    """Return the key of a phase difference."""
+    return Key("phase_pi", "float", doc, least=-_TURNS_PI, most=_TURNS_PI, **more)
