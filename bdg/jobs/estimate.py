@@ -167,9 +167,14 @@ def estimate_job(
     if job.kind.counted is not None:
         return _counted(job, shared, select_backend("cpu"), start)
     if job.kind.steps is None:
+        cure = (
+            "give the Kind a function steps (docs/extending.md)"
+            if is_own(job.kind)
+            else "run one point first: --set with single values"
+        )
         raise JobError(
             f"{job.name}: jobs of kind {job.kind.name!r} do not say what their points compute, so nothing can be "
-            "estimated; give the Kind a function steps (docs/extending.md)"
+            f"estimated; {cure}"
         )
     backend = select_backend(device)
     require_points(job, job.points, force=force)
