@@ -135,6 +135,18 @@ def test_rough_sums_alone_are_not_enough(monkeypatch):
     assert found.evidence.relative_error <= 5e-9  # nor is single precision given more room there
 
 
+def test_what_rough_sums_found_of_single_precision_is_not_trusted_in_the_last_one(monkeypatch):
+    asked, whole = [], gap_equation.amplitude_sums
+
+    def noted(*args, **options):
+        asked.append((options["known"] is not None, options["slack"]))
+        return whole(*args, **options)
+
+    monkeypatch.setattr(gap_equation, "amplitude_sums", noted)
+    bdg.solve_gap(_film(), 0.1, tol=1e-6, method="poles")
+    assert asked[-1] == (False, 1.0) and (True, gap_equation.RANDOM) in asked
+
+
 def _film(phase=0.0):
     layers = [bdg.lattices.Layer(5, delta=0.3, attraction=2.4, disorder=1, phase=p) for p in (0.0, phase)]
     layers.insert(1, bdg.lattices.Layer(2, disorder=1))
