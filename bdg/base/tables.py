@@ -15,6 +15,7 @@ import math
 import os
 import re
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +51,12 @@ class Quantity:
     axes: tuple[str, ...] = ()
 
 
-class Tabular:
+class Tabular(ABC):
     """What can be written as a table: results of functions and of runs."""
 
+    @abstractmethod
     def columns(self, of: str | None) -> dict[str, np.ndarray]:
         """Return the columns (R,) of the table whose rows are the values of ``of``."""
-        raise NotImplementedError
 
     def to_csv(self, path: str | os.PathLike[str], of: str | None = None) -> None:
         """Write this as a table with commas; units stand in the names of the columns (`bdg.base.tables`).

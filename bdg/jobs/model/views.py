@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,13 @@ class RunView(Tabular):
 
     name: str
 
+    @abstractmethod
     def records(self) -> list[Record]:
         """Return the rows of tables."""
-        raise NotImplementedError
 
+    @abstractmethod
     def labelled(self, names: Iterable[str] | str | None = None) -> LabelledArrays:
         """Return labelled arrays of some observables, or of all."""
-        raise NotImplementedError
 
     def columns(self, of: str | None) -> dict[str, np.ndarray]:
         """Return the columns of the table of all numbers, or of the one that holds the array ``of``."""
