@@ -6,7 +6,7 @@ import scipy.linalg as sl
 from scipy.optimize import brentq
 
 import bdg
-from bdg.condensate import critical_temperature as critical
+from bdg.condensate import connected_parts
 from bdg.condensate.linear_response import LOCAL_CURVATURE, ResponseKernel
 from bdg.condensate.pair_kernel import CURVATURE, pair_weights, weight_vectors
 from bdg.gpu.device.backend import select_backend
@@ -129,7 +129,7 @@ def test_random_systems_by_poles(seed):
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5, 8, 11, 13, 18, 24, 31])
 def test_random_systems_as_if_they_were_large(seed, monkeypatch):
     """No levels: Ritz values from below, and from above positive vectors or, without time reversal, random ones."""
-    monkeypatch.setattr(critical, "LEVELS_UP_TO", 0)
+    monkeypatch.setattr(connected_parts, "LEVELS_UP_TO", 0)
     system = _system(seed)
     found = bdg.critical_temperature(system)
     _assert_within_its_error(found, system)
@@ -141,7 +141,7 @@ def test_random_systems_as_if_they_were_large(seed, monkeypatch):
 def test_two_chains_whose_modes_change_places(link, large, monkeypatch):
     """At the Tc of the second chain, 0.02, the first has an eigenvalue of 3.9: what decides is 0.0877, on the first."""
     if large:
-        monkeypatch.setattr(critical, "LEVELS_UP_TO", 0)
+        monkeypatch.setattr(connected_parts, "LEVELS_UP_TO", 0)
     chains = [-mu * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1) for n, mu in ((5, 0.0), (6, 2.6))]
     h = sl.block_diag(*chains)
     h[4, 5] = h[5, 4] = -link
@@ -193,7 +193,7 @@ def test_superconducting_between_two_temperatures(attraction):
 def test_a_narrow_range_of_temperatures_above_a_lower_transition(large, monkeypatch):
     """The same dimer, superconducting about 0.42 t, and a site with Tc = 0.01 t where a plain search ends."""
     if large:
-        monkeypatch.setattr(critical, "LEVELS_UP_TO", 0)
+        monkeypatch.setattr(connected_parts, "LEVELS_UP_TO", 0)
     h = [[0.0, 1.0, 0.0], [1.0, 0.0, 1e-5], [0.0, 1e-5, 0.0]]
     system = bdg.lattices.from_hamiltonian(h, np.arange(3), attraction=[3.34, 0.0, 0.04])
     value = lambda y: 3.34 / 4 * (np.tanh(y) + y / np.cosh(y) ** 2) - 1  # noqa: E731
